@@ -1,0 +1,90 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+)
+
+type question struct{ N int }
+type answer struct{ N int }
+
+func serve(t *testing.T, mux *http.ServeMux) *Caller {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := NewServer(mux)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(l) }()
+	c := NewCaller(func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	})
+	t.Cleanup(func() { c.Close(); _ = srv.Close(); <-done })
+	return c
+}
+
+func TestFaultCrosses(t *testing.T) {
+	mux := http.NewServeMux()
+	Unary(mux, "/t/Ask", true, func(_ context.Context, q *question) (*answer, error) {
+		if q.N == 0 {
+			return nil, &fault.Error{Code: fault.QuotaExceeded, Detail: "三个会话中的三个已打开。", RetryAfter: 2 * time.Second,
+				Fields: []fault.Field{{Location: "body.n", Message: "zero"}}}
+		}
+		return &answer{N: q.N + 1}, nil
+	})
+	Stream(mux, "/t/Count", func(_ context.Context, q *question, send func(*answer) error) error {
+		for i := range q.N {
+			if err := send(&answer{N: i}); err != nil {
+				return err
+			}
+		}
+		return fault.New(fault.NotFound, "no more")
+	})
+	c := serve(t, mux)
+	ctx := t.Context()
+	res, err := Call[question, answer](ctx, c, "/t/Ask", &question{N: 4})
+	if err != nil || res.N != 5 {
+		t.Fatalf("got %v, %v; want 5", res, err)
+	}
+	_, err = Call[question, answer](ctx, c, "/t/Ask", &question{})
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Code != fault.QuotaExceeded || f.Detail != "三个会话中的三个已打开。" || f.RetryAfter != 2*time.Second || len(f.Fields) != 1 {
+		t.Fatalf("got %#v; want the whole fault", err)
+	}
+	n := 0
+	err = Subscribe(ctx, c, "/t/Count", &question{N: 3}, func(*answer) error { n++; return nil })
+	if n != 3 || fault.CodeOf(err) != fault.NotFound {
+		t.Fatalf("got %d messages and %v; want 3 and not_found", n, err)
+	}
+	stop := errors.New("enough")
+	if err := Subscribe(ctx, c, "/t/Count", &question{N: 3}, func(*answer) error { return stop }); !errors.Is(err, stop) {
+		t.Fatalf("got %v; want the callback's error", err)
+	}
+}
+
+func TestStrictRefusesUnknownFields(t *testing.T) {
+	mux := http.NewServeMux()
+	Unary(mux, "/t/Ask", true, func(_ context.Context, q *question) (*answer, error) { return &answer{N: q.N}, nil })
+	c := serve(t, mux)
+	if _, err := Call[map[string]any, answer](t.Context(), c, "/t/Ask", &map[string]any{"N": 1, "Path": "/etc"}); err == nil {
+		t.Fatal("a field that the procedure does not know was taken")
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	c := NewCaller(func(context.Context) (net.Conn, error) { return nil, errors.New("nobody there") })
+	_, err := Call[question, answer](t.Context(), c, "/t/Ask", &question{})
+	if !errors.Is(err, ErrUnreachable) {
+		t.Fatalf("got %v; want ErrUnreachable", err)
+	}
+}

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Runs every test there is. Nothing is skipped: what cannot run here says why
+# and fails.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failed=()
+passed=0
+step() { # name, command…
+  local name=$1 start=$SECONDS
+  shift
+  printf '\n\033[1m== %s\033[0m\n' "$name"
+  if "$@"; then passed=$((passed + 1)); echo "-- $name: passed in $((SECONDS - start)) s"
+  else failed+=("$name"); echo "-- $name: FAILED after $((SECONDS - start)) s"; fi
+}
+
+export CARREL_BIN=$PWD/bin/carrel
+[ "$(id -u)" = 0 ] || { echo "The sandbox tests need root: containers with limits cannot be made otherwise. Run: sudo make test" >&2; exit 1; }
+
+step "formatting" bash -c 'test -z "$(gofmt -l cmd internal bench e2e 2>/dev/null | tee /dev/stderr)"'
+step "go vet" go vet ./...
+step "page: types, lint, unit tests" bash -c 'cd web && npm run --silent check'
+step "go test -race" go test -race -shuffle=on -timeout 15m $(go list ./... | grep -v /e2e)
+step "end to end: real CLI, real sandbox, real browser" go test -timeout 15m -v ./e2e/...
+step "demo" bin/carrel demo
+
+echo
+for name in "${failed[@]}"; do echo "FAILED: $name"; done
+echo "$passed passed, ${#failed[@]} failed"
+[ ${#failed[@]} -eq 0 ]
