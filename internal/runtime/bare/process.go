@@ -1,0 +1,128 @@
+package bare
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/runtime"
+)
+
+// mark is in the environment of every process of an instance, and is what they
+// are found by: parent links and process groups are lost when a tool detaches.
+func mark(id string) string { return "CARREL_INSTANCE=" + id }
+
+// marked finds the living processes of an instance.
+func marked(id string) ([]int, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	want := []byte(mark(id))
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		if err != nil || len(env) == 0 { // gone, a zombie, or another's
+			continue
+		}
+		for v := range bytes.SplitSeq(env, []byte{0}) {
+			if bytes.Equal(v, want) {
+				pids = append(pids, pid)
+				break
+			}
+		}
+	}
+	return pids, nil
+}
+
+// endMarked asks all processes to end, then kills until none is found.
+func endMarked(ctx context.Context, id string) error {
+	pids, err := marked(id)
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, syscall.SIGTERM) // it may be gone
+	}
+	kill := time.Now().Add(2 * time.Second)
+	for {
+		pids, err := marked(id)
+		if err != nil || len(pids) == 0 {
+			return err
+		}
+		if time.Now().After(kill) {
+			for _, pid := range pids {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may be gone
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("end %d processes of the instance: %w", len(pids), ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// Usage sums up what the processes use; files are counted one by one.
+func (r *Runtime) Usage(_ context.Context, id string) (runtime.Usage, error) {
+	h, err := r.dir.Read(id)
+	if err != nil {
+		return runtime.Usage{}, err
+	}
+	pids, err := marked(id)
+	if err != nil {
+		return runtime.Usage{}, err
+	}
+	if len(pids) == 0 {
+		return runtime.Usage{}, fault.New(fault.InstanceUnavailable, "The instance is not running.")
+	}
+	u := runtime.Usage{PIDs: int64(len(pids))}
+	for _, pid := range pids {
+		cpu, rss := processUsage(pid)
+		u.CPUSeconds += cpu
+		u.MemoryBytes += rss
+	}
+	err = filepath.WalkDir(r.volume(h.Spec.UserID), func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil //nolint:nilerr // files come and go while they are counted
+		}
+		u.Inodes++
+		if fi, err := d.Info(); err == nil {
+			if s, ok := fi.Sys().(*syscall.Stat_t); ok {
+				u.StorageBytes += s.Blocks * 512
+			}
+		}
+		return nil
+	})
+	return u, err
+}
+
+// processUsage reads CPU seconds and resident bytes; zeros when the process is gone.
+func processUsage(pid int) (cpuSeconds float64, rssBytes int64) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, 0
+	}
+	_, rest, ok := strings.Cut(string(b), ") ") // the name may hold anything
+	f := strings.Fields(rest)
+	if !ok || len(f) < 22 {
+		return 0, 0
+	}
+	const ticks = 100 // USER_HZ, the same on every Linux that Go runs on
+	utime, _ := strconv.ParseFloat(f[11], 64)
+	stime, _ := strconv.ParseFloat(f[12], 64)
+	pages, _ := strconv.ParseInt(f[21], 10, 64)
+	return (utime + stime) / ticks, pages * int64(os.Getpagesize())
+}
