@@ -1,0 +1,191 @@
+package account
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+)
+
+// loginLife is how long a login session lasts. It is not prolonged by use: a
+// cookie that was stolen dies too.
+const loginLife = 30 * 24 * time.Hour
+
+// maxLoginName is more than any user name or address has.
+const maxLoginName = 320
+
+// Login signs a person in by user name or e-mail address. The secret is the
+// cookie's value. An unknown user, a wrong password and an account out of use are
+// one and the same error, after the same time. address is the client's, without
+// the port.
+func (s *Service) Login(ctx context.Context, name, password, address string) (u User, secret string, expires time.Time, err error) {
+	fail := func(err error) (User, string, time.Time, error) { return User{}, "", time.Time{}, err }
+
+	name = strings.ToLower(strings.TrimSpace(name))
+	if name == "" || len(name) > maxLoginName || strings.ContainsRune(name, 0) || len(password) > maxPasswordBytes {
+		return fail(errWrongLogin())
+	}
+	network := networkOf(address)
+	if err := s.mayTry(name, network); err != nil { // before the queue, so that a flood does not fill it
+		return fail(err)
+	}
+	query := selectUsers(s.db)
+	if strings.Contains(name, "@") {
+		query.Where("u.email_key = ?", name)
+	} else {
+		query.Where("u.username = ?", name)
+	}
+	row, _, err := oneUser(ctx, query)
+	if err != nil {
+		return fail(fmt.Errorf("log in: %w", err))
+	}
+	err = s.passwords.inTurn(ctx, func() error {
+		// Again: others of the same name may have failed while this one waited.
+		if err := s.mayTry(name, network); err != nil {
+			return err
+		}
+		ok, err := s.passwords.matches(password, row.PasswordHash)
+		if err != nil {
+			return err
+		}
+		if !ok || !row.Active {
+			s.byName.fail(name)
+			s.byAddress.fail(network)
+			return errWrongLogin()
+		}
+		s.byName.forgive(name)
+		return nil
+	})
+	if err != nil {
+		return fail(err)
+	}
+	secret, expires, err = s.openLogin(ctx, row.ID, row.PasswordHash)
+	if err != nil {
+		return fail(err)
+	}
+	return row.user(), secret, expires, nil
+}
+
+// OpenLogin starts a login session of a user who has just proved to be that user
+// in another way: by the setup, a registration, or a change of the own password.
+func (s *Service) OpenLogin(ctx context.Context, userID int64) (secret string, expires time.Time, err error) {
+	row, found, err := oneUser(ctx, selectUsers(s.db).Where("u.id = ?", userID))
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if !found {
+		return "", time.Time{}, errNoUser()
+	}
+	return s.openLogin(ctx, userID, row.PasswordHash)
+}
+
+// openLogin stores a login session, unless the account was changed since
+// passwordHash was read: a session must not outlive the password it came by.
+func (s *Service) openLogin(ctx context.Context, userID int64, passwordHash string) (string, time.Time, error) {
+	now := s.now()
+	expires := now.Add(loginLife)
+	secret, hash := newSecret("")
+	if _, err := s.db.NewRaw("DELETE FROM logins WHERE expires_at <= ?", now).Exec(ctx); err != nil {
+		return "", time.Time{}, fmt.Errorf("remove expired login sessions: %w", err)
+	}
+	result, err := s.db.NewRaw(`INSERT INTO logins (hash, user_id, created_at, expires_at)
+		SELECT ?, id, ?, ? FROM users WHERE id = ? AND active AND password_hash = ?`, hash, now, expires, userID, passwordHash).Exec(ctx)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("insert login session: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		return "", time.Time{}, errWrongLogin()
+	}
+	return secret, expires, nil
+}
+
+// Logout ends a login session. One that is not there has ended already.
+func (s *Service) Logout(ctx context.Context, secret string) error {
+	if _, err := s.db.NewRaw("DELETE FROM logins WHERE hash = ?", hashOf(secret)).Exec(ctx); err != nil {
+		return fmt.Errorf("log out: %w", err)
+	}
+	return nil
+}
+
+// UserOfCookie tells whose cookie it is.
+func (s *Service) UserOfCookie(ctx context.Context, secret string) (User, error) {
+	row, found, err := oneUser(ctx, selectUsers(s.db).
+		Join("JOIN logins AS l ON l.user_id = u.id").
+		Where("l.hash = ?", hashOf(secret)).Where("l.expires_at > ?", s.now()).Where("u.active"))
+	if err != nil {
+		return User{}, err
+	}
+	if !found {
+		return User{}, fault.New(fault.Unauthenticated, "You are not signed in, or no longer. Sign in again.")
+	}
+	return row.user(), nil
+}
+
+// CheckPassword asks a person who is signed in for the password again. It is
+// slowed like a sign-in.
+func (s *Service) CheckPassword(ctx context.Context, userID int64, password string) error {
+	row, found, err := oneUser(ctx, selectUsers(s.db).Where("u.id = ?", userID))
+	if err != nil {
+		return err
+	}
+	if !found {
+		return errNoUser()
+	}
+	return s.passwords.inTurn(ctx, func() error {
+		if wait := s.byName.wait(row.Username); wait > 0 {
+			return errSlow(wait)
+		}
+		ok := len(password) <= maxPasswordBytes
+		if ok {
+			if ok, err = s.passwords.matches(password, row.PasswordHash); err != nil {
+				return err
+			}
+		}
+		if !ok {
+			s.byName.fail(row.Username)
+			const text = "The password is wrong."
+			return &fault.Error{Code: fault.Forbidden, Detail: text, Fields: []fault.Field{{Location: "body.current_password", Message: text}}}
+		}
+		s.byName.forgive(row.Username)
+		return nil
+	})
+}
+
+func (s *Service) mayTry(name, network string) error {
+	if wait := max(s.byName.wait(name), s.byAddress.wait(network)); wait > 0 {
+		return errSlow(wait)
+	}
+	return nil
+}
+
+func errWrongLogin() error {
+	return fault.New(fault.Unauthenticated, "The user name or the password is wrong.")
+}
+
+func errSlow(wait time.Duration) error {
+	seconds := int64((wait + time.Second - 1) / time.Second)
+	e := fault.New(fault.RateLimited, "Sign-in failed too often. Try again in %d s.", seconds)
+	e.RetryAfter = wait
+	return e
+}
+
+// networkOf is what failures are counted by: an IPv4 address, or the /64 that one
+// customer has of IPv6.
+func networkOf(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return "" // a unix socket, say: all of them together
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	p, err := ip.Prefix(64)
+	if err != nil {
+		return ip.String()
+	}
+	return p.String()
+}

@@ -1,0 +1,149 @@
+// Package config owns the settings: one struct, whose comments are the reference
+// that docs/settings.md and the help text are made from. A setting has one name in
+// three places: pool.idle_timeout in carrel.yaml, CARREL_POOL_IDLE_TIMEOUT in the
+// environment, --pool-idle-timeout on the command line; the last of them wins.
+// It reads a file and what it is given, and validates; it applies nothing.
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/quota"
+)
+
+// Config is every setting. The tag koanf is the name, default the value of who
+// sets nothing, accept the only values there are.
+type Config struct {
+	// Address that the web page and the API are served on, host:port. Port 0 takes a free one.
+	Listen string `koanf:"listen" default:"127.0.0.1:8420"`
+	// Folder of everything that must survive: the database, people's volumes, secrets. Made when it is missing.
+	DataDir string `koanf:"data_dir" default:"./carrel-data" path:"yes"`
+	// Folder of sockets and of what runs now; it may be lost with a restart of the machine. Empty: as root
+	// /run/carrel-… by a hash of the data folder's path, else run/ in the data folder.
+	StateDir string `koanf:"state_dir" path:"yes"`
+	// What makes instances: oci isolates each user in a container; bare isolates nobody, and serves loopback addresses only.
+	Runtime string `koanf:"runtime" default:"oci" accept:"oci bare"`
+	// How browsers reach the server, when that is not the address it listens on: https://carrel.example.org behind a proxy.
+	// Decides which origin may ask, and whether cookies are for https only.
+	PublicURL *url.URL `koanf:"public_url"`
+	// Addresses or networks of proxies that may say for whom they ask (X-Forwarded-For, X-Forwarded-Proto).
+	TrustedProxies []netip.Prefix `koanf:"trusted_proxies"`
+	// Who may make an account: closed leaves it to administrators, invite asks for an invitation, open asks for nothing.
+	Registration string `koanf:"registration" default:"invite" accept:"closed invite open"`
+	// How long the server gives what runs to end when it is stopped; at most 15s.
+	ShutdownTimeout time.Duration `koanf:"shutdown_timeout" default:"15s"`
+
+	Log     Log     `koanf:"log"`
+	Server  Server  `koanf:"server"`
+	Gateway Gateway `koanf:"gateway"`
+	Claude  Claude  `koanf:"claude"`
+	Pool    Pool    `koanf:"pool"`
+	Session Session `koanf:"session"`
+	OCI     OCI     `koanf:"oci"`
+	Storage Storage `koanf:"storage"`
+	Quota   Quota   `koanf:"quota"`
+	Egress  Egress  `koanf:"egress"`
+}
+
+// Log is about the log, which goes to standard error.
+type Log struct {
+	// The least that is logged.
+	Level string `koanf:"level" default:"info" accept:"debug info warn error"`
+	// Lines for people or for programs.
+	Format string `koanf:"format" default:"text" accept:"text json"`
+}
+
+// Server is about the process that speaks to browsers.
+type Server struct {
+	// Numeric user and group that the server becomes when it is started as root. Nothing else on the host may use it.
+	UID int `koanf:"uid" default:"1073741822"`
+}
+
+// Gateway is about the way to the model, and the process that holds the key.
+type Gateway struct {
+	// Messages API to use, without /v1. Empty: Anthropic's with gateway.api_key, and the scripted model without.
+	BaseURL *url.URL `koanf:"base_url"`
+	// The organisation's API key. Better in the file (mode 0600) or the environment than on the command line, which
+	// everybody on the host can read.
+	APIKey Secret `koanf:"api_key"`
+	// Numeric user and group that the gateway becomes when it is started as root. Nothing else on the host may use it.
+	UID int `koanf:"uid" default:"1073741823"`
+}
+
+// Claude is about the Claude Code CLI.
+type Claude struct {
+	// The Claude Code CLI to run in instances. Empty: what is called claude in PATH.
+	Path string `koanf:"path" path:"yes"`
+}
+
+// Pool is about instances.
+type Pool struct {
+	// After how long without a process of its person an instance is ended. Files stay, the next touch makes it anew. 0: never.
+	IdleTimeout time.Duration `koanf:"idle_timeout" default:"30m"`
+	// How often each instance is asked whether it is well.
+	HealthInterval time.Duration `koanf:"health_interval" default:"10s"`
+	// Most instances at one time; more wait. 0: no bound.
+	MaxInstances int `koanf:"max_instances" default:"0"`
+	// Most Claude processes kept at one time, of all users; beyond it the longest unused are ended, and turns wait in line.
+	// One takes about 90 MB. 0: no bound.
+	MaxLiveSessions int `koanf:"max_live_sessions" default:"0"`
+}
+
+// Session is about conversations.
+type Session struct {
+	// After how long without a turn a session's Claude process is ended. The next prompt resumes it. 0: never.
+	IdleTimeout time.Duration `koanf:"idle_timeout" default:"15m"`
+}
+
+// OCI is about the runtime oci.
+type OCI struct {
+	// The OCI runtime: a name in PATH, or a path.
+	Command string `koanf:"command" default:"runc" path:"command"`
+	// Folder of a root file system that all instances share, read-only. Empty: the host's /usr with a made /etc.
+	Root string `koanf:"root" path:"yes"`
+	// First uid of the ranges that users get, 65536 each; a multiple of 65536.
+	UIDBase int64 `koanf:"uid_base" default:"1073741824"`
+}
+
+// Storage is about the limits of volumes.
+type Storage struct {
+	// How the storage limit is held: project (quota of the file system), btrfs, ext4 (an image each, on a loop device), none
+	// (limits are not held), or auto, the first of them that works here.
+	Driver string `koanf:"driver" default:"auto" accept:"auto project btrfs ext4 none"`
+}
+
+// Quota is what a new user gets. The fields are quota.Quota's, and convert to it.
+type Quota struct {
+	// Instances a new user may have: 0 or 1.
+	Instances int `koanf:"instances"`
+	// Sessions of a new user with a Claude process at one time.
+	LiveSessions int `koanf:"live_sessions"`
+	// Cores.
+	CPU float64 `koanf:"cpu"`
+	// Memory, in bytes.
+	MemoryBytes int64 `koanf:"memory_bytes"`
+	// Processes and threads.
+	PIDs int64 `koanf:"pids"`
+	// Files and journals together, in bytes.
+	StorageBytes int64 `koanf:"storage_bytes"`
+	// Files and folders.
+	Inodes int64 `koanf:"inodes"`
+	// Tokens a day, from 00:00 UTC; none is no limit.
+	TokensPerDay *int64 `koanf:"tokens_per_day"`
+	// Tokens a calendar month; none is no limit.
+	TokensPerMonth *int64 `koanf:"tokens_per_month"`
+}
+
+// Limits is the quota as accounts store it.
+func (q Quota) Limits() quota.Quota { return quota.Quota(q) }
+
+// Egress is about what instances may reach beside the model.
+type Egress struct {
+	// Hosts that instances may reach: example.org, *.example.org (below it), example.org:8443, or * for all. Addresses of
+	// private networks stay closed. Empty: none.
+	Allow []string `koanf:"allow"`
+	// Hosts that they may not reach, in the same forms; it wins over egress.allow.
+	Deny []string `koanf:"deny"`
+}
