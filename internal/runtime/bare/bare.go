@@ -34,10 +34,12 @@ type Options struct {
 	StateDir string // absolute
 	Carrel   string // this program's file
 	Claude   string // the Claude CLI's file; "" when there is none
-	ToolEnv  func() []string
-	Attach   func(spec runtime.Spec, gateway, egress *os.File)
-	Detach   func(id string)
-	Log      *slog.Logger
+	// ServerGID owns the supervisors' sockets, when a root keeper serves a server that is not root.
+	ServerGID int
+	ToolEnv   func() []string
+	Attach    func(spec runtime.Spec, gateway, egress *os.File)
+	Detach    func(id string)
+	Log       *slog.Logger
 }
 
 // Runtime is a runtime.Runtime.
@@ -124,7 +126,15 @@ func (r *Runtime) start(h runtime.Handle) error {
 		gateway.Close()
 		egress.Close()
 	}
-	socket, err := instancedir.Listen(r.dir.SupervisorSocket(spec.ID), os.Getuid(), os.Getgid(), 0o600)
+	group := os.Getgid()
+	if os.Getuid() == 0 {
+		group = r.opt.ServerGID
+	}
+	run := filepath.Join(dir, "run")
+	if err := errors.Join(os.Chmod(run, 0o750), os.Lchown(run, os.Getuid(), group)); err != nil {
+		return fmt.Errorf("make instance folder: %w", err)
+	}
+	socket, err := instancedir.Listen(r.dir.SupervisorSocket(spec.ID), os.Getuid(), group, 0o660)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,211 @@
+// Package boot brings Carrel's three processes up: it makes the folders with
+// the owners that keep the processes apart, starts a keeper where there is
+// none, and gives up root for good. It runs before anything reads the network.
+package boot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/carrel-dev/carrel/internal/keeper"
+)
+
+// House is one Carrel on this host: a data folder, a state folder, and the
+// users that its processes run as.
+type House struct {
+	DataDir    string // absolute; survives a restart of the machine
+	StateDir   string // absolute; sockets and what runs now. Every folder above it can be entered by all
+	ServerUID  int
+	GatewayUID int
+}
+
+// StateDirFor is the default state folder of a data folder: as root one under
+// /run, which every uid can walk to, else one in the data folder itself.
+func StateDirFor(dataDir string) string {
+	if os.Getuid() != 0 {
+		return filepath.Join(dataDir, "run")
+	}
+	sum := sha256.Sum256([]byte(dataDir))
+	return "/run/carrel-" + hex.EncodeToString(sum[:5])
+}
+
+// AsRoot tells whether the processes get users of their own.
+func AsRoot() bool { return os.Getuid() == 0 }
+
+// folder is one that Prepare makes; uid and gid count only as root.
+type folder struct {
+	path     string
+	mode     os.FileMode
+	uid, gid int
+}
+
+// Prepare makes the folders, or brings their owners and modes back.
+//
+// The data folder is root's and sticky: the server keeps its database in it,
+// but cannot put something else in the place of volumes or secrets, which the
+// keeper and the gateway trust.
+func (h House) Prepare() error {
+	syscall.Umask(0o022)
+	folders := []folder{
+		{h.DataDir, 0o771 | os.ModeSticky, 0, h.ServerUID},
+		{filepath.Join(h.DataDir, "volumes"), 0o711, 0, 0},
+		{filepath.Join(h.DataDir, "workspaces"), 0o711, 0, 0},
+		{filepath.Join(h.DataDir, "secrets"), 0o700, h.GatewayUID, h.GatewayUID},
+		{filepath.Join(h.DataDir, "gateway"), 0o700, h.GatewayUID, h.GatewayUID},
+		{h.StateDir, 0o711, 0, 0},
+		{filepath.Join(h.StateDir, "instances"), 0o711, 0, 0},
+		{filepath.Join(h.StateDir, "gateway"), 0o711, h.GatewayUID, h.GatewayUID},
+	}
+	for _, f := range folders {
+		if err := f.make(); err != nil {
+			return fmt.Errorf("prepare %s: %w", f.path, err)
+		}
+	}
+	return nil
+}
+
+func (f folder) make() error {
+	if err := os.MkdirAll(f.path, 0o755); err != nil {
+		return err
+	}
+	fi, err := os.Lstat(f.path)
+	if err != nil {
+		return err
+	}
+	if !fi.IsDir() {
+		return errors.New("it is not a folder")
+	}
+	if AsRoot() {
+		if err := os.Lchown(f.path, f.uid, f.gid); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(f.path, f.mode)
+}
+
+// WriteSecrets writes the gateway's settings where only the gateway can read
+// them. The gateway takes them up by itself.
+func (h House) WriteSecrets(settings any) error {
+	b, err := json.Marshal(settings)
+	if err != nil {
+		return fmt.Errorf("encode gateway's settings: %w", err)
+	}
+	path := filepath.Join(h.DataDir, "secrets", "gateway.json")
+	if have, err := os.ReadFile(path); err == nil && string(have) == string(b) {
+		return nil
+	}
+	// A file of its own name in a folder that the gateway can write: made anew, never followed.
+	making := path + ".new"
+	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write gateway's settings: %w", err)
+	}
+	f, err := os.OpenFile(making, os.O_CREATE|os.O_EXCL|os.O_WRONLY|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return fmt.Errorf("write gateway's settings: %w", err)
+	}
+	_, err = f.Write(b)
+	if AsRoot() {
+		err = errors.Join(err, f.Chown(h.GatewayUID, h.GatewayUID))
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write gateway's settings: %w", err)
+	}
+	if err := os.Rename(making, path); err != nil {
+		return fmt.Errorf("write gateway's settings: %w", err)
+	}
+	return nil
+}
+
+// KeeperEnv is the variable in which a keeper is given its settings.
+const KeeperEnv = "CARREL_KEEPER_PROCESS"
+
+// EnsureKeeper finds a keeper of this version and with these settings, or
+// starts one; one of other settings is ended first, which ends no instance. It
+// gives the pid of the one it started, 0 when one was there. It does not wait
+// until a new one listens.
+func (h House) EnsureKeeper(ctx context.Context, c keeper.Config) (pid int, err error) {
+	settings, err := json.Marshal(c)
+	if err != nil {
+		return 0, fmt.Errorf("encode keeper's settings: %w", err)
+	}
+	sum := sha256.Sum256(settings)
+	c.Fingerprint = hex.EncodeToString(sum[:8])
+	if settings, err = json.Marshal(c); err != nil {
+		return 0, fmt.Errorf("encode keeper's settings: %w", err)
+	}
+	client := keeper.NewClient(h.StateDir, c.Runtime)
+	defer client.Close()
+	ask, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if st, err := client.Status(ask); err == nil {
+		if st.Fingerprint == c.Fingerprint {
+			return 0, nil
+		}
+		if err := client.Stop(ask, keeper.StopRequest{Gateway: true}); err != nil {
+			return 0, fmt.Errorf("end the keeper of an earlier version: %w", err)
+		}
+	}
+	log, err := os.OpenFile(filepath.Join(h.StateDir, "keeper.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, fmt.Errorf("open keeper's log: %w", err)
+	}
+	defer log.Close()
+	cmd := exec.Command("/proc/self/exe", "keeper")
+	cmd.Args[0] = "carrel"
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", KeeperEnv + "=" + string(settings)}
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("start keeper: %w", err)
+	}
+	pid = cmd.Process.Pid
+	return pid, cmd.Process.Release()
+}
+
+// DropToServer makes this process the server's user, without root and without
+// a way back. The working folder becomes the data folder first: the way to it
+// may lead through folders that the server's user cannot enter.
+func (h House) DropToServer() error {
+	if err := os.Chdir(h.DataDir); err != nil {
+		return fmt.Errorf("enter data folder: %w", err)
+	}
+	if !AsRoot() {
+		return nil
+	}
+	if err := syscall.Setgroups([]int{}); err != nil {
+		return fmt.Errorf("give up groups: %w", err)
+	}
+	if err := syscall.Setresgid(h.ServerUID, h.ServerUID, h.ServerUID); err != nil {
+		return fmt.Errorf("give up root's group: %w", err)
+	}
+	if err := syscall.Setresuid(h.ServerUID, h.ServerUID, h.ServerUID); err != nil {
+		return fmt.Errorf("give up root: %w", err)
+	}
+	return nil
+}
+
+// BecomeServer replaces this process by `carrel server`: the same pid, another
+// user, and memory that never held the key. It returns only with an error.
+func (h House) BecomeServer(args, env []string) error {
+	if err := h.DropToServer(); err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("give up new privileges: %w", err)
+	}
+	err := syscall.Exec("/proc/self/exe", append([]string{"carrel", "server"}, args...), env)
+	return fmt.Errorf("become the server: %w", err)
+}

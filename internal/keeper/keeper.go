@@ -1,0 +1,271 @@
+package keeper
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/carrel-dev/carrel/internal/gateway"
+	"github.com/carrel-dev/carrel/internal/runtime"
+	"github.com/carrel-dev/carrel/internal/runtime/bare"
+	"github.com/carrel-dev/carrel/internal/runtime/instancedir"
+	"github.com/carrel-dev/carrel/internal/runtime/oci"
+)
+
+// Config is what a keeper is started with; it holds no secret.
+type Config struct {
+	Version     string          `json:"version"`
+	Fingerprint string          `json:"fingerprint,omitempty"` // of all the others; made by who starts it
+	DataDir     string          `json:"data_dir"`              // absolute
+	StateDir    string          `json:"state_dir"`             // absolute
+	Runtime     string          `json:"runtime"`               // "oci" or "bare"
+	OCICommand  string          `json:"oci_command"`
+	OCIRoot     string          `json:"oci_root"`
+	UIDBase     uint32          `json:"uid_base"`
+	Carrel      string          `json:"carrel"` // this program's file
+	Claude      string          `json:"claude"`
+	ServerUID   int             `json:"server_uid"`
+	GatewayUID  int             `json:"gateway_uid"`
+	Gateway     json.RawMessage `json:"gateway"` // handed on to the gateway as it is
+	// ToolsEnv is the environment (PATH, HOME) in which this machine's npm, go and apt are asked what they are set up for.
+	ToolsEnv []string `json:"tools_env"`
+}
+
+// GatewayEnv is the variable in which a gateway is given its settings.
+const GatewayEnv = "CARREL_GATEWAY_PROCESS"
+
+// maker is a runtime that can make an instance's outer sockets anew, as after a restart of the keeper.
+type maker interface {
+	runtime.Runtime
+	Sockets(spec runtime.Spec) (gateway, egress *os.File, err error)
+}
+
+// Main runs a keeper until the context ends or it is told to stop. Instances
+// and the gateway go on without it.
+func Main(ctx context.Context, c Config, log *slog.Logger) error {
+	syscall.Umask(0o022)
+	held, err := Lock(ctx, c.StateDir)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	// The gateway inherits this as its working folder: it may not be able to walk the way to it.
+	if err := os.Chdir(c.DataDir); err != nil {
+		return fmt.Errorf("enter data folder: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	k := &keeper{config: c, log: log}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	k.sockets = newSockets(k.dialGateway, k.launchGateway, log)
+	rt, err := k.openRuntime()
+	if err != nil {
+		return err
+	}
+	if err := k.adopt(ctx, rt); err != nil {
+		return err
+	}
+	wg.Go(func() { k.sockets.run(ctx) })
+	wg.Go(func() { k.askTools(ctx) })
+	f, err := instancedir.Listen(SocketPath(c.StateDir), os.Getuid(), c.ServerUID, 0o660)
+	if err != nil {
+		return err
+	}
+	l, err := net.FileListener(f)
+	f.Close()
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer os.Remove(SocketPath(c.StateDir))
+	k.claude = claudeVersion(c.Claude)
+	s := &server{runtime: rt, log: log, status: func() Status {
+		return Status{Version: c.Version, Fingerprint: c.Fingerprint, PID: os.Getpid(), Runtime: rt.Name(), GatewayPID: int(k.gatewayPID.Load()), Claude: k.claude}
+	}, stop: func(r StopRequest) error {
+		if r.Gateway {
+			k.endGateway()
+		}
+		cancel()
+		return nil
+	}}
+	log.Info("keeper ready", "runtime", rt.Name(), "pid", os.Getpid())
+	return s.serve(ctx, peers{Listener: l, uid: c.ServerUID, log: log})
+}
+
+type keeper struct {
+	config     Config
+	log        *slog.Logger
+	sockets    *sockets
+	claude     string
+	gatewayPID atomic.Int64
+	stopping   atomic.Bool
+	child      atomic.Int64 // pid of the gateway started last
+}
+
+func (k *keeper) openRuntime() (maker, error) {
+	c := k.config
+	switch c.Runtime {
+	case "oci":
+		return oci.Open(oci.Options{DataDir: c.DataDir, StateDir: c.StateDir, Command: c.OCICommand, Root: c.OCIRoot, UIDBase: c.UIDBase,
+			Carrel: c.Carrel, Claude: c.Claude, ServerGID: c.ServerUID, ToolEnv: k.toolEnv, Attach: k.sockets.attach, Detach: k.sockets.detach, Log: k.log})
+	case "bare":
+		return bare.Open(bare.Options{DataDir: c.DataDir, StateDir: c.StateDir, Carrel: c.Carrel, Claude: c.Claude, ServerGID: c.ServerUID,
+			ToolEnv: k.toolEnv, Attach: k.sockets.attach, Detach: k.sockets.detach, Log: k.log})
+	}
+	return nil, fmt.Errorf("runtime %q is none of oci, bare", c.Runtime)
+}
+
+// adopt makes the outer sockets of running instances anew: the descriptors
+// went with the keeper before. The folder that shows them inside is the same.
+func (k *keeper) adopt(ctx context.Context, rt maker) error {
+	handles, err := rt.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, h := range handles {
+		g, e, err := rt.Sockets(h.Spec)
+		if err != nil {
+			k.log.Error("make sockets of a running instance", "instance_id", h.Spec.ID, "err", err)
+			continue
+		}
+		k.sockets.attach(h.Spec, g, e)
+	}
+	return nil
+}
+
+// ToolsFile is where what this machine's tools are set up for is written, for
+// the gateway and for instances.
+func ToolsFile(stateDir string) string { return filepath.Join(stateDir, "tools.json") }
+
+// askTools asks in a process of its own, beside the start: it takes a second.
+func (k *keeper) askTools(ctx context.Context) {
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "tools", ToolsFile(k.config.StateDir))
+	cmd.Args[0] = "carrel"
+	cmd.Env = k.config.ToolsEnv
+	cmd.Dir = "/"
+	cmd.WaitDelay = time.Second
+	if out, err := cmd.CombinedOutput(); err != nil && ctx.Err() == nil {
+		k.log.Warn("ask this machine's tools what they are set up for", "err", err, "said", string(out))
+	}
+}
+
+// toolEnv reads what was found out about this machine's registries; nothing is
+// lost but convenience when it is not there yet.
+func (k *keeper) toolEnv() []string {
+	b, err := os.ReadFile(ToolsFile(k.config.StateDir))
+	if err != nil {
+		return nil
+	}
+	var t struct {
+		Env []string `json:"env"`
+	}
+	if err := json.Unmarshal(b, &t); err != nil {
+		k.log.Warn("read tools' settings", "err", err)
+		return nil
+	}
+	return t.Env
+}
+
+func (k *keeper) dialGateway(ctx context.Context) (handoff, error) {
+	h, err := gateway.DialHandoff(ctx, filepath.Join(k.config.StateDir, "gateway", gateway.HandoffSocket))
+	if err != nil {
+		k.gatewayPID.Store(0)
+		return nil, err
+	}
+	k.gatewayPID.Store(int64(h.PeerPID()))
+	return h, nil
+}
+
+// launchGateway starts the gateway as its own user, in a session of its own.
+// It inherits the working folder, and no secret: those it reads itself.
+func (k *keeper) launchGateway() error {
+	if k.stopping.Load() {
+		return nil
+	}
+	log, err := os.OpenFile(filepath.Join(k.config.StateDir, "gateway.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open log: %w", err)
+	}
+	defer log.Close()
+	// The path of the program may lead through folders that the gateway's user cannot enter.
+	cmd := exec.Command("/proc/self/exe", "gateway")
+	cmd.Args[0] = "carrel"
+	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", GatewayEnv + "=" + string(k.config.Gateway)}
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if os.Getuid() == 0 {
+		id := uint32(k.config.GatewayUID)
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: id, Gid: id, Groups: []uint32{}}
+	}
+	if before := int(k.child.Load()); before > 0 {
+		// The one before is dead, or it would have been dialled; it may outlive this keeper, so nobody waits for it.
+		_, _ = unix.Wait4(before, nil, unix.WNOHANG, nil)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start gateway: %w", err)
+	}
+	k.child.Store(int64(cmd.Process.Pid))
+	k.log.Info("gateway started", "pid", cmd.Process.Pid)
+	return cmd.Process.Release()
+}
+
+// endGateway ends the gateway in an orderly way, then by force.
+func (k *keeper) endGateway() {
+	k.stopping.Store(true)
+	pid := int(k.gatewayPID.Load())
+	if pid == 0 {
+		pid = int(k.child.Load()) // started, and not listening yet
+	}
+	if pid <= 1 {
+		return
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
+		if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil {
+			return
+		}
+		deadline := time.Now().Add(3 * time.Second)
+		for time.Now().Before(deadline) {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
+			if n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
+				return
+			}
+		}
+	}
+}
+
+// claudeVersion reads the version from the package that the CLI came in;
+// running it would take a second of every start.
+func claudeVersion(path string) string {
+	if path == "" {
+		return ""
+	}
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(path), "package.json"))
+	if err != nil {
+		return "unknown"
+	}
+	var p struct {
+		Version string `json:"version"`
+	}
+	if err := json.Unmarshal(b, &p); err != nil || p.Version == "" {
+		return "unknown"
+	}
+	return p.Version
+}

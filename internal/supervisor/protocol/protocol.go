@@ -1,0 +1,259 @@
+// Package protocol is what the server and a supervisor say to each other: the
+// procedures, and the shapes of requests and answers. All travel as JSON over
+// Connect on the instance's one unix socket (package rpc). The shapes are also
+// what the public API shows, so names and units are those of the contract.
+package protocol
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Procedures. Files are plain HTTP on the same socket, under FilesPrefix.
+const (
+	Ping          = "/carrel.supervisor/Ping"          // PingRequest → PingResponse
+	Watch         = "/carrel.supervisor/Watch"         // WatchRequest → stream of Notice
+	Open          = "/carrel.supervisor/Open"          // OpenRequest → Session
+	Prompt        = "/carrel.supervisor/Prompt"        // PromptRequest → PromptResponse
+	Answer        = "/carrel.supervisor/Answer"        // AnswerRequest → Empty
+	Interrupt     = "/carrel.supervisor/Interrupt"     // SessionRequest → Empty
+	Set           = "/carrel.supervisor/Set"           // SetRequest → Session
+	Close         = "/carrel.supervisor/Close"         // SessionRequest → Empty; ends the process, the session is dormant
+	Delete        = "/carrel.supervisor/Delete"        // SessionRequest → Empty; Close, then journal and transcript are removed
+	Events        = "/carrel.supervisor/Events"        // EventsRequest → stream of Event
+	Transcripts   = "/carrel.supervisor/Transcripts"   // Empty → TranscriptsResponse
+	Command       = "/carrel.supervisor/Command"       // CommandRequest → CommandResponse
+	OpenTerminal  = "/carrel.supervisor/OpenTerminal"  // OpenTerminalRequest → Terminal
+	Terminals     = "/carrel.supervisor/Terminals"     // Empty → TerminalsResponse
+	Attach        = "/carrel.supervisor/Attach"        // bidi: TerminalInput ↔ TerminalOutput; the first input names the terminal
+	CloseTerminal = "/carrel.supervisor/CloseTerminal" // TerminalRequest → Empty
+	Shutdown      = "/carrel.supervisor/Shutdown"      // Empty → Empty; ends every process, flushes, exits
+
+	FilesPrefix = "/files"
+)
+
+// Config is what a supervisor is started with: JSON in the environment
+// variable CARREL_SUPERVISOR. Its listening socket is descriptor 3.
+type Config struct {
+	InstanceID    string `json:"instance_id"`
+	UserID        int64  `json:"user_id"`
+	Name          string `json:"name"`
+	Language      string `json:"language"`
+	Home          string `json:"home"`           // the workspace as seen by the person: /home/<name>
+	JournalDir    string `json:"journal_dir"`    // closed to the person in oci
+	RunDir        string `json:"run_dir"`        // scratch of the supervisor's own, closed to the person in oci
+	Claude        string `json:"claude"`         // path of the Claude CLI; empty: not installed
+	GatewaySocket string `json:"gateway_socket"` // ANTHROPIC_UNIX_SOCKET
+	EgressSocket  string `json:"egress_socket"`  // relayed to HTTPS_PROXY; empty: no way out
+	// PersonUID and PersonGID are what Claude, commands and terminals run as; -1: as the supervisor itself (bare).
+	PersonUID int `json:"person_uid"`
+	PersonGID int `json:"person_gid"`
+	// TreeGIDs is a range of supplementary groups, [first, last]; each process tree gets one of its own, which
+	// its members cannot shed, so that a tree is found whole. Zero: trees are found by an environment variable (bare).
+	TreeGIDs     [2]int   `json:"tree_gids"`
+	Env          []string `json:"env"` // added to what every process of the person gets
+	LiveSessions int      `json:"live_sessions"`
+}
+
+type Empty struct{}
+
+type PingRequest struct{}
+
+type PingResponse struct {
+	InstanceID string    `json:"instance_id"`
+	Version    string    `json:"version"`
+	PID        int       `json:"pid"`
+	StartedAt  time.Time `json:"started_at"`
+}
+
+// Kinds of process.
+const (
+	KindClaude   = "claude"
+	KindTerminal = "terminal"
+	KindCommand  = "command"
+)
+
+// Process is a process that the supervisor started for the person and that lives. Helpers of the
+// supervisor's own are not listed.
+type Process struct {
+	PID         int       `json:"pid"` // as seen inside
+	Kind        string    `json:"kind"`
+	SessionID   string    `json:"session_id,omitempty"`
+	Command     string    `json:"command"`
+	StartedAt   time.Time `json:"started_at"`
+	CPUSeconds  float64   `json:"cpu_seconds"`
+	MemoryBytes int64     `json:"memory_bytes"` // resident, of the process itself
+}
+
+// States of a session.
+const (
+	StateDormant  = "dormant"  // no process
+	StateQueued   = "queued"   // waits for a place
+	StateStarting = "starting" // the process is there, not yet greeted
+	StateReady    = "ready"    // greeted, no turn
+	StateRunning  = "running"  // a turn runs
+	StateWaiting  = "waiting"  // a turn waits for the person's answer
+)
+
+// Session is what the supervisor knows of a session.
+type Session struct {
+	ID             string          `json:"id"`
+	Project        string          `json:"project"`
+	State          string          `json:"state"`
+	Model          string          `json:"model,omitempty"`
+	PermissionMode string          `json:"permission_mode,omitempty"`
+	LastSeq        int64           `json:"last_seq"`
+	LastActivityAt time.Time       `json:"last_activity_at"`
+	Title          string          `json:"title,omitempty"` // as the CLI named it; "" when it did not
+	Usage          json.RawMessage `json:"usage,omitempty"` // modelUsage of the last result, as the CLI gave it: the whole session
+	CostUSD        float64         `json:"cost_usd"`
+}
+
+// Notice is one change. The first notices of a Watch give everything there is; Ready ends them.
+type Notice struct {
+	Session   *Session  `json:"session,omitempty"`
+	Processes []Process `json:"processes,omitempty"` // all of them, whenever one starts or ends (Changed is "processes")
+	Changed   string    `json:"changed"`             // "session", "processes", "ready"
+}
+
+type WatchRequest struct{}
+
+// OpenRequest makes a session's process ready ahead of a prompt. Repeating it is harmless. Project is a plain
+// folder name under projects/. A session whose transcript exists is resumed, else begun with this id.
+type OpenRequest struct {
+	SessionID      string `json:"session_id"`
+	Project        string `json:"project"`
+	Model          string `json:"model,omitempty"`
+	PermissionMode string `json:"permission_mode,omitempty"`
+	ForkOf         string `json:"fork_of,omitempty"` // begin with a copy of that session's history
+}
+
+type SessionRequest struct {
+	SessionID string `json:"session_id"`
+	Author    string `json:"author,omitempty"`
+}
+
+// PromptRequest carries a prompt. The same ID again runs nothing and is answered with the first's seq.
+type PromptRequest struct {
+	OpenRequest
+	ID      string          `json:"id"` // the client's own; 1 to 128 printable characters
+	Author  string          `json:"author"`
+	Content json.RawMessage `json:"content"` // string or Messages API content blocks
+}
+
+type PromptResponse struct {
+	Seq       int64 `json:"seq"` // of its carrel.prompt, which is on disk
+	Duplicate bool  `json:"duplicate"`
+}
+
+// AnswerRequest answers one open permission request, once: no such request is not_found, an answered one conflict.
+type AnswerRequest struct {
+	SessionID          string          `json:"session_id"`
+	RequestID          string          `json:"request_id"`
+	Author             string          `json:"author"`
+	Behavior           string          `json:"behavior"` // "allow" or "deny"
+	UpdatedInput       json.RawMessage `json:"updated_input,omitempty"`
+	UpdatedPermissions json.RawMessage `json:"updated_permissions,omitempty"`
+	Message            string          `json:"message,omitempty"`
+	Interrupt          bool            `json:"interrupt,omitempty"`
+}
+
+type SetRequest struct {
+	SessionID      string  `json:"session_id"`
+	Author         string  `json:"author,omitempty"`
+	Model          *string `json:"model,omitempty"`
+	PermissionMode *string `json:"permission_mode,omitempty"`
+}
+
+// EventsRequest asks for every event after a number, and then for those to come. With Until set the stream ends
+// once everything that was there has been sent.
+type EventsRequest struct {
+	SessionID string `json:"session_id"`
+	After     int64  `json:"after"`
+	Until     bool   `json:"until,omitempty"`
+}
+
+// Event is one line of a session's stream. Seq rises by one from 1.
+type Event struct {
+	Seq   int64           `json:"seq"`
+	At    time.Time       `json:"at"`
+	Event json.RawMessage `json:"event"`
+}
+
+// Our own events; their "type" is one of these.
+const (
+	EventPrompt = "carrel.prompt" // {id, uuid, author, content}
+	EventState  = "carrel.state"  // {state, reason?}
+	EventQueue  = "carrel.queue"  // {place}
+	EventAnswer = "carrel.answer" // {request_id, behavior, author, message?}
+	EventError  = "carrel.error"  // {code, detail}
+)
+
+// Transcript is a conversation that the CLI left in the workspace, of ours or not. All of it is the person's own
+// file: untrusted.
+type Transcript struct {
+	SessionID  string    `json:"session_id"`
+	Project    string    `json:"project"` // "" when its folder is not one of projects/
+	Title      string    `json:"title"`
+	ModifiedAt time.Time `json:"modified_at"`
+	SizeBytes  int64     `json:"size_bytes"`
+}
+
+type TranscriptsResponse struct {
+	Transcripts []Transcript `json:"transcripts"`
+}
+
+type CommandRequest struct {
+	Argv           []string          `json:"argv"`
+	Project        string            `json:"project,omitempty"` // working folder; "" is the home
+	Env            map[string]string `json:"env,omitempty"`
+	TimeoutS       float64           `json:"timeout_s,omitempty"` // 0: 60
+	Stdin          string            `json:"stdin,omitempty"`
+	MaxOutputBytes int64             `json:"max_output_bytes,omitempty"` // of each stream; 0: 1 MiB
+}
+
+type CommandResponse struct {
+	ExitCode  int     `json:"exit_code"` // 128+n for signal n; 124 when the time was up
+	Stdout    string  `json:"stdout"`
+	Stderr    string  `json:"stderr"`
+	Truncated bool    `json:"truncated"`
+	TimedOut  bool    `json:"timed_out"`
+	DurationS float64 `json:"duration_s"`
+}
+
+type OpenTerminalRequest struct {
+	Project string   `json:"project,omitempty"`
+	Argv    []string `json:"argv,omitempty"` // empty: a login shell
+	Cols    uint16   `json:"cols"`
+	Rows    uint16   `json:"rows"`
+}
+
+type Terminal struct {
+	ID        string    `json:"id"`
+	Project   string    `json:"project,omitempty"`
+	Command   string    `json:"command"`
+	CreatedAt time.Time `json:"created_at"`
+	Exited    bool      `json:"exited"`
+	ExitCode  int       `json:"exit_code"`
+}
+
+type TerminalsResponse struct {
+	Terminals []Terminal `json:"terminals"`
+}
+
+type TerminalRequest struct {
+	ID string `json:"id"`
+}
+
+type TerminalInput struct {
+	ID   string `json:"id,omitempty"`
+	Data []byte `json:"data,omitempty"`
+	Cols uint16 `json:"cols,omitempty"`
+	Rows uint16 `json:"rows,omitempty"`
+}
+
+type TerminalOutput struct {
+	Data     []byte `json:"data,omitempty"` // the first ones are the scrollback
+	Exited   bool   `json:"exited,omitempty"`
+	ExitCode int    `json:"exit_code,omitempty"`
+}

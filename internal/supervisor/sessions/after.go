@@ -1,0 +1,97 @@
+package sessions
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/carrel-dev/carrel/internal/claude"
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/supervisor/process"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// maxStarts bounds how often Claude is started again for the same work. A turn that ends its process every time must
+// not do so for ever.
+const maxStarts = 2
+
+// afterLocked decides what follows the end of a process: another one, or, with the reason, none.
+func (s *session) afterLocked(r *run) (reason string) {
+	exit, said := r.proc.Exit(), r.stderr.String()
+	log := s.ss.opt.Log.With("session", s.id, "code", exit.Code, "stderr", said)
+	switch {
+	case r.problem != "":
+		log.Warn("claude was ended", "why", r.problem)
+		s.complainLocked(fault.Internal, "%s It was ended.", r.problem)
+		return reasonFailed
+	case r.ending != "":
+		return r.ending
+	case s.ss.stopping.Load():
+		return reasonStopped
+	case !r.greeted:
+		return s.afterStartLocked(r, exit, said)
+	case !s.ledger.busy():
+		log.Info("claude ended while idle")
+		return reasonExited
+	case s.starts >= maxStarts:
+		log.Warn("claude ended at work once too often")
+		s.complainLocked(fault.Internal, "Claude ended %d times while it worked (%s). What it worked on was given up; send it again to try once more.", s.starts+1, howEnded(exit, said))
+		return reasonFailed
+	}
+	log.Warn("claude ended at work")
+	s.complainLocked(fault.Internal, "Claude ended while it worked (%s). It is started again and goes on.", howEnded(exit, said))
+	return s.againLocked()
+}
+
+// afterStartLocked decides after a process that ended before it was greeted.
+func (s *session) afterStartLocked(r *run, exit process.Exit, said string) (reason string) {
+	switch {
+	case claude.Taken(said) && !s.meta.Ran && !s.guessed:
+		// It has a conversation that we did not know of: one from before us, or of a lost session.json.
+		s.guessed, s.meta.Ran = true, true
+		return s.againLocked()
+	case claude.Unknown(said) && s.meta.Ran && !s.guessed:
+		// Its transcript was removed.
+		s.guessed, s.meta.Ran = true, false
+		return s.againLocked()
+	case claude.Unknown(said) && s.meta.ForkOf != "" && !s.meta.Ran:
+		s.complainLocked(fault.NotFound, "The conversation to copy was not found. It may have been deleted, or nothing was said in it yet.")
+		return reasonNotStarted
+	case exit.Signal != 0 && s.starts < maxStarts && s.ledger.busy():
+		return s.againLocked()
+	}
+	s.ss.opt.Log.Warn("claude did not start", "session", s.id, "code", exit.Code, "stderr", said)
+	s.complainLocked(fault.Internal, "Claude could not be started (%s).", howEnded(exit, said))
+	return reasonNotStarted
+}
+
+// againLocked starts the next process in the place of the last.
+func (s *session) againLocked() (reason string) {
+	if !s.guessed {
+		s.starts++
+	}
+	if s.ledger.state != protocol.StateStarting {
+		s.enterLocked(protocol.StateStarting, "")
+	}
+	if err := s.startLocked(); err != nil {
+		var f *fault.Error
+		if !errors.As(err, &f) {
+			f = fault.Wrap(err, fault.Internal, "Claude could not be started again.")
+		}
+		s.ss.opt.Log.Error("start claude again", "session", s.id, "error", err)
+		s.complainLocked(f.Code, "%s", f.Detail)
+		return reasonNotStarted
+	}
+	return ""
+}
+
+// howEnded tells an exit in words, with the end of what was on stderr.
+func howEnded(exit process.Exit, said string) string {
+	how := fmt.Sprintf("exit code %d", exit.Code)
+	if exit.Signal != 0 {
+		how = fmt.Sprintf("signal %d, %s", int(exit.Signal), exit.Signal)
+	}
+	if said != "" {
+		how += ": " + said
+	}
+	return how
+}

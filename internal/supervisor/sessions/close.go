@@ -1,0 +1,128 @@
+package sessions
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// Close ends a session's process; the session is dormant when it returns nil. A turn that runs is given up. Prompts
+// that had not begun wait for the session to be opened again.
+func (ss *Sessions) Close(ctx context.Context, req *protocol.SessionRequest) (*protocol.Empty, error) {
+	ctx, leave, err := ss.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	s, release, err := ss.use(req.SessionID, false)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return &protocol.Empty{}, s.end(ctx, reasonClosed)
+}
+
+// end ends the process and waits for it. One that died at work may have been started again meanwhile.
+func (s *session) end(ctx context.Context, reason string) error {
+	for {
+		s.mu.Lock()
+		r := s.run
+		if r != nil {
+			r.endLocked(reason)
+		}
+		s.mu.Unlock()
+		if r == nil {
+			return nil
+		}
+		if err := wait(ctx, r.gone); err != nil {
+			return err
+		}
+	}
+}
+
+// Delete removes a session: its process, its transcripts and its journal. One that only has a transcript is removed as
+// well. Subscribers are told that there is no such session.
+func (ss *Sessions) Delete(ctx context.Context, req *protocol.SessionRequest) (*protocol.Empty, error) {
+	ctx, leave, err := ss.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	s, release, err := ss.use(req.SessionID, false)
+	if err != nil {
+		if fault.CodeOf(err) == fault.NotFound {
+			err = ss.opt.Home.RemoveTranscript(ctx, req.SessionID)
+		}
+		return &protocol.Empty{}, err
+	}
+	defer release()
+	s.mu.Lock()
+	if s.deleting {
+		s.mu.Unlock()
+		return nil, fault.New(fault.Conflict, "This session is being deleted.")
+	}
+	s.deleting = true // nobody takes it up any more
+	s.mu.Unlock()
+	if err := s.delete(ctx); err != nil {
+		s.mu.Lock()
+		s.deleting = false
+		s.mu.Unlock()
+		return nil, err
+	}
+	return &protocol.Empty{}, nil
+}
+
+func (s *session) delete(ctx context.Context) error {
+	if err := s.end(ctx, reasonClosed); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	transcripts := append(slices.Clone(s.meta.LeftIDs), s.id, s.meta.conversation(s.id))
+	s.mu.Unlock()
+	slices.Sort(transcripts)
+	for _, id := range slices.Compact(transcripts) {
+		if err := s.ss.opt.Home.RemoveTranscript(ctx, id); err != nil && fault.CodeOf(err) != fault.NotFound {
+			return fmt.Errorf("remove transcript of session %s: %w", s.id, err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.files.remove(); err != nil {
+		return fmt.Errorf("remove session %s: %w", s.id, err)
+	}
+	s.gone = true
+	s.info.Store(nil)
+	s.ss.forget(s)
+	return s.journal.Close() // which tells its readers
+}
+
+// Transcripts lists what the CLI left in the workspace, without the conversations that belong to a session of ours
+// under another id.
+func (ss *Sessions) Transcripts(ctx context.Context) ([]protocol.Transcript, error) {
+	ctx, leave, err := ss.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	list, err := ss.opt.Home.Transcripts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ours := map[string]bool{}
+	ss.mu.Lock()
+	all := ss.sessionsLocked()
+	ss.mu.Unlock()
+	for _, s := range all {
+		s.mu.Lock()
+		for _, id := range append(slices.Clone(s.meta.LeftIDs), s.meta.ClaudeID) {
+			if id != s.id {
+				ours[id] = true
+			}
+		}
+		s.mu.Unlock()
+	}
+	return slices.DeleteFunc(list, func(t protocol.Transcript) bool { return ours[t.SessionID] }), nil
+}

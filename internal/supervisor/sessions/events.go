@@ -1,0 +1,105 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/journal"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// Events sends every event after a number, each once and in order, and then those to come, until the context ends or
+// the session is deleted. With Until it ends once all that was there is sent. What is sent is valid until send
+// returns; a slow send delays nobody else.
+func (ss *Sessions) Events(ctx context.Context, req *protocol.EventsRequest, send func(*protocol.Event) error) error {
+	ctx, leave, err := ss.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	s, release, err := ss.use(req.SessionID, false)
+	if err != nil {
+		return err
+	}
+	defer release()
+	reader, err := s.journal.Read(req.After)
+	if errors.Is(err, journal.ErrAhead) {
+		return fault.InvalidField("after", "The session has %d events; there is nothing after %d. Ask for all of them again.", s.last.Load(), req.After)
+	}
+	sent, until := req.After, s.last.Load()
+	for err == nil && (!req.Until || sent < until) {
+		var e journal.Event
+		if e, err = reader.Next(ctx); err != nil {
+			break
+		}
+		if err := send(&protocol.Event{Seq: e.Seq, At: e.At, Event: e.Data}); err != nil {
+			return err
+		}
+		sent = e.Seq
+	}
+	if errors.Is(err, journal.ErrClosed) {
+		return errNoSession() // a journal that is held is closed by Delete alone
+	}
+	return err
+}
+
+// watcher is one who wants to know of changes. It is told of a session, not of each change: a slow one misses
+// nothing but what has changed again since.
+type watcher struct {
+	wake  chan struct{} // holds one
+	dirty map[*session]struct{}
+}
+
+// notify tells watchers that a session changed. Any of its locks may be held.
+func (ss *Sessions) notify(s *session) {
+	ss.watching.Lock()
+	defer ss.watching.Unlock()
+	for w := range ss.watchers {
+		w.dirty[s] = struct{}{}
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Watch gives all sessions to first, and from then on each that changed to changed, until the context ends or one of
+// them fails.
+func (ss *Sessions) Watch(ctx context.Context, first func([]protocol.Session) error, changed func(protocol.Session) error) error {
+	ctx, leave, err := ss.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	w := &watcher{wake: make(chan struct{}, 1), dirty: map[*session]struct{}{}}
+	ss.watching.Lock()
+	ss.watchers[w] = struct{}{}
+	ss.watching.Unlock()
+	defer func() {
+		ss.watching.Lock()
+		defer ss.watching.Unlock()
+		delete(ss.watchers, w)
+	}()
+	if err := first(ss.List()); err != nil {
+		return err
+	}
+	for {
+		if err := wait(ctx, w.wake); err != nil {
+			return err
+		}
+		ss.watching.Lock()
+		dirty := w.dirty
+		w.dirty = map[*session]struct{}{}
+		ss.watching.Unlock()
+		for s := range dirty {
+			info, ok := s.snapshot()
+			if !ok {
+				continue
+			}
+			if err := changed(info); err != nil {
+				return err
+			}
+		}
+	}
+}

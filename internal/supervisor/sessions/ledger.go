@@ -1,0 +1,218 @@
+package sessions
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/carrel-dev/carrel/internal/claude"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// ledger is what a session's events say of its prompts, its turn and its permission requests. It is made of nothing
+// but the events, in order: those in the journal when a session is taken up, and each new one once it is journaled.
+//
+// A prompt that is not done is given to every new process of the session, with the same uuid. The CLI runs it if its
+// conversation on disk has no such uuid, and else says that it is done: so it runs once, whatever died in between.
+type ledger struct {
+	prompts  map[string]*prompt // all there ever were, by the client's id
+	open     []*prompt          // those that are not done, by seq
+	asks     map[string]int64   // open permission requests: the number of their event, by id
+	answered map[string]bool    // ids of permission requests that somebody answered
+	turn     bool               // a turn runs
+	cut      bool               // a turn was cut short; the next process is to take it up
+	tasks    int                // background tasks that run
+	state    string             // of the last carrel.state
+}
+
+type prompt struct {
+	id, uuid string
+	seq      int64
+	content  claude.Content // nil once done
+	state    promptState
+}
+
+type promptState int
+
+const (
+	waits promptState = iota // in our hands
+	sent                     // written to the process that runs
+	begun                    // that process has taken it up
+	done                     // it has run, was cancelled or given up
+)
+
+func newLedger() *ledger {
+	return &ledger{prompts: map[string]*prompt{}, asks: map[string]int64{}, answered: map[string]bool{}, state: protocol.StateDormant}
+}
+
+// Our own events, as they are in the journal.
+type (
+	promptEvent struct {
+		Type    string          `json:"type"`
+		ID      string          `json:"id"`
+		UUID    string          `json:"uuid"`
+		Author  string          `json:"author"`
+		Content json.RawMessage `json:"content"`
+	}
+	stateEvent struct {
+		Type   string `json:"type"`
+		State  string `json:"state"`
+		Reason string `json:"reason,omitempty"`
+	}
+	answerEvent struct {
+		Type      string `json:"type"`
+		RequestID string `json:"request_id"`
+		Behavior  string `json:"behavior"`
+		Author    string `json:"author"`
+		Message   string `json:"message,omitempty"`
+	}
+	errorEvent struct {
+		Type   string `json:"type"`
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+	}
+)
+
+// Reasons of a carrel.state.
+const (
+	reasonClosed     = "closed"      // somebody closed the session: a turn that ran is given up
+	reasonIdle       = "idle"        // it made room for another
+	reasonStopped    = "stopped"     // the supervisor was stopped
+	reasonRestarted  = "restarted"   // the supervisor was started anew
+	reasonExited     = "exited"      // Claude ended by itself, without a turn
+	reasonNotStarted = "not_started" // Claude could not be started; prompts wait for the next try
+	reasonFailed     = "failed"      // Claude ended again and again: what was asked of it is given up
+)
+
+// apply takes in one event.
+func (l *ledger) apply(seq int64, line claude.Line) {
+	if kind, own := strings.CutPrefix(line.Type, "carrel."); own {
+		l.applyOwn(seq, kind, line.Raw)
+		return
+	}
+	if lc, ok := line.Lifecycle(); ok {
+		switch lc.State {
+		case "started":
+			l.turn = true
+			l.move(lc.Prompt, begun)
+		case "completed", "cancelled":
+			l.move(lc.Prompt, done)
+		}
+	} else if uuid, ok := line.Replayed(); ok {
+		l.move(uuid, begun)
+	} else if r, ok := line.Result(); ok {
+		l.endTurn()
+		for _, uuid := range r.Prompts {
+			l.move(uuid, done)
+		}
+	} else if r, ok := line.Request(); ok {
+		if r.Permission() && line.RequestID != "" {
+			l.asks[line.RequestID] = seq
+		}
+	} else if id, ok := line.Withdrawn(); ok {
+		delete(l.asks, id)
+	} else if s, ok := line.System(); ok {
+		switch line.Subtype {
+		case "init":
+			l.turn = true
+		case "session_state_changed":
+			if s.State == "idle" {
+				l.endTurn()
+			}
+		case "background_tasks_changed":
+			l.tasks = len(s.Tasks)
+		}
+	}
+}
+
+func (l *ledger) applyOwn(seq int64, kind string, raw json.RawMessage) {
+	switch "carrel." + kind {
+	case protocol.EventPrompt:
+		var e promptEvent
+		if json.Unmarshal(raw, &e) != nil || l.prompts[e.ID] != nil {
+			return
+		}
+		p := &prompt{id: e.ID, uuid: e.UUID, seq: seq, content: claude.Content(e.Content)}
+		l.prompts[p.id] = p
+		l.open = append(l.open, p)
+	case protocol.EventAnswer:
+		var e answerEvent
+		if json.Unmarshal(raw, &e) == nil {
+			delete(l.asks, e.RequestID)
+			l.answered[e.RequestID] = true
+		}
+	case protocol.EventState:
+		var e stateEvent
+		if json.Unmarshal(raw, &e) != nil {
+			return
+		}
+		l.state = e.State
+		if e.State == protocol.StateDormant || e.State == protocol.StateStarting {
+			l.processGone(e.Reason)
+		}
+	}
+}
+
+// processGone takes in that the process with which all this was going on is no more.
+func (l *ledger) processGone(reason string) {
+	clear(l.asks)
+	l.tasks = 0
+	working := l.turn || l.cut
+	for _, p := range l.open {
+		working = working || p.state == begun
+	}
+	switch reason {
+	case reasonClosed, reasonIdle:
+		l.endTurn()
+	case reasonFailed:
+		l.endTurn()
+		l.finish(func(*prompt) bool { return true })
+	default:
+		l.turn, l.cut = false, working
+	}
+	for _, p := range l.open {
+		p.state = waits
+	}
+}
+
+// endTurn takes in that no turn runs: what had begun is done.
+func (l *ledger) endTurn() {
+	l.turn, l.cut = false, false
+	l.finish(func(p *prompt) bool { return p.state == begun })
+}
+
+// move brings an open prompt forward; it never goes back here.
+func (l *ledger) move(uuid string, to promptState) {
+	if to == done {
+		l.finish(func(p *prompt) bool { return p.uuid == uuid })
+		return
+	}
+	for _, p := range l.open {
+		if p.uuid == uuid {
+			p.state = max(p.state, to)
+		}
+	}
+}
+
+func (l *ledger) finish(which func(*prompt) bool) {
+	kept := l.open[:0]
+	for _, p := range l.open {
+		if which(p) {
+			p.state, p.content = done, nil
+		} else {
+			kept = append(kept, p)
+		}
+	}
+	clear(l.open[len(kept):])
+	l.open = kept
+}
+
+// busy says whether the process has something to do, or will when it is ready.
+func (l *ledger) busy() bool { return l.turn || len(l.open) > 0 }
+
+// openBytes is the size of all prompts that are not done.
+func (l *ledger) openBytes() (n int) {
+	for _, p := range l.open {
+		n += len(p.content)
+	}
+	return n
+}

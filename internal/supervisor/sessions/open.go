@@ -1,0 +1,265 @@
+package sessions
+
+import (
+	"context"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/claude"
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// Open makes a session live, so that its next prompt does not wait for a process. It returns once the process is
+// there; the state tells when it is ready.
+func (ss *Sessions) Open(ctx context.Context, req *protocol.OpenRequest) (*protocol.Session, error) {
+	ctx, leave, err := ss.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := ss.checkOpen(req); err != nil {
+		return nil, err
+	}
+	s, release, err := ss.use(req.SessionID, true)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := s.ensure(ctx, req); err != nil {
+		return nil, err
+	}
+	info, _ := s.snapshot() // a session that was made live has been published
+	return &info, nil
+}
+
+func (ss *Sessions) checkOpen(req *protocol.OpenRequest) error {
+	switch {
+	case !validID(req.SessionID):
+		return fault.InvalidField("session_id", "A session's id must be a UUID in lower case.")
+	case req.ForkOf != "" && !validID(req.ForkOf):
+		return fault.InvalidField("fork_of", "The session to copy must be given as a UUID in lower case.")
+	case req.ForkOf == req.SessionID:
+		return fault.InvalidField("fork_of", "A session cannot be a copy of itself.")
+	case req.Project != "" && !validProject(req.Project):
+		return fault.InvalidField("project", "A project must be the name of a folder.")
+	}
+	if req.Model != "" {
+		if err := checkModel(req.Model); err != nil {
+			return err
+		}
+	}
+	if req.PermissionMode != "" {
+		return ss.checkMode(req.PermissionMode)
+	}
+	return nil
+}
+
+func checkModel(model string) error {
+	if !claude.ValidModel(model) {
+		return fault.InvalidField("model", "This is not the name of a model.")
+	}
+	return nil
+}
+
+func (ss *Sessions) checkMode(mode string) error {
+	if !claude.ValidMode(mode) {
+		return fault.InvalidField("permission_mode", "There is no permission mode %q. There are %q.", mode, claude.Modes)
+	}
+	if mode == claude.BypassMode && !ss.mayBypass() {
+		return fault.InvalidField("permission_mode", "The mode %s works only in an instance that is isolated.", mode)
+	}
+	return nil
+}
+
+// ensure makes the session live. It waits for a process that is ending: there are never two.
+func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest) error {
+	if s.live() {
+		return nil
+	}
+	select {
+	case s.gate <- struct{}{}:
+		defer func() { <-s.gate }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	for {
+		s.mu.Lock()
+		r, deleting := s.run, s.deleting
+		living := r != nil && r.ending == ""
+		s.mu.Unlock()
+		if deleting {
+			return fault.New(fault.Conflict, "This session is being deleted.")
+		}
+		if living {
+			return nil
+		}
+		if r == nil {
+			break
+		}
+		if err := wait(ctx, r.gone); err != nil {
+			return err
+		}
+	}
+	source := ""
+	if req.ForkOf != "" {
+		source = s.ss.conversation(req.ForkOf)
+	}
+	if err := s.ss.takeSlot(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	err := s.beginLocked(req, source)
+	s.mu.Unlock()
+	if err != nil {
+		s.ss.giveSlot()
+	}
+	return err
+}
+
+// live says whether there is a process that is to stay.
+func (s *session) live() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run == nil || s.run.ending != "" {
+		return false
+	}
+	s.touchLocked()
+	return true
+}
+
+// beginLocked starts a process where there is none. When it fails, nothing has changed.
+func (s *session) beginLocked(req *protocol.OpenRequest, source string) error {
+	if s.deleting {
+		return fault.New(fault.Conflict, "This session is being deleted.")
+	}
+	before := s.meta
+	if req.Project != "" {
+		s.meta.Project = req.Project // a project may have been renamed
+	}
+	if s.meta.Project == "" {
+		return fault.InvalidField("project", "The project of the session is missing.")
+	}
+	if req.Model != "" {
+		s.meta.Model = req.Model
+	}
+	if req.PermissionMode != "" {
+		s.meta.PermissionMode = req.PermissionMode
+	}
+	if s.last.Load() == 0 {
+		s.meta.ForkOf = source
+	}
+	s.meta.Live = true
+	s.starts, s.guessed = 0, false
+	if err := s.startLocked(); err != nil {
+		s.meta = before
+		return err
+	}
+	s.users++ // released when the process is gone for good
+	s.touchLocked()
+	s.saveLocked()
+	s.enterLocked(protocol.StateStarting, "")
+	return nil
+}
+
+// conversation is the id under which the CLI has the history of a session, of ours or not.
+func (ss *Sessions) conversation(id string) string {
+	ss.mu.Lock()
+	s := ss.all[id]
+	ss.mu.Unlock()
+	if s == nil {
+		return id
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.meta.conversation(id)
+}
+
+// takeSlot takes one of the places for live sessions. When all are taken, the session that was idle the longest makes
+// room.
+func (ss *Sessions) takeSlot(ctx context.Context) error {
+	limit := ss.opt.Config.LiveSessions
+	if limit <= 0 {
+		return fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
+	}
+	for {
+		ss.mu.Lock()
+		if ss.live < limit {
+			ss.live++
+			ss.mu.Unlock()
+			return nil
+		}
+		all := ss.sessionsLocked()
+		ss.mu.Unlock()
+		soon, idle := ss.candidates(all)
+		switch {
+		case soon != nil:
+		case idle == nil:
+			return fault.New(fault.QuotaExceeded, "All %d live sessions of your quota are at work. Wait until one is done, or close one.", limit)
+		default:
+			if soon = idle.makeRoom(); soon == nil {
+				continue // it has just got work
+			}
+		}
+		if err := wait(ctx, soon); err != nil {
+			return err
+		}
+	}
+}
+
+// candidates looks for a place: soon is closed when one that is ending or starting is further, idle is the session
+// that was idle the longest.
+func (ss *Sessions) candidates(all []*session) (soon <-chan struct{}, idle *session) {
+	var since time.Time
+	var ending, starting <-chan struct{}
+	for _, s := range all {
+		s.mu.Lock()
+		switch r := s.run; {
+		case r == nil:
+		case r.ending != "":
+			ending = r.gone
+		case s.idleLocked():
+			if idle == nil || s.lastUsed.Before(since) {
+				idle, since = s, s.lastUsed
+			}
+		case !r.greeted && !s.ledger.busy():
+			starting = r.ready
+		}
+		s.mu.Unlock()
+	}
+	if ending != nil || idle != nil {
+		return ending, idle
+	}
+	return starting, nil
+}
+
+// idleLocked says whether nothing is lost but time when the process ends. A task in the background is something.
+func (s *session) idleLocked() bool {
+	r := s.run
+	return r != nil && r.greeted && r.ending == "" && !s.ledger.busy() && len(s.ledger.asks) == 0 && s.ledger.tasks == 0 && len(r.calls) == 0
+}
+
+// makeRoom ends the process if it is idle still.
+func (s *session) makeRoom() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.idleLocked() {
+		return nil
+	}
+	s.run.endLocked(reasonIdle)
+	return s.run.gone
+}
+
+func (ss *Sessions) giveSlot() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.live--
+}
+
+func wait(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,207 @@
+package sessions
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/claude"
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/supervisor/process"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// run is one Claude process of a session, from its start until its whole tree is gone and its output is journaled.
+// supervise owns it.
+type run struct {
+	session *session
+	launch  claude.Launch
+	proc    *process.Process
+	pipes   pipes
+	stdin   *writer
+	stderr  tail
+	hello   string        // id of our initialize
+	stop    chan struct{} // closed: it is to end
+	sync    chan struct{} // holds one: the journal is to be synced
+	ready   chan struct{} // closed once it is greeted, or gone
+	gone    chan struct{} // closed last
+
+	// Guarded by the session's mu.
+	greeted bool
+	ending  string // why it is to end; "" while it is not
+	problem string // what it did wrong, for people; it is ended for that
+	calls   map[string]chan claude.Answer
+	ids     int
+}
+
+var errNoClaude = fault.New(fault.RuntimeUnavailable, "The Claude CLI is not installed on this server. The administrator can see with `carrel doctor` what is missing.")
+
+// startLocked starts the session's process. There must be none, and a slot must be taken.
+func (s *session) startLocked() error {
+	cfg := &s.ss.opt.Config
+	switch {
+	case s.ss.stopping.Load():
+		return errStopping
+	case cfg.Claude == "":
+		return errNoClaude
+	}
+	pipes, err := newPipes()
+	if err != nil {
+		return fmt.Errorf("start claude: %w", err)
+	}
+	r := &run{
+		session: s, launch: s.launchLocked(), pipes: pipes, stdin: newWriter(pipes.stdin),
+		stop: make(chan struct{}), sync: make(chan struct{}, 1), ready: make(chan struct{}), gone: make(chan struct{}),
+		calls: map[string]chan claude.Answer{},
+	}
+	env := claude.Environment{
+		Base: cfg.Env, Home: cfg.Home, User: cfg.Name, Gateway: cfg.GatewaySocket, TakeUp: s.ledger.cut,
+	}
+	r.proc, err = s.ss.opt.Processes.Start(process.Spec{
+		Kind: protocol.KindClaude, SessionID: s.id, Argv: r.launch.Argv(), Env: env.Environ(),
+		Dir:   filepath.Join(cfg.Home, "projects", s.meta.Project),
+		Stdin: pipes.childIn, Stdout: pipes.childOut, Stderr: pipes.childErrors,
+	})
+	if err != nil {
+		pipes.closeOurs()
+		return s.startFault(err)
+	}
+	s.run = r
+	r.hello = r.nextID()
+	r.stdin.put(claude.Initialize(r.hello))
+	s.ss.running.Go(r.supervise)
+	return nil
+}
+
+// launchLocked says how to start: with the conversation that is on disk, with a copy of another's, or anew.
+func (s *session) launchLocked() claude.Launch {
+	l := claude.Launch{
+		Path: s.ss.opt.Config.Claude, Model: s.meta.Model, PermissionMode: s.meta.PermissionMode,
+		AllowBypass: s.ss.mayBypass(),
+	}
+	switch conversation := s.meta.conversation(s.id); {
+	case s.meta.Ran:
+		l.Resume = conversation
+	case s.meta.ForkOf != "":
+		l.Resume, l.SessionID = s.meta.ForkOf, conversation
+	default:
+		l.SessionID = conversation
+	}
+	return l
+}
+
+// mayBypass says whether Claude may work without asking: only where a sandbox holds it, and never as root, for whom
+// the CLI refuses to start.
+func (ss *Sessions) mayBypass() bool { return ss.opt.Config.PersonUID > 0 }
+
+// startFault tells a missing folder from a missing program. The supervisor may not look into the person's home; the
+// child, as the person, has tried.
+func (s *session) startFault(err error) error {
+	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ENOTDIR) {
+		if _, stat := os.Stat(s.ss.opt.Config.Claude); errors.Is(stat, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %w", errNoClaude, err)
+		}
+		return fault.Wrap(err, fault.NotFound, "The folder of project %q is not there. Make it again, or open the session in another project.", s.meta.Project)
+	}
+	return fmt.Errorf("start claude: %w", err)
+}
+
+func (r *run) nextID() string {
+	r.ids++
+	return fmt.Sprintf("carrel-%d", r.ids)
+}
+
+// endLocked has the process ended; gone tells when it is. The first reason stays.
+func (r *run) endLocked(reason string) {
+	if r.ending == "" {
+		r.ending = reason
+		close(r.stop)
+	}
+}
+
+// failLocked has the process ended for what it did wrong.
+func (r *run) failLocked(format string, args ...any) {
+	if r.ending == "" {
+		r.problem = fmt.Sprintf(format, args...)
+		r.endLocked(reasonFailed)
+	}
+}
+
+// supervise sees the process to its end.
+func (r *run) supervise() {
+	s := r.session
+	var readers sync.WaitGroup
+	readers.Go(r.stdin.run)
+	readers.Go(r.readOutput)
+	readers.Go(func() { _, _ = io.Copy(&r.stderr, r.pipes.stderr) }) // ends with the process, or by the deadline below
+	greet := time.NewTimer(greetWithin)
+	defer greet.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-r.proc.Done():
+			ended = true
+		case <-r.stop:
+			r.proc.End(endGrace)
+			ended = true
+		case <-r.sync:
+			s.syncJournal()
+		case <-greet.C:
+			s.mu.Lock()
+			if !r.greeted {
+				r.failLocked("Claude did not answer within %d seconds of its start.", int(greetWithin.Seconds()))
+			}
+			s.mu.Unlock()
+		}
+	}
+	<-r.proc.Done()
+	r.stdin.close()
+	// The pipes end with the tree, unless somebody outside of it holds them open.
+	for _, f := range []*os.File{r.pipes.stdout, r.pipes.stderr} {
+		_ = f.SetReadDeadline(time.Now().Add(drainWithin)) // a pipe has deadlines
+	}
+	readers.Wait()
+	r.pipes.closeOurs()
+	s.exited(r)
+}
+
+// syncJournal makes what was journaled safe from a crash of the machine, for those who do not wait for it.
+func (s *session) syncJournal() {
+	s.mu.Lock()
+	j := s.journal
+	s.mu.Unlock()
+	if err := j.Sync(); err != nil {
+		s.ss.opt.Log.Error("sync journal", "session", s.id, "error", err)
+	}
+}
+
+// exited takes in that a process is no more, and decides what follows.
+func (s *session) exited(r *run) {
+	s.syncJournal()
+	s.mu.Lock()
+	s.run = nil
+	for _, c := range r.calls {
+		close(c)
+	}
+	reason := s.afterLocked(r)
+	if s.run == nil {
+		s.meta.Live = false
+		s.enterLocked(protocol.StateDormant, reason)
+		s.saveLocked()
+		s.releaseLocked()
+	}
+	live := s.run != nil
+	s.mu.Unlock()
+	if !live {
+		s.ss.giveSlot()
+	}
+	if !r.greeted {
+		close(r.ready)
+	}
+	close(r.gone)
+}

@@ -1,0 +1,265 @@
+package sessions
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/claude"
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/journal"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// session is one conversation.
+type session struct {
+	ss    *Sessions
+	id    string
+	gate  chan struct{}                    // held by the one who starts its process
+	set   chan struct{}                    // held by the one who changes its settings
+	info  atomic.Pointer[protocol.Session] // what lists show, but for LastSeq
+	last  atomic.Int64                     // number of the last event
+	files files
+
+	mu       sync.Mutex
+	meta     meta
+	users    int              // calls, readers and a process that need the journal
+	journal  *journal.Journal // nil while there are none
+	ledger   *ledger          // nil while there are none
+	durable  int64            // events up to this number are safe from a crash of the machine
+	run      *run             // the process, from its start until its whole tree is gone
+	starts   int              // since the last result, after a process died at work
+	guessed  bool             // the CLI said that resuming, or not, was wrong; the other was tried
+	deleting bool
+	gone     bool // it is not on the list any more
+	lastUsed time.Time
+}
+
+// errGone means that a session was deleted, or never became one.
+var errGone = errors.New("session is gone")
+
+func (ss *Sessions) newSession(id string) *session {
+	return &session{
+		ss: ss, id: id, files: files{dir: filepath.Join(ss.opt.Config.JournalDir, id)},
+		gate: make(chan struct{}, 1), set: make(chan struct{}, 1),
+	}
+}
+
+// takeUp reads what is needed to list a session when the supervisor starts. One that was live when the last
+// supervisor ended is told to be dormant now.
+func (s *session) takeUp() error {
+	last, err := journal.Last(s.files.journal())
+	if err != nil {
+		return err
+	}
+	s.last.Store(last)
+	if err := s.files.readMeta(&s.meta); err != nil {
+		s.ss.opt.Log.Warn("read session", "session", s.id, "error", err) // what it held comes again with the next request
+	}
+	s.lastUsed = s.meta.LastActivityAt
+	s.publishLocked()
+	if !s.meta.Live {
+		return nil
+	}
+	if err := s.hold(); err != nil {
+		return err
+	}
+	defer s.release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.meta.Live = false
+	s.enterLocked(protocol.StateDormant, reasonRestarted)
+	s.saveLocked()
+	return nil
+}
+
+// hold keeps the journal open, and the ledger with it, until release.
+func (s *session) hold() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.gone:
+		return errGone
+	case s.deleting:
+		return fault.New(fault.Conflict, "This session is being deleted.")
+	}
+	if s.journal == nil {
+		if err := s.openLocked(); err != nil {
+			if s.users == 0 && s.last.Load() == 0 {
+				s.dropLocked()
+			}
+			return storageFault(fmt.Errorf("open session %s: %w", s.id, err))
+		}
+	}
+	s.users++
+	return nil
+}
+
+func (s *session) openLocked() error {
+	if err := os.MkdirAll(s.files.dir, 0o700); err != nil {
+		return err
+	}
+	l := newLedger()
+	tokens := []byte(`{"type":"stream_event"`)
+	j, err := journal.Open(s.files.journal(), func(e journal.Event) {
+		if bytes.HasPrefix(e.Data, tokens) {
+			return // most events by far, and none says anything to the ledger
+		}
+		if line, err := claude.Parse(e.Data); err == nil {
+			l.apply(e.Seq, line)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	s.journal, s.ledger, s.durable = j, l, j.Last()
+	s.last.Store(j.Last())
+	return nil
+}
+
+// release lets the journal be closed. A session of which nothing was ever journaled is forgotten.
+func (s *session) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.releaseLocked()
+}
+
+func (s *session) releaseLocked() {
+	s.users--
+	if s.users > 0 {
+		return
+	}
+	if err := s.journal.Close(); err != nil {
+		s.ss.opt.Log.Error("close journal", "session", s.id, "error", err)
+	}
+	s.journal, s.ledger = nil, nil
+	if s.last.Load() == 0 && !s.gone && !s.deleting {
+		s.dropLocked()
+	}
+}
+
+// dropLocked takes a session of which there is nothing off the list.
+func (s *session) dropLocked() {
+	s.gone = true
+	s.ss.forget(s)
+	if err := os.RemoveAll(s.files.dir); err != nil {
+		s.ss.opt.Log.Warn("remove an empty session", "session", s.id, "error", err)
+	}
+}
+
+// recordLocked journals an event of ours.
+func (s *session) recordLocked(event any) (int64, error) {
+	raw, err := json.Marshal(event)
+	if err != nil {
+		return 0, fmt.Errorf("encode event: %w", err)
+	}
+	line, err := claude.Parse(raw)
+	if err != nil {
+		return 0, fmt.Errorf("encode event: %w", err)
+	}
+	seq, err := s.appendLocked(raw)
+	if err != nil {
+		return 0, err
+	}
+	s.ledger.apply(seq, line)
+	return seq, nil
+}
+
+func (s *session) appendLocked(raw []byte) (int64, error) {
+	seq, err := s.journal.Append(raw)
+	if err != nil {
+		return 0, storageFault(err)
+	}
+	s.last.Store(seq)
+	return seq, nil
+}
+
+// storageFault says what a person can do about a full volume.
+func storageFault(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fault.Wrap(err, fault.QuotaExceeded, "Your storage is full. Delete files to go on.")
+	}
+	return err
+}
+
+// stateLocked is the state that the process and the ledger make.
+func (s *session) stateLocked() string {
+	switch {
+	case s.run == nil:
+		return protocol.StateDormant
+	case !s.run.greeted:
+		return protocol.StateStarting
+	case len(s.ledger.asks) > 0:
+		return protocol.StateWaiting
+	case s.ledger.busy():
+		return protocol.StateRunning
+	}
+	return protocol.StateReady
+}
+
+// settleLocked tells everyone when the state is another than before.
+func (s *session) settleLocked() {
+	if state := s.stateLocked(); state != s.ledger.state {
+		s.enterLocked(state, "")
+	}
+}
+
+// enterLocked journals a state.
+func (s *session) enterLocked(state, reason string) {
+	event := stateEvent{Type: protocol.EventState, State: state, Reason: reason}
+	if _, err := s.recordLocked(event); err != nil {
+		// The journal's word stays behind, but not ours: lists tell the truth.
+		s.ss.opt.Log.Error("journal a state", "session", s.id, "state", state, "error", err)
+		raw, _ := json.Marshal(event) // it was encoded a moment ago
+		s.ledger.applyOwn(s.last.Load(), "state", raw)
+	}
+	s.publishLocked()
+}
+
+// complainLocked tells everyone what went wrong.
+func (s *session) complainLocked(code fault.Code, format string, args ...any) {
+	detail := fmt.Sprintf(format, args...)
+	if _, err := s.recordLocked(errorEvent{Type: protocol.EventError, Code: string(code), Detail: detail}); err != nil {
+		s.ss.opt.Log.Error("journal an error", "session", s.id, "detail", detail, "error", err)
+	}
+}
+
+// publishLocked renews what lists show, and tells watchers.
+func (s *session) publishLocked() {
+	info := &protocol.Session{
+		ID: s.id, Project: s.meta.Project, State: protocol.StateDormant,
+		Model: s.meta.Model, PermissionMode: s.meta.PermissionMode,
+		LastActivityAt: s.meta.LastActivityAt, Title: s.meta.Title, Usage: s.meta.Usage, CostUSD: s.meta.CostUSD,
+	}
+	if info.Model == "" {
+		info.Model = s.meta.CurrentModel
+	}
+	if s.ledger != nil {
+		info.State = s.ledger.state
+	}
+	s.info.Store(info)
+	s.ss.notify(s)
+}
+
+// snapshot is what lists show; not ok before there is anything of the session, and after it is gone.
+func (s *session) snapshot() (protocol.Session, bool) {
+	info := s.info.Load()
+	if info == nil {
+		return protocol.Session{}, false
+	}
+	out := *info
+	out.LastSeq = s.last.Load()
+	return out, true
+}
+
+func (s *session) touchLocked() {
+	s.lastUsed = time.Now().UTC()
+	s.meta.LastActivityAt = s.lastUsed
+}
