@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/api/socket"
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/pool"
+	"github.com/carrel-dev/carrel/internal/runtime"
+	"github.com/carrel-dev/carrel/internal/supervisor/client"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// owners tells the pool whose an instance is.
+type owners struct{ accounts *account.Service }
+
+func (o owners) Owner(ctx context.Context, userID int64) (pool.Owner, error) {
+	u, err := o.accounts.User(ctx, userID)
+	if err != nil {
+		return pool.Owner{}, err
+	}
+	return pool.Owner{ID: u.ID, Name: u.Username, Language: u.Language, Active: u.Active, Quota: u.Quota}, nil
+}
+
+// instances is the pool as the API asks it: by what it shows.
+type instances struct{ *pool.Pool }
+
+func (i instances) Get(ctx context.Context, userID int64) (pool.Stats, bool, error) {
+	_, created, err := i.Pool.Get(ctx, userID)
+	if err != nil {
+		return pool.Stats{}, false, err
+	}
+	st, err := i.Pool.Look(ctx, userID)
+	return st, created, err
+}
+
+// desk is what happens inside a user's instance.
+type desk struct{ pool *pool.Pool }
+
+func (d desk) client(ctx context.Context, userID int64) (*client.Client, error) {
+	inst, _, err := d.pool.Get(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	inst.Touch()
+	return inst.Client(), nil
+}
+
+func inside[T any](ctx context.Context, d desk, userID int64, f func(*client.Client) (T, error)) (T, error) {
+	c, err := d.client(ctx, userID)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return f(c)
+}
+
+func (d desk) Command(ctx context.Context, userID int64, r *protocol.CommandRequest) (*protocol.CommandResponse, error) {
+	return inside(ctx, d, userID, func(c *client.Client) (*protocol.CommandResponse, error) { return c.Command(ctx, r) })
+}
+
+func (d desk) OpenTerminal(ctx context.Context, userID int64, r *protocol.OpenTerminalRequest) (*protocol.Terminal, error) {
+	return inside(ctx, d, userID, func(c *client.Client) (*protocol.Terminal, error) { return c.OpenTerminal(ctx, r) })
+}
+
+func (d desk) Terminals(ctx context.Context, userID int64) ([]protocol.Terminal, error) {
+	return inside(ctx, d, userID, func(c *client.Client) ([]protocol.Terminal, error) { return c.Terminals(ctx) })
+}
+
+func (d desk) CloseTerminal(ctx context.Context, userID int64, id string) error {
+	_, err := inside(ctx, d, userID, func(c *client.Client) (struct{}, error) {
+		return struct{}{}, c.CloseTerminal(ctx, &protocol.TerminalRequest{ID: id})
+	})
+	return err
+}
+
+func (d desk) Attach(ctx context.Context, userID int64, id string) (socket.Attachment, error) {
+	return inside(ctx, d, userID, func(c *client.Client) (socket.Attachment, error) { return c.Attach(ctx, id) })
+}
+
+func (d desk) HTTP(ctx context.Context, userID int64, method, path string, query url.Values, header http.Header, body io.Reader) (*http.Response, error) {
+	return inside(ctx, d, userID, func(c *client.Client) (*http.Response, error) {
+		return c.HTTP(ctx, method, path, query, header, body)
+	})
+}
+
+// ready checks what the server needs to serve.
+func (s *server) ready(ctx context.Context) []runtime.Finding {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	finding := func(name string, err error, remedy string) runtime.Finding {
+		f := runtime.Finding{Name: name, State: "ok"}
+		if err != nil {
+			var known *fault.Error
+			f.State, f.Detail, f.Remedy = "fail", "It does not answer.", remedy
+			if errors.As(err, &known) {
+				f.Detail = known.Detail
+			}
+		}
+		return f
+	}
+	out := []runtime.Finding{finding("store", s.db.Ping(ctx), "")}
+	st, err := s.keeper.Status(ctx)
+	out = append(out, finding("runtime", err, "carrel serve"))
+	var claude error
+	if err == nil && st.Claude == "" {
+		claude = fault.New(fault.RuntimeUnavailable, "The Claude CLI was not found.")
+	}
+	if err == nil {
+		out = append(out, finding("claude", claude, "make claude, or set claude.path"))
+	}
+	_, err = s.gateway.Status(ctx)
+	return append(out, finding("gateway", err, "carrel serve"))
+}
+
+// metrics is for Prometheus.
+func metrics(p *pool.Pool) http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &instanceCollector{pool: p})
+	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
+}
+
+var (
+	descInstances = prometheus.NewDesc("carrel_instances", "Instances by status.", []string{"status"}, nil)
+	descProcesses = prometheus.NewDesc("carrel_processes", "Processes of people, by kind.", []string{"kind"}, nil)
+	descMemory    = prometheus.NewDesc("carrel_instances_memory_bytes", "Memory of all instances.", nil, nil)
+)
+
+// instanceCollector counts at the time of the question.
+type instanceCollector struct{ pool *pool.Pool }
+
+func (*instanceCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descInstances
+	ch <- descProcesses
+	ch <- descMemory
+}
+
+func (c *instanceCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	status, kind, memory := map[string]int{}, map[string]int{}, int64(0)
+	for _, st := range c.pool.All(ctx) {
+		status[st.Status]++
+		memory += st.Usage.MemoryBytes
+		for _, p := range st.Processes {
+			kind[p.Kind]++
+		}
+	}
+	for k, n := range status {
+		ch <- prometheus.MustNewConstMetric(descInstances, prometheus.GaugeValue, float64(n), k)
+	}
+	for k, n := range kind {
+		ch <- prometheus.MustNewConstMetric(descProcesses, prometheus.GaugeValue, float64(n), k)
+	}
+	ch <- prometheus.MustNewConstMetric(descMemory, prometheus.GaugeValue, float64(memory))
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/carrel-dev/carrel/internal/egress"
+)
+
+// toolsFound is what this machine's npm, go and apt are set up for: the hosts
+// are allowed by default, the environment has tools inside instances use the
+// same. The keeper reads env, the gateway hosts.
+type toolsFound struct {
+	Hosts []string `json:"hosts"`
+	Env   []string `json:"env"`
+}
+
+func toolsCommand() *cobra.Command {
+	return &cobra.Command{Use: "tools FILE", Short: "Ask npm, go and apt which hosts they use", Hidden: true, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+		defer cancel()
+		hosts, settings := egress.AskTools(ctx, os.Environ())
+		b, err := json.Marshal(toolsFound{Hosts: hosts, Env: settings.Environ()})
+		if err != nil {
+			return err
+		}
+		if have, err := os.ReadFile(args[0]); err == nil && string(have) == string(b) {
+			return nil
+		}
+		making := args[0] + ".new"
+		if err := os.WriteFile(making, b, 0o644); err != nil {
+			return fmt.Errorf("write tools' settings: %w", err)
+		}
+		return os.Rename(making, args[0])
+	}}
+}
+
+// egressOptions joins what is allowed by default with the settings. At the
+// very first start the answer of the tools is waited for, briefly.
+func egressOptions(ctx context.Context, c gatewayProcess, log *slog.Logger) egress.Options {
+	found, err := readTools(ctx, c.ToolsFile)
+	if err != nil {
+		log.Warn("what this machine's tools use is not known; only the forges and egress.allow are open", "err", err)
+	}
+	allow := append(egress.Forges(), found.Hosts...)
+	return egress.Options{Allow: append(allow, c.Allow...), Deny: c.Deny, Log: log}
+}
+
+func readTools(ctx context.Context, path string) (found toolsFound, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		b, err := os.ReadFile(path)
+		if err == nil {
+			return found, json.Unmarshal(b, &found)
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return found, err
+		}
+		select {
+		case <-ctx.Done():
+			return found, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

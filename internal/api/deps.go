@@ -1,0 +1,163 @@
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/api/socket"
+	"github.com/carrel-dev/carrel/internal/audit"
+	"github.com/carrel-dev/carrel/internal/pool"
+	"github.com/carrel-dev/carrel/internal/project"
+	"github.com/carrel-dev/carrel/internal/quota"
+	"github.com/carrel-dev/carrel/internal/runtime"
+	"github.com/carrel-dev/carrel/internal/session"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// Deps is what the routes call. Accounts, Instances, Sessions, Projects and
+// Desk are needed; what else is not set is left out.
+type Deps struct {
+	Accounts  Accounts
+	Audit     AuditLog
+	Instances Instances
+	Sessions  Sessions
+	Projects  Projects
+	Desk      Desk
+	// Use tells what a user has used of the models; nil: nobody counts.
+	Use func(ctx context.Context, userID int64) (Use, error)
+	// Ready makes the checks of GET /readyz; one that fails means not ready.
+	Ready func(ctx context.Context) []runtime.Finding
+	// Metrics and Web are handlers of their own: Prometheus, and the page.
+	Metrics http.Handler
+	Web     http.Handler
+	Log     *slog.Logger
+
+	Version      string
+	Registration string // "closed", "invite" or "open"
+	Languages    []string
+	DefaultQuota quota.Quota // of a new user
+	Scripted     bool        // answers come from the scripted model, not from a real one
+	// PublicURL is how browsers reach us, when it is not what Host says; nil: it is.
+	PublicURL *url.URL
+	// TrustedProxies may say with X-Forwarded-For and -Proto for whom they ask.
+	TrustedProxies []netip.Prefix
+	// Patience with WebSockets; zero: as in production.
+	Patience socket.Times
+}
+
+// Accounts is package account's service. Listing is by limit and cursor; what does not exist is a not_found.
+type Accounts interface {
+	NeedsSetup(ctx context.Context) (bool, error)
+	Setup(ctx context.Context, code string, n account.NewUser) (account.User, error)
+	Register(ctx context.Context, n account.NewUser, invitation string) (account.User, error)
+	// Login answers a wrong name and a wrong password alike. address is the client's; failures are counted by it.
+	Login(ctx context.Context, name, password, address string) (u account.User, secret string, expires time.Time, err error)
+	// OpenLogin signs in a person who has just proved in another way who they are.
+	OpenLogin(ctx context.Context, userID int64) (secret string, expires time.Time, err error)
+	Logout(ctx context.Context, secret string) error
+	UserOfCookie(ctx context.Context, secret string) (account.User, error)
+	UserOfToken(ctx context.Context, secret string) (account.User, error)
+	// CheckPassword is asked before a person changes their own password.
+	CheckPassword(ctx context.Context, userID int64, password string) error
+
+	Users(ctx context.Context, limit int, cursor string) (account.Page[account.User], error)
+	User(ctx context.Context, id int64) (account.User, error)
+	Create(ctx context.Context, n account.NewUser) (account.User, error)
+	// Change ends the user's sign-ins when the password is new or the account is out of use.
+	Change(ctx context.Context, id int64, c account.UserChange) (account.User, error)
+	SetQuota(ctx context.Context, id int64, q quota.Quota) (account.User, error)
+	Delete(ctx context.Context, id int64) error
+
+	Tokens(ctx context.Context, userID int64, limit int, cursor string) (account.Page[account.Token], error)
+	CreateToken(ctx context.Context, userID int64, name string, expires *time.Time) (t account.Token, secret string, err error)
+	DeleteToken(ctx context.Context, userID int64, id string) error
+
+	Invitations(ctx context.Context, limit int, cursor string) (account.Page[account.Invitation], error)
+	Invite(ctx context.Context, n account.NewInvitation) (i account.Invitation, secret string, err error)
+	Revoke(ctx context.Context, id string) error
+}
+
+// AuditLog is package audit's record.
+type AuditLog interface {
+	Record(ctx context.Context, e audit.Entry) error
+	List(ctx context.Context, f audit.Filter, limit int, cursor string) (audit.Page, error)
+}
+
+// Use is what a user has used of the models.
+type Use struct {
+	TokensToday     int64 `json:"tokens_today" example:"48210" doc:"Tokens since 00:00 UTC."`
+	TokensThisMonth int64 `json:"tokens_this_month" example:"913000" doc:"Tokens since the first of the month, 00:00 UTC."`
+}
+
+// Instances is the pool. Where there is no instance, the answer is a not_found.
+type Instances interface {
+	Get(ctx context.Context, userID int64) (s pool.Stats, created bool, err error)
+	Look(ctx context.Context, userID int64) (pool.Stats, error)
+	All(ctx context.Context) []pool.Stats
+	Destroy(ctx context.Context, userID int64) error
+	Restart(ctx context.Context, userID int64) (pool.Stats, error)
+	// SetQuota applies a changed quota to a running instance; without one it does nothing.
+	SetQuota(ctx context.Context, userID int64, q quota.Quota) error
+	// Erase ends the instance, if there is one, and removes the user's files for ever.
+	Erase(ctx context.Context, userID int64) error
+}
+
+// Sessions is package session. A session of someone else's is a not_found that
+// reads like one of a session that is not there.
+type Sessions interface {
+	socket.Sessions
+	Create(ctx context.Context, userID int64, n session.NewSession) (session.Session, error)
+	// List gives the sessions of a user, of one project if it is not "", the last used first.
+	List(ctx context.Context, userID int64, project string, limit int, cursor string) (items []session.Session, next string, err error)
+	Get(ctx context.Context, userID int64, id string) (session.Session, error)
+	Delete(ctx context.Context, userID int64, id string) error
+	Fork(ctx context.Context, userID int64, id string) (session.Session, error)
+	// Events gives at most limit events after a number; with none there it waits as long as wait for the first.
+	Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error)
+}
+
+// Projects is package project's service.
+type Projects interface {
+	List(ctx context.Context, userID int64, limit int, cursor string) (items []project.Project, next string, err error)
+	Get(ctx context.Context, userID int64, name string) (project.Project, error)
+	Create(ctx context.Context, userID int64, n project.New) (project.Project, error)
+	Rename(ctx context.Context, userID int64, from, to string) (project.Project, error)
+	Delete(ctx context.Context, userID int64, name string) error
+}
+
+// Desk is what happens inside a user's instance, which is made when there is none.
+type Desk interface {
+	socket.Terminals
+	Command(ctx context.Context, userID int64, r *protocol.CommandRequest) (*protocol.CommandResponse, error)
+	OpenTerminal(ctx context.Context, userID int64, r *protocol.OpenTerminalRequest) (*protocol.Terminal, error)
+	Terminals(ctx context.Context, userID int64) ([]protocol.Terminal, error)
+	CloseTerminal(ctx context.Context, userID int64, id string) error
+	// HTTP asks the file part inside the instance (supervisor/client.HTTP): path is what follows /files there.
+	HTTP(ctx context.Context, userID int64, method, path string, query url.Values, header http.Header, body io.Reader) (*http.Response, error)
+}
+
+// withDefaults fills in what may be left out.
+func (d Deps) withDefaults() Deps {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Web == nil {
+		d.Web = http.NotFoundHandler()
+	}
+	if d.Registration == "" {
+		d.Registration = "invite"
+	}
+	if d.DefaultQuota == (quota.Quota{}) {
+		d.DefaultQuota = quota.Default()
+	}
+	if d.Languages == nil {
+		d.Languages = []string{"en", "zh-CN"}
+	}
+	return d
+}

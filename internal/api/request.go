@@ -1,0 +1,153 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/carrel-dev/carrel/internal/api/problem"
+	"github.com/carrel-dev/carrel/internal/fault"
+)
+
+// request is what is known of one request while it runs.
+type request struct {
+	id      string
+	person  *person // nil until guard has found out who asks
+	control *http.ResponseController
+	client  string // address of who asks
+	https   bool   // as the client sees it
+	err     error  // what a handler failed with, for the log
+}
+
+type requestKey struct{}
+
+// requestOf gives the request that ctx belongs to; wrap has put it there.
+func requestOf(ctx context.Context) *request {
+	q, ok := ctx.Value(requestKey{}).(*request)
+	if !ok {
+		panic("api: a context without its request")
+	}
+	return q
+}
+
+// wrap is around everything: request id, headers, access log, panics.
+func (s *Server) wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		rec := &recorder{ResponseWriter: w}
+		q := &request{id: rand.Text(), control: http.NewResponseController(rec)}
+		q.client, q.https = s.clientOf(r)
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
+		s.setHeaders(rec.Header(), q)
+		defer func() {
+			if v := recover(); v != nil {
+				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+					s.access(r, q, rec, began)
+					panic(v) // net/http cuts the connection, as was asked
+				}
+				q.err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+				if !rec.wrote {
+					problem.Of(q.err, q.id).Write(rec)
+				}
+			}
+			s.access(r, q, rec, began)
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// setHeaders sets what every answer has. The page's own policy replaces the strict one.
+func (s *Server) setHeaders(h http.Header, q *request) {
+	h.Set("X-Request-Id", q.id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if q.https {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// access writes the request's one log line. A query is not in it: it may hold a path or a secret.
+func (s *Server) access(r *http.Request, q *request, rec *recorder, began time.Time) {
+	status := rec.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", q.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", status), slog.Int64("bytes", rec.bytes), slog.Duration("took", time.Since(began)),
+		slog.String("client", q.client),
+	}
+	if q.person != nil {
+		attrs = append(attrs, slog.Int64("user_id", q.person.user.ID))
+	}
+	level := slog.LevelDebug
+	if q.err != nil {
+		attrs = append(attrs, slog.String("code", string(fault.CodeOf(q.err))), slog.Any("err", q.err))
+		level = slog.LevelInfo
+	}
+	if status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	s.deps.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// fail answers with the problem that err is, and keeps err for the log.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	q := requestOf(r.Context())
+	q.err = err
+	problem.Of(err, q.id).Write(w)
+}
+
+// failHuma is fail for what huma handles.
+func (s *Server) failHuma(ctx huma.Context, err error) {
+	q := requestOf(ctx.Context())
+	q.err = err
+	p := problem.Of(err, q.id)
+	for k, vs := range p.GetHeaders() {
+		for _, v := range vs {
+			ctx.SetHeader(k, v)
+		}
+	}
+	ctx.SetHeader("Content-Type", problem.ContentType)
+	ctx.SetStatus(p.GetStatus())
+	_ = jsonFormat.Marshal(ctx.BodyWriter(), p) // the client may be gone
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+	wrote  bool
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if !w.wrote && status >= http.StatusOK {
+		w.status, w.wrote = status, true
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if !w.wrote {
+		w.status, w.wrote = http.StatusOK, true
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController and a WebSocket reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// FileEntry is one file or folder of the user's tree.
+type FileEntry struct {
+	Name       string    `json:"name" example:"main.go" doc:"Its name; empty for the workspace itself."`
+	Path       string    `json:"path" example:"projects/thesis/main.go" doc:"Relative to the workspace; empty for the workspace itself."`
+	Type       string    `json:"type" enum:"file,folder,link,other" doc:"What it is; link: a link that leads nowhere or out of the workspace."`
+	Link       bool      `json:"link,omitempty" doc:"It was reached over a link."`
+	SizeBytes  int64     `json:"size_bytes" example:"1834" doc:"Size of a file."`
+	ModifiedAt time.Time `json:"modified_at" doc:"When it was changed."`
+}
+
+// FileListing is a file, or a folder with a page of what is in it.
+type FileListing struct {
+	FileEntry
+	Items      []FileEntry `json:"items" doc:"What is in the folder, by name; empty for a file."`
+	NextCursor *string     `json:"next_cursor" doc:"Send it as cursor for the entries that follow; null at the end."`
+}
+
+type (
+	pathInput struct {
+		Path string `query:"path" doc:"Relative to the workspace; empty: the workspace itself."`
+		Page
+	}
+	removeInput struct {
+		Path string `query:"path" required:"true" minLength:"1" doc:"Relative to the workspace."`
+	}
+	folderInput struct {
+		Body struct {
+			Path string `json:"path" minLength:"1" example:"projects/thesis/figures" doc:"Relative to the workspace; folders above it are made as needed."`
+		} `nameHint:"NewFolder"`
+	}
+	moveInput struct {
+		Body struct {
+			From string `json:"from" minLength:"1" example:"uploads/plan.md" doc:"What to move, relative to the workspace."`
+			To   string `json:"to" minLength:"1" example:"projects/thesis/plan.md" doc:"Its new path; nothing may be there."`
+		} `nameHint:"Move"`
+	}
+)
+
+func (s *Server) registerFiles() {
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/files", Summary: "A folder's entries, or what a path is"},
+		func(ctx context.Context, in *pathInput) (*body[FileListing], error) {
+			if err := checkPath(caller(ctx), "query.path", in.Path); err != nil {
+				return nil, err
+			}
+			q := in.query()
+			q.Set("path", in.Path)
+			l, err := ask[FileListing](ctx, s, http.MethodGet, "", q, nil)
+			if l.Items == nil {
+				l.Items = []FileEntry{}
+			}
+			return &body[FileListing]{Body: l}, err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/files", Summary: "Remove a file, or a folder with all that is in it"},
+		func(ctx context.Context, in *removeInput) (*nothing, error) {
+			if err := checkPath(caller(ctx), "query.path", in.Path); err != nil {
+				return nil, err
+			}
+			_, err := ask[struct{}](ctx, s, http.MethodDelete, "", url.Values{"path": {in.Path}}, nil)
+			return nil, err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/files/folder", Summary: "Make a folder", DefaultStatus: http.StatusCreated},
+		func(ctx context.Context, in *folderInput) (*body[FileEntry], error) {
+			if err := checkPath(caller(ctx), "body.path", in.Body.Path); err != nil {
+				return nil, err
+			}
+			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/folder", nil, map[string]string{"path": in.Body.Path})
+			return &body[FileEntry]{Body: e}, err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/files/move", Summary: "Move or rename a file or folder"},
+		func(ctx context.Context, in *moveInput) (*body[FileEntry], error) {
+			if err := checkPath(caller(ctx), "body.from", in.Body.From); err != nil {
+				return nil, err
+			}
+			if err := checkPath(caller(ctx), "body.to", in.Body.To); err != nil {
+				return nil, err
+			}
+			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/move", nil, map[string]string{"from": in.Body.From, "to": in.Body.To})
+			return &body[FileEntry]{Body: e}, err
+		})
+	s.registerContent()
+}

@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/fault"
+)
+
+// Me is one's own account.
+type Me struct {
+	account.User
+	Usage Use `json:"usage" doc:"What was used of the models."`
+}
+
+type (
+	changeMeInput struct {
+		Body struct {
+			Email           *string `json:"email,omitempty" maxLength:"320" example:"ana@example.org" doc:"E-mail address."`
+			Language        *string `json:"language,omitempty" maxLength:"20" example:"zh-CN" doc:"Language of the page."`
+			Password        *string `json:"password,omitempty" maxLength:"1000" doc:"A new password."`
+			CurrentPassword *string `json:"current_password,omitempty" maxLength:"1000" doc:"The present password; needed for a new one."`
+		} `nameHint:"MeChange"`
+	}
+	changedMeOutput struct {
+		SetCookie string `header:"Set-Cookie" doc:"A new cookie, when the password is new."`
+		Body      Me
+	}
+	tokenInput struct {
+		Body struct {
+			Name      string     `json:"name" minLength:"1" maxLength:"100" example:"nightly build" doc:"What the token is for."`
+			ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When it stops to count; never, if left out."`
+		} `nameHint:"NewToken"`
+	}
+	idInput struct {
+		ID string `path:"id" maxLength:"200" doc:"The id."`
+	}
+)
+
+// NewTokenSecret is a token with its secret, which is shown this once.
+type NewTokenSecret struct {
+	account.Token
+	Secret string `json:"secret" example:"carrel_…" doc:"Send it as 'Authorization: Bearer …'. It is not shown again."`
+}
+
+func (s *Server) registerMe() {
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/me", Summary: "Own account, quota and use"},
+		func(ctx context.Context, _ *nothing) (*body[Me], error) {
+			me, err := s.me(ctx, caller(ctx))
+			return &body[Me]{Body: me}, err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/me", Summary: "Change the own account",
+		Description: "A new password needs the present one. It ends every other sign-in."}, s.changeMe)
+}
+
+func (s *Server) changeMe(ctx context.Context, in *changeMeInput) (*changedMeOutput, error) {
+	q, b := requestOf(ctx), in.Body
+	id := q.person.user.ID
+	if b.Password != nil {
+		if b.CurrentPassword == nil {
+			return nil, fault.InvalidField("body.current_password", "A new password needs the present one.")
+		}
+		if err := s.deps.Accounts.CheckPassword(ctx, id, *b.CurrentPassword); err != nil {
+			return nil, err
+		}
+	}
+	u, err := s.deps.Accounts.Change(ctx, id, account.UserChange{Email: b.Email, Language: b.Language, Password: b.Password})
+	if err != nil {
+		return nil, err
+	}
+	out := &changedMeOutput{}
+	if b.Password != nil {
+		s.note(ctx, "me.password", userTarget(id), nil)
+		if q.person.byCookie { // the old cookie has ended with the old password
+			secret, expires, err := s.deps.Accounts.OpenLogin(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			out.SetCookie = q.cookie(secret, expires)
+		}
+		s.sockets.Recheck(id)
+	}
+	out.Body, err = s.me(ctx, u)
+	return out, err
+}
+
+func (s *Server) me(ctx context.Context, u account.User) (Me, error) {
+	me := Me{User: u}
+	if s.deps.Use != nil {
+		use, err := s.deps.Use(ctx, u.ID)
+		if err != nil {
+			return me, err
+		}
+		me.Usage = use
+	}
+	return me, nil
+}
+
+func (s *Server) registerTokens() {
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/me/tokens", Summary: "Own API tokens"},
+		func(ctx context.Context, in *Page) (*body[List[account.Token]], error) {
+			p, err := s.deps.Accounts.Tokens(ctx, caller(ctx).ID, in.Limit, in.Cursor)
+			if err != nil {
+				return nil, err
+			}
+			return listOf(p.Items, p.NextCursor), nil
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/me/tokens", Summary: "Make an API token", DefaultStatus: http.StatusCreated,
+		Description: "The secret is shown once."},
+		func(ctx context.Context, in *tokenInput) (*body[NewTokenSecret], error) {
+			t, secret, err := s.deps.Accounts.CreateToken(ctx, caller(ctx).ID, in.Body.Name, in.Body.ExpiresAt)
+			if err != nil {
+				return nil, err
+			}
+			s.note(ctx, "token.create", t.ID, map[string]any{"name": t.Name})
+			return &body[NewTokenSecret]{Body: NewTokenSecret{Token: t, Secret: secret}}, nil
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/me/tokens/{id}", Summary: "End an API token"},
+		func(ctx context.Context, in *idInput) (*nothing, error) {
+			if err := s.deps.Accounts.DeleteToken(ctx, caller(ctx).ID, in.ID); err != nil {
+				return nil, err
+			}
+			s.note(ctx, "token.delete", in.ID, nil)
+			s.sockets.Recheck(caller(ctx).ID)
+			return nil, nil
+		})
+}

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/session"
+)
+
+const (
+	// maxWait bounds a long poll, which is shorter than what proxies allow.
+	maxWait = 60
+	// maxEventsBytes bounds one answer of events; the rest comes with the next cursor.
+	maxEventsBytes = 16 << 20
+)
+
+type (
+	sessionIDInput struct {
+		ID string `path:"id" maxLength:"200" example:"4b8e3b2e-6f0f-4a38-9d0f-0b5a5c1d2e3f" doc:"The session's id, a UUID."`
+	}
+	listSessionsInput struct {
+		Page
+		Project string `query:"project" maxLength:"255" doc:"Only sessions of this project."`
+	}
+	newSessionInput struct {
+		Body struct {
+			Project        string `json:"project" minLength:"1" maxLength:"255" example:"thesis" doc:"Name of the project, which must be there."`
+			Title          string `json:"title,omitempty" maxLength:"500" doc:"A title; the CLI gives one, if left out."`
+			Model          string `json:"model,omitempty" maxLength:"200" example:"sonnet" doc:"The model; the CLI's choice, if left out."`
+			PermissionMode string `json:"permission_mode,omitempty" maxLength:"50" example:"default" doc:"default, acceptEdits, plan, …: when Claude asks before it acts."`
+		} `nameHint:"NewSession"`
+	}
+	changeSessionInput struct {
+		ID   string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
+		Body struct {
+			Title          *string `json:"title,omitempty" maxLength:"500" doc:"A new title."`
+			Model          *string `json:"model,omitempty" maxLength:"200" doc:"The model from the next turn on."`
+			PermissionMode *string `json:"permission_mode,omitempty" maxLength:"50" doc:"When Claude asks before it acts, from now on."`
+		} `nameHint:"SessionChange"`
+	}
+	eventsInput struct {
+		ID     string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
+		After  int64  `query:"after" minimum:"0" default:"0" doc:"Only events with a greater seq."`
+		Limit  int    `query:"limit" minimum:"1" maximum:"5000" default:"500" doc:"How many events at most."`
+		Cursor string `query:"cursor" maxLength:"20" pattern:"^[0-9]*$" doc:"next_cursor of the page before, in place of after."`
+		Wait   int    `query:"wait" minimum:"0" default:"0" doc:"With no event there: wait so many seconds for the first, at most 60."`
+	}
+)
+
+// Event is one line of a session's stream.
+type Event struct {
+	SessionID string          `json:"session_id" doc:"The session's id."`
+	Seq       int64           `json:"seq" example:"17" doc:"Number of the event; rises with every event of a session, from 1."`
+	At        time.Time       `json:"at" doc:"When it was written to the journal."`
+	Event     json.RawMessage `json:"event" doc:"A line of the CLI as it came, or one of ours, whose type starts with 'carrel.'."`
+}
+
+func (s *Server) registerSessions() {
+	sessions := s.deps.Sessions
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/sessions", Summary: "Own sessions, the last used first",
+		Description: "Sessions that the CLI itself left in the workspace are among them."},
+		func(ctx context.Context, in *listSessionsInput) (*body[List[session.Session]], error) {
+			items, next, err := sessions.List(ctx, caller(ctx).ID, in.Project, in.Limit, in.Cursor)
+			if err != nil {
+				return nil, err
+			}
+			for i := range items {
+				items[i] = sessionBody(items[i]).Body
+			}
+			return listOf(items, next), nil
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions", Summary: "Begin a session", DefaultStatus: http.StatusCreated},
+		func(ctx context.Context, in *newSessionInput) (*body[session.Session], error) {
+			b := in.Body
+			made, err := sessions.Create(ctx, caller(ctx).ID, session.NewSession{
+				Project: b.Project, Title: b.Title, Model: b.Model, PermissionMode: b.PermissionMode,
+			})
+			return sessionBody(made), err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/sessions/{id}", Summary: "One session"},
+		func(ctx context.Context, in *sessionIDInput) (*body[session.Session], error) {
+			found, err := sessions.Get(ctx, caller(ctx).ID, in.ID)
+			return sessionBody(found), err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/sessions/{id}", Summary: "Change a session's title, model or permission mode"},
+		func(ctx context.Context, in *changeSessionInput) (*body[session.Session], error) {
+			b := in.Body
+			changed, err := sessions.Change(ctx, caller(ctx).ID, in.ID, session.Change{Title: b.Title, Model: b.Model, PermissionMode: b.PermissionMode})
+			return sessionBody(changed), err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/sessions/{id}", Summary: "Delete a session for ever"},
+		func(ctx context.Context, in *sessionIDInput) (*nothing, error) {
+			return nil, sessions.Delete(ctx, caller(ctx).ID, in.ID)
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/sessions/{id}/events", Summary: "A session's journal",
+		Description: "For programs that do not hold a WebSocket; with wait it is a long poll."}, s.events)
+}
+
+func (s *Server) events(ctx context.Context, in *eventsInput) (*body[List[Event]], error) {
+	after := in.After
+	if in.Cursor != "" {
+		var err error
+		if after, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil {
+			return nil, fault.InvalidField("query.cursor", "The cursor is not one that this list gave.")
+		}
+	}
+	wait := time.Duration(min(in.Wait, maxWait)) * time.Second
+	found, err := s.deps.Sessions.Events(ctx, caller(ctx).ID, in.ID, after, in.Limit, wait)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]Event, 0, len(found))
+	bytes, next := 0, ""
+	for _, e := range found {
+		if bytes += len(e.Event); len(items) == in.Limit || len(items) > 0 && bytes > maxEventsBytes {
+			break
+		}
+		items = append(items, Event{SessionID: in.ID, Seq: e.Seq, At: e.At.UTC(), Event: e.Event})
+	}
+	if len(items) > 0 && (len(items) < len(found) || len(items) == in.Limit) {
+		next = strconv.FormatInt(items[len(items)-1].Seq, 10)
+	}
+	return listOf(items, next), nil
+}
+
+// sessionBody makes sure that usage is an object.
+func sessionBody(v session.Session) *body[session.Session] {
+	if len(v.Usage) == 0 {
+		v.Usage = json.RawMessage("{}")
+	}
+	return &body[session.Session]{Body: v}
+}

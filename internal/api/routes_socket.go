@@ -1,0 +1,47 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/carrel-dev/carrel/internal/api/socket"
+	"github.com/carrel-dev/carrel/internal/fault"
+)
+
+func (s *Server) registerSocket() {
+	s.raw(signedIn, huma.Operation{Method: http.MethodGet, Path: "/ws", Summary: "Any number of sessions (WebSocket)",
+		Description: "JSON text messages. From the client: subscribe, unsubscribe, prompt, interrupt, answer, set. From the server: hello, event, ack, error, notice. " +
+			"It ends with 1001 when the server stops, 4401 when the person is signed out, 4408 when the reader fell behind: reconnect with after.",
+		Metadata:  map[string]any{metaSocket: true},
+		Responses: map[string]*huma.Response{"101": {Description: "Switching to WebSocket."}}},
+		func(w http.ResponseWriter, r *http.Request) error {
+			if err := wantsSocket(r); err != nil {
+				return err
+			}
+			return s.serveSocket(func(p socket.Person) error { return s.sockets.ServeSessions(w, r, p) }, r)
+		})
+}
+
+// serveSocket serves a connection for the person who asked for it.
+func (s *Server) serveSocket(serve func(socket.Person) error, r *http.Request) error {
+	p := requestOf(r.Context()).person
+	err := serve(socket.Person{User: p.user, Recheck: func(ctx context.Context) error {
+		_, err := s.recognise(ctx, p.secret, p.byCookie)
+		return err
+	}})
+	if socket.Answered(err) {
+		return nil
+	}
+	return err
+}
+
+// wantsSocket refuses a plain request to what is a WebSocket.
+func wantsSocket(r *http.Request) error {
+	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && r.Method == http.MethodGet {
+		return nil
+	}
+	return fault.New(fault.Invalid, "This is a WebSocket. Connect to it as one, with the header Upgrade: websocket.")
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/carrel-dev/carrel/internal/api/socket"
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+type newTerminalInput struct {
+	Body struct {
+		Project string   `json:"project,omitempty" maxLength:"255" example:"thesis" doc:"Project to begin in; the home, if left out."`
+		Argv    []string `json:"argv,omitempty" maxItems:"1000" doc:"What to run; a login shell, if left out."`
+		Cols    uint16   `json:"cols,omitempty" minimum:"1" maximum:"1000" default:"80" doc:"Columns of the window."`
+		Rows    uint16   `json:"rows,omitempty" minimum:"1" maximum:"1000" default:"24" doc:"Rows of the window."`
+	} `nameHint:"NewTerminal"`
+}
+
+func (s *Server) registerTerminals() {
+	desk := s.deps.Desk
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/terminals", Summary: "Own terminals"},
+		func(ctx context.Context, in *Page) (*body[List[protocol.Terminal]], error) {
+			all, err := desk.Terminals(ctx, caller(ctx).ID)
+			if err != nil {
+				return nil, err
+			}
+			return listOf(all, ""), nil // a handful at most: one page
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/terminals", Summary: "Open a terminal", DefaultStatus: http.StatusCreated},
+		func(ctx context.Context, in *newTerminalInput) (*body[protocol.Terminal], error) {
+			b := in.Body
+			t, err := desk.OpenTerminal(ctx, caller(ctx).ID, &protocol.OpenTerminalRequest{Project: b.Project, Argv: b.Argv, Cols: b.Cols, Rows: b.Rows})
+			if err != nil {
+				return nil, err
+			}
+			return &body[protocol.Terminal]{Body: *t}, nil
+		})
+	s.raw(signedIn, huma.Operation{Method: http.MethodGet, Path: "/terminals/{id}", Summary: "Attach to a terminal (WebSocket)",
+		Description: "Binary frames are bytes, text frames control: {\"type\":\"resize\",\"cols\":80,\"rows\":24} from the client; {\"type\":\"exit\",\"exit_code\":0} and {\"type\":\"error\",…} from the server. The scrollback comes first. The terminal outlives the connection.",
+		Metadata:    map[string]any{metaSocket: true},
+		Parameters:  []*huma.Param{{Name: "id", In: "path", Required: true, Description: "The terminal's id.", Schema: &huma.Schema{Type: "string"}}},
+		Responses:   map[string]*huma.Response{"101": {Description: "Switching to WebSocket."}}}, s.attach)
+	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/terminals/{id}", Summary: "End a terminal and all that runs in it"},
+		func(ctx context.Context, in *idInput) (*nothing, error) {
+			return nil, desk.CloseTerminal(ctx, caller(ctx).ID, in.ID)
+		})
+}
+
+// attach joins a terminal. That there is none is said before the upgrade, as a problem that a client can read.
+func (s *Server) attach(w http.ResponseWriter, r *http.Request) error {
+	if err := wantsSocket(r); err != nil {
+		return err
+	}
+	id := r.PathValue("id")
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	all, err := s.deps.Desk.Terminals(ctx, caller(ctx).ID)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(all, func(t protocol.Terminal) bool { return t.ID == id }) {
+		return fault.New(fault.NotFound, "There is no such terminal.")
+	}
+	return s.serveSocket(func(p socket.Person) error { return s.sockets.ServeTerminal(w, r, p, id) }, r)
+}

@@ -1,0 +1,100 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/carrel-dev/carrel/internal/api/socket"
+	"github.com/carrel-dev/carrel/internal/session"
+)
+
+// PromptContent is a text or a list of Messages API content blocks.
+type PromptContent json.RawMessage
+
+// UnmarshalJSON keeps the bytes as they came.
+func (c *PromptContent) UnmarshalJSON(b []byte) error {
+	*c = append((*c)[:0], b...)
+	return nil
+}
+
+// Schema is for huma, to which the type is bytes.
+func (PromptContent) Schema(huma.Registry) *huma.Schema {
+	one := 1
+	return &huma.Schema{
+		Description: "A text, or Messages API content blocks.",
+		OneOf: []*huma.Schema{
+			{Type: huma.TypeString, MinLength: &one, Examples: []any{"What does main.go do?"}},
+			{Type: huma.TypeArray, MinItems: &one, Items: &huma.Schema{
+				Type: huma.TypeObject, Required: []string{"type"}, AdditionalProperties: true,
+				Properties: map[string]*huma.Schema{"type": {Type: huma.TypeString, Examples: []any{"text"}, Description: "Kind of the block: text, image, document, …"}},
+			}},
+		},
+	}
+}
+
+type (
+	promptInput struct {
+		ID   string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
+		Body struct {
+			ID      string        `json:"id" minLength:"1" maxLength:"128" example:"b1946ac9-2492-4d3c-8c2a-1f0e6e5d7a11" doc:"Your own unique name of the prompt. The same again runs nothing."`
+			Content PromptContent `json:"content"`
+		} `nameHint:"Prompt"`
+	}
+	answerInput struct {
+		ID   string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
+		Body struct {
+			RequestID          string          `json:"request_id" minLength:"1" maxLength:"128" doc:"Which control_request is answered."`
+			Behavior           string          `json:"behavior" enum:"allow,deny" doc:"Whether Claude may."`
+			UpdatedInput       json.RawMessage `json:"updated_input,omitempty" doc:"The tool's input, changed; with AskUserQuestion it holds the answers."`
+			UpdatedPermissions json.RawMessage `json:"updated_permissions,omitempty" doc:"Permissions to remember: some of the request's permission_suggestions."`
+			Message            string          `json:"message,omitempty" maxLength:"100000" doc:"With deny: why, for Claude to read."`
+			Interrupt          bool            `json:"interrupt,omitempty" doc:"With deny: end the turn."`
+		} `nameHint:"Answer"`
+	}
+)
+
+// PromptAccepted tells that a prompt is in the journal.
+type PromptAccepted struct {
+	ID        string `json:"id" doc:"The prompt's id."`
+	Seq       int64  `json:"seq" example:"18" doc:"Number of its carrel.prompt in the journal."`
+	Duplicate bool   `json:"duplicate" doc:"It was there already, and runs no second time."`
+}
+
+// registerTurns adds what is done in a session: the same as on the WebSocket.
+func (s *Server) registerTurns() {
+	sessions := s.deps.Sessions
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/prompts", Summary: "Send a prompt",
+		Description: "Answered once it is in the journal.", DefaultStatus: http.StatusAccepted, MaxBodyBytes: socket.MaxMessageBytes},
+		func(ctx context.Context, in *promptInput) (*body[PromptAccepted], error) {
+			p := session.Prompt{ID: in.Body.ID, Content: json.RawMessage(in.Body.Content)}
+			if err := socket.CheckPrompt("body.", p); err != nil {
+				return nil, err
+			}
+			seq, duplicate, err := sessions.Prompt(ctx, caller(ctx), in.ID, p)
+			return &body[PromptAccepted]{Body: PromptAccepted{ID: p.ID, Seq: seq, Duplicate: duplicate}}, err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/interrupt", Summary: "End the running turn"},
+		func(ctx context.Context, in *sessionIDInput) (*nothing, error) {
+			return nil, sessions.Interrupt(ctx, caller(ctx), in.ID)
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/answers", Summary: "Answer a request of Claude's"},
+		func(ctx context.Context, in *answerInput) (*nothing, error) {
+			b := in.Body
+			a := session.Answer{
+				RequestID: b.RequestID, Behavior: b.Behavior, UpdatedInput: socket.OrNil(b.UpdatedInput),
+				UpdatedPermissions: socket.OrNil(b.UpdatedPermissions), Message: b.Message, Interrupt: b.Interrupt,
+			}
+			if err := socket.CheckAnswer("body.", a); err != nil {
+				return nil, err
+			}
+			return nil, sessions.Answer(ctx, caller(ctx), in.ID, a)
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/fork", Summary: "Begin a session with a copy of this one's history", DefaultStatus: http.StatusCreated},
+		func(ctx context.Context, in *sessionIDInput) (*body[session.Session], error) {
+			made, err := sessions.Fork(ctx, caller(ctx).ID, in.ID)
+			return sessionBody(made), err
+		})
+}

@@ -1,0 +1,108 @@
+package socket
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/carrel-dev/carrel/internal/session"
+)
+
+// Messages a client may send; more than this waits in its own socket.
+const (
+	messagesPerSecond = 200
+	messagesAtOnce    = 1000
+)
+
+// conn is one connection that carries sessions. Its goroutines are the reader,
+// the writer, the heartbeat, the guard, the watch, one for each lane and one
+// for each subscription; all end with ctx, and ServeSessions waits for them.
+type conn struct {
+	hub    *Hub
+	wire   *wire
+	person Person
+	log    *slog.Logger
+	ctx    context.Context // the connection's life; ended with an ending
+	end    context.CancelCauseFunc
+	wg     sync.WaitGroup
+	out    *outbox
+	lanes  *lanes
+	limit  *rate.Limiter
+
+	mu   sync.Mutex
+	subs map[string]*subscription // guarded by mu
+}
+
+// ServeSessions upgrades a request and serves the connection until it ends.
+// The error of a request that could not be upgraded is the caller's to answer,
+// unless Answered says otherwise.
+func (h *Hub) ServeSessions(w http.ResponseWriter, r *http.Request, p Person) error {
+	ws, l, ctx, err := h.accept(w, r, p)
+	if err != nil {
+		return err
+	}
+	defer h.leave(l)
+	c := &conn{
+		hub: h, wire: newWire(ws), person: p, ctx: ctx, end: l.end, out: newOutbox(),
+		log:   h.cfg.Log.With("user_id", p.User.ID),
+		limit: rate.NewLimiter(messagesPerSecond, messagesAtOnce),
+		subs:  map[string]*subscription{},
+	}
+	c.lanes = &lanes{wg: &c.wg, jobs: map[string][]job{}}
+	_ = c.send(Hello{Type: "hello", User: p.User, Version: h.cfg.Version}) // an empty queue has room
+
+	written := make(chan struct{})
+	c.spawn(func() { defer close(written); c.write() })
+	c.spawn(c.read)
+	c.spawn(func() { c.wire.heartbeat(ctx, h.cfg.Times, l.end) })
+	c.spawn(func() { h.guard(ctx, l, p) })
+	c.spawn(c.watch)
+	<-ctx.Done()
+	c.log.Debug("connection ends", "err", context.Cause(ctx))
+	c.wire.close(endingOf(ctx), written, h.cfg.Times.Grace)
+	c.wg.Wait()
+	return nil
+}
+
+// spawn starts a goroutine of the connection. One that panics ends the
+// connection, not the server.
+func (c *conn) spawn(f func()) {
+	c.wg.Go(func() {
+		defer c.rescue()
+		f()
+	})
+}
+
+func (c *conn) rescue() {
+	if v := recover(); v != nil {
+		c.log.Error("panic in a connection", "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+		c.end(endBroken)
+	}
+}
+
+// send queues a message and waits for room.
+func (c *conn) send(v any) error { return c.out.put(c.ctx, frame{data: encode(v)}) }
+
+// watch passes on what changes for the user. When the watch breaks it is begun anew.
+func (c *conn) watch() {
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+		err := c.hub.cfg.Sessions.Watch(c.ctx, c.person.User.ID, func(n session.Notice) error {
+			return c.send(Notice{Type: "notice", Notice: n})
+		})
+		if c.ctx.Err() != nil {
+			return
+		}
+		c.log.Warn("watch for notices broke", "err", err)
+		select {
+		case <-time.After(wait):
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,209 @@
+// Package socket is the contract over WebSocket: one connection carries any
+// number of a person's sessions, another kind carries one terminal. It owns
+// the connections, their queues and their goroutines; what a message does is
+// done by package session.
+//
+// Nobody waits for a slow reader: what is to be sent stands in a bounded queue
+// of that connection alone, filled from the journal as fast as it is emptied,
+// and a reader that takes nothing for a while is let go with a reason and may
+// come back with the number it has seen.
+package socket
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/session"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// Sessions is what the messages of a connection call. A session that is not
+// the user's is a not_found.
+type Sessions interface {
+	// Subscribe makes the session's process ready ahead of a prompt, and gives send every event after a number, in order, and then those to come, until ctx ends. send may
+	// wait for as long as its reader needs; that must hold up nobody else. nil before ctx ends: the session was deleted.
+	Subscribe(ctx context.Context, userID int64, id string, after int64, send func(*protocol.Event) error) error
+	// Prompt returns once the prompt is in the journal.
+	Prompt(ctx context.Context, u account.User, id string, p session.Prompt) (seq int64, duplicate bool, err error)
+	Answer(ctx context.Context, u account.User, id string, a session.Answer) error
+	Interrupt(ctx context.Context, u account.User, id string) error
+	Change(ctx context.Context, userID int64, id string, c session.Change) (session.Session, error)
+	// Watch gives f what changes for a user until ctx ends. f may wait for its reader; that holds up nobody else.
+	Watch(ctx context.Context, userID int64, f func(session.Notice) error) error
+}
+
+// Terminals gives the way into a terminal.
+type Terminals interface {
+	Attach(ctx context.Context, userID int64, id string) (Attachment, error)
+}
+
+// Attachment is one way into a terminal; one goroutine sends while another receives.
+type Attachment interface {
+	Send(*protocol.TerminalInput) error
+	// Receive gives the scrollback, then what comes; io.EOF at the end.
+	Receive() (*protocol.TerminalOutput, error)
+	Close() error
+}
+
+// Config is what a hub is made of.
+type Config struct {
+	Sessions Sessions
+	Terminal Terminals
+	Log      *slog.Logger
+	Version  string
+	Times    Times // zero: DefaultTimes
+}
+
+// Times are the hub's patience.
+type Times struct {
+	Ping    time.Duration // between pings, and for the answer to one
+	Stall   time.Duration // a reader that takes nothing for this long has fallen behind
+	Recheck time.Duration // between looks whether the person may still be here
+	Grace   time.Duration // for the message being written when the connection is to end
+	Call    time.Duration // for one call into package session
+}
+
+// DefaultTimes are for production; tests have less patience.
+var DefaultTimes = Times{Ping: 20 * time.Second, Stall: 10 * time.Second, Recheck: 3 * time.Second, Grace: 3 * time.Second, Call: 2 * time.Minute}
+
+// maxPerUser bounds the connections of one user: several devices with many
+// terminals each, but not a leak.
+const maxPerUser = 64
+
+// Person is who holds a connection.
+type Person struct {
+	User account.User
+	// Recheck finds out whether the cookie or token still counts: unauthenticated when not.
+	Recheck func(context.Context) error
+}
+
+// Hub owns every connection.
+type Hub struct {
+	cfg Config
+	wg  sync.WaitGroup
+
+	mu      sync.Mutex
+	lines   map[*line]struct{} // guarded by mu
+	byUser  map[int64]int      // guarded by mu
+	closing bool               // guarded by mu
+}
+
+// line is what the hub knows of one connection of either kind.
+type line struct {
+	user    int64
+	end     context.CancelCauseFunc
+	kill    func()
+	recheck chan struct{}
+}
+
+// NewHub returns a hub without connections.
+func NewHub(cfg Config) *Hub {
+	if cfg.Times == (Times{}) {
+		cfg.Times = DefaultTimes
+	}
+	return &Hub{cfg: cfg, lines: map[*line]struct{}{}, byUser: map[int64]int{}}
+}
+
+// accept admits and upgrades a connection. Before the upgrade an error is the
+// caller's to answer; after it the connection ends with an ending.
+func (h *Hub) accept(w http.ResponseWriter, r *http.Request, p Person) (*websocket.Conn, *line, context.Context, error) {
+	l := &line{user: p.User.ID, recheck: make(chan struct{}, 1), kill: func() {}}
+	// The request's own context does not end when the connection does.
+	ctx, end := context.WithCancelCause(r.Context())
+	l.end = end
+	if err := h.enter(l); err != nil {
+		end(err)
+		return nil, nil, nil, err
+	}
+	// The origin has been checked: package api does so for every route alike.
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if err != nil {
+		h.leave(l)
+		end(err)
+		return nil, nil, nil, errAccepted
+	}
+	ws.SetReadLimit(-1) // ours are in receive: too large is an error message, not the end
+	h.mu.Lock()
+	l.kill = func() { _ = ws.CloseNow() } // it is as good as closed
+	h.mu.Unlock()
+	return ws, l, ctx, nil
+}
+
+func (h *Hub) enter(l *line) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closing {
+		return fault.New(fault.InstanceUnavailable, "The server is stopping. Connect again in a moment.")
+	}
+	if h.byUser[l.user] >= maxPerUser {
+		return fault.New(fault.RateLimited, "You have %d open connections, which is the most. Close some of them.", maxPerUser)
+	}
+	h.lines[l] = struct{}{}
+	h.byUser[l.user]++
+	h.wg.Add(1)
+	return nil
+}
+
+func (h *Hub) leave(l *line) {
+	h.mu.Lock()
+	delete(h.lines, l)
+	if h.byUser[l.user]--; h.byUser[l.user] == 0 {
+		delete(h.byUser, l.user)
+	}
+	h.mu.Unlock()
+	h.wg.Done()
+}
+
+// Recheck looks at once whether a user's connections may stay, for when
+// something is known to have changed: a sign-out, a token or account that went.
+func (h *Hub) Recheck(userID int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for l := range h.lines {
+		if l.user == userID {
+			select {
+			case l.recheck <- struct{}{}:
+			default: // one is due already
+			}
+		}
+	}
+}
+
+// Count is the number of open connections.
+func (h *Hub) Count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.lines)
+}
+
+// Close ends all connections with a reason and waits for them; those that are
+// still there when ctx ends are cut. No new ones are taken. It may be called twice.
+func (h *Hub) Close(ctx context.Context) error {
+	h.mu.Lock()
+	h.closing = true
+	for l := range h.lines {
+		l.end(endShutdown)
+	}
+	h.mu.Unlock()
+	gone := make(chan struct{})
+	go func() { defer close(gone); h.wg.Wait() }()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+	}
+	h.mu.Lock()
+	for l := range h.lines {
+		l.kill()
+	}
+	h.mu.Unlock()
+	<-gone
+	return ctx.Err()
+}

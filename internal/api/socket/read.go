@@ -1,0 +1,86 @@
+package socket
+
+import (
+	"context"
+
+	"github.com/coder/websocket"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+)
+
+// read takes the client's messages and hands each to its session's lane. It
+// waits for nothing but the client.
+func (c *conn) read() {
+	for {
+		if err := c.limit.Wait(c.ctx); err != nil {
+			return
+		}
+		typ, data, err := c.wire.receive(MaxMessageBytes)
+		var m ClientMessage
+		switch {
+		case err != nil && fault.CodeOf(err) == fault.TooLarge:
+			m = nameOf(data)
+		case err != nil:
+			c.end(err)
+			return
+		case typ != websocket.MessageText:
+			err = fault.New(fault.Invalid, "Messages are JSON in text frames, not binary.")
+		default:
+			m, err = decode(data)
+		}
+		if err == nil {
+			err = c.lanes.add(m.SessionID, job{size: len(data), run: func() { c.handle(m) }})
+		}
+		if err != nil && c.send(failureOf(m, err)) != nil {
+			return
+		}
+	}
+}
+
+// handle does what one message asks for, in its session's lane.
+func (c *conn) handle(m ClientMessage) {
+	defer c.rescue()
+	if c.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, c.hub.cfg.Times.Call)
+	defer cancel()
+	var err error
+	sessions, u := c.hub.cfg.Sessions, c.person.User
+	switch m.Type {
+	case typeSubscribe:
+		err = c.subscribe(m.SessionID, m.After)
+	case typeUnsubscribe:
+		c.unsubscribe(m.SessionID)
+	case typePrompt:
+		var seq int64
+		var duplicate bool
+		seq, duplicate, err = sessions.Prompt(ctx, u, m.SessionID, m.prompt())
+		if err == nil {
+			_ = c.send(Ack{Type: "ack", ID: m.ID, SessionID: m.SessionID, Seq: seq, Duplicate: duplicate}) // fails only at the end
+		}
+	case typeInterrupt:
+		err = sessions.Interrupt(ctx, u, m.SessionID)
+	case typeAnswer:
+		err = sessions.Answer(ctx, u, m.SessionID, m.answer())
+	case typeSet:
+		_, err = sessions.Change(ctx, u.ID, m.SessionID, m.change())
+	}
+	if err != nil {
+		c.report(m, err)
+	}
+}
+
+// report tells the client of an error, and the log of one that is ours.
+func (c *conn) report(m ClientMessage, err error) {
+	if c.ctx.Err() != nil {
+		return
+	}
+	f := failureOf(m, err)
+	if f.Code == fault.Internal {
+		c.log.Error("websocket message", "type", m.Type, "session_id", m.SessionID, "err", err)
+	} else {
+		c.log.Debug("websocket message", "type", m.Type, "session_id", m.SessionID, "code", f.Code, "err", err)
+	}
+	_ = c.send(f) // fails only at the end of the connection
+}

@@ -1,0 +1,178 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/pool/pooltest"
+	"github.com/carrel-dev/carrel/internal/runtime"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+func TestAKilledSupervisorIsReplacedAtOnce(t *testing.T) {
+	t.Parallel()
+	// Checks are an hour apart: what notices is the broken stream.
+	b := start(t, func(o *Options) { o.HealthInterval = time.Hour })
+	old := b.get(t, 7)
+	<-old.synced
+	b.rt.Supervisor(7).Kill()
+	st := b.until(t, 7, "the replacement", func(s Stats) bool { return s.ID != old.ID() && s.Status == StatusActive })
+	if st.Health.Status != "healthy" || !strings.Contains(st.Health.Detail, "supervisor had ended") {
+		t.Fatalf("got %+v; want healthy, and the reason", st.Health)
+	}
+	if inst := b.get(t, 7); inst.ID() != st.ID || b.rt.Len() != 1 {
+		t.Fatalf("get gives %s; want %s", inst.ID(), st.ID)
+	}
+}
+
+func TestAForgottenInstanceIsReplaced(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	old := b.get(t, 7)
+	b.rt.Forget(old.ID())
+	b.until(t, 7, "the replacement", func(s Stats) bool {
+		return s.ID != old.ID() && s.Status == StatusActive && strings.Contains(s.Health.Detail, "processes were gone")
+	})
+}
+
+func TestAHangingSupervisorIsReplacedAfterThreeChecks(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(o *Options) { o.CheckTimeout = 250 * time.Millisecond })
+	old := b.get(t, 7)
+	var seen []int
+	stop := b.Watch(func(c Change) {
+		if c.Instance != nil && c.Instance.ID == old.ID() {
+			seen = append(seen, c.Instance.Health.ConsecutiveFailures)
+		}
+	})
+	release := b.rt.Supervisor(7).Hang()
+	defer release()
+	st := b.until(t, 7, "the replacement", func(s Stats) bool { return s.ID != old.ID() && s.Status == StatusActive })
+	stop()
+	if !strings.Contains(st.Health.Detail, "did not answer within") || st.Health.ConsecutiveFailures != 0 {
+		t.Fatalf("got %+v", st.Health)
+	}
+	if len(seen) == 0 || seen[len(seen)-1] != failureThreshold {
+		t.Fatalf("failures seen: %v; want them to rise to %d", seen, failureThreshold)
+	}
+}
+
+func TestAShortHangIsForgiven(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(o *Options) { o.CheckTimeout = 250 * time.Millisecond })
+	inst := b.get(t, 7)
+	release := b.rt.Supervisor(7).Hang()
+	pooltest.Poll(t, "a failed check", func() (bool, any) { h := inst.Stats().Health; return h.ConsecutiveFailures > 0, h })
+	release()
+	st := b.until(t, 7, "a check that succeeds", func(s Stats) bool { return s.Health.ConsecutiveFailures == 0 })
+	if st.ID != inst.ID() || st.Health.Detail != "" {
+		t.Fatalf("got %+v; want the same instance, well again", st)
+	}
+}
+
+// While the keeper is away nothing proves an instance dead but its silence,
+// and nothing can be made or ended.
+func TestTheKeeperIsAway(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(o *Options) { o.HealthInterval = 10 * time.Millisecond })
+	inst := b.get(t, 7)
+	b.rt.Away(true)
+	last := inst.Stats().Health.LastCheckAt
+	pooltest.Poll(t, "a check without a keeper", func() (bool, any) {
+		h := inst.Stats().Health
+		return h.LastCheckAt.After(last) && h.ConsecutiveFailures == 0, h
+	})
+	if got := b.get(t, 7); got != inst {
+		t.Fatal("a running instance is not given while the keeper is away")
+	}
+	if _, _, err := b.Get(t.Context(), 8); fault.CodeOf(err) != fault.RuntimeUnavailable {
+		t.Fatalf("got %v; want runtime_unavailable", err)
+	}
+	b.rt.Supervisor(7).Kill() // cannot be proved
+	b.until(t, 7, "the third failure", func(s Stats) bool { return s.Status == StatusUnhealthy || s.Status == StatusStopping })
+	b.rt.Away(false)
+	pooltest.Poll(t, "a new instance", func() (bool, any) {
+		b.sweep() // what could not be ended
+		inst2, _, err := b.Get(t.Context(), 7)
+		return err == nil && inst2.ID() != inst.ID(), err
+	})
+}
+
+func TestReplacementsThatRepeatAreDelayed(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	first := b.get(t, 7)
+	b.rt.Supervisor(7).Kill()
+	second := b.until(t, 7, "the first replacement", func(s Stats) bool { return s.ID != first.ID() && s.Status == StatusActive })
+	b.rt.Supervisor(7).Kill()
+	third := b.until(t, 7, "the second replacement", func(s Stats) bool { return s.ID != second.ID && s.Status != StatusStopping })
+	if third.Status != StatusStarting || third.Health.Detail == "" {
+		t.Fatalf("got %+v; want one that waits to be started, with the reason", third)
+	}
+	// From the third on the wait is longer than a Get sits through.
+	b.mu.Lock()
+	j := b.slots[7].job
+	j.notBefore = b.now().Add(longDelay + time.Minute)
+	b.mu.Unlock()
+	_, _, err := b.Get(t.Context(), 7)
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Code != fault.InstanceUnavailable || f.RetryAfter < time.Minute {
+		t.Fatalf("got %v; want instance_unavailable with the time to wait", err)
+	}
+	if err := b.Destroy(t.Context(), 7); err != nil {
+		t.Fatalf("a destroy during the wait: %v", err)
+	}
+	if _, err := b.Look(t.Context(), 7); !errors.Is(err, fault.NotFoundError) {
+		t.Fatalf("got %v; want not_found", err)
+	}
+}
+
+func TestAReplacementIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	old := b.get(t, 7)
+	failed := make(chan struct{})
+	b.rt.OnCreate(func(context.Context, runtime.Spec) error {
+		b.rt.OnCreate(nil)
+		close(failed)
+		return errors.New("no luck")
+	})
+	b.rt.Supervisor(7).Kill()
+	<-failed
+	b.until(t, 7, "the replacement", func(s Stats) bool { return s.ID != old.ID() && s.Status == StatusActive })
+}
+
+func TestAStrayIsEnded(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	// A creation that nobody waited for any more was finished all the same.
+	if _, err := b.rt.Create(t.Context(), runtime.Spec{ID: newID(), UserID: 7, Name: "user7"}); err != nil {
+		t.Fatal(err)
+	}
+	b.get(t, 7)
+	if n := b.rt.Len(); n != 1 {
+		t.Fatalf("%d instances; want 1", n)
+	}
+}
+
+func TestProcesses(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	inst := b.get(t, 7)
+	before := inst.Stats().LastActivityAt
+	sup := b.rt.Supervisor(7)
+	pid := sup.StartProcess(protocol.KindTerminal, "")
+	st := b.until(t, 7, "the process", func(s Stats) bool { return s.ActiveProcesses == 1 })
+	if len(st.Processes) != 1 || st.Processes[0].PID != pid || !st.LastActivityAt.After(before) {
+		t.Fatalf("got %+v", st)
+	}
+	sup.EndProcess(pid)
+	st = b.until(t, 7, "its end", func(s Stats) bool { return s.ActiveProcesses == 0 })
+	if st.Processes == nil {
+		t.Fatal("no processes must be [], not null")
+	}
+}

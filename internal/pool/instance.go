@@ -1,0 +1,163 @@
+package pool
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/quota"
+	"github.com/carrel-dev/carrel/internal/runtime"
+	"github.com/carrel-dev/carrel/internal/supervisor/client"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// Instance is one user's running sandbox. It is good until the pool replaces
+// or ends it: ask the pool again for every new piece of work.
+type Instance struct {
+	pool   *Pool
+	id     string
+	userID int64
+	client *client.Client
+
+	// The watch and the checks, from attend to release.
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	synced chan struct{} // closed when the first Watch has told everything
+
+	resizing chan struct{} // holds one: the caller that applies new limits
+
+	// All below is guarded by Pool.mu.
+	name         string
+	language     string
+	workspace    string
+	createdAt    time.Time
+	lastActivity time.Time
+	idleFrom     time.Time // not idle before: a server that just started gives people time to come back
+	status       string
+	health       Health
+	quota        quota.Quota
+	processes    []protocol.Process
+	sessions     map[string]*watched
+	usage        runtime.Usage
+	measuredAt   time.Time
+	measuring    chan struct{} // closed when the measurement under way is done; nil: none
+	generation   int           // replacements in a row that brought it here, 0 for one that a person asked for
+	abandoned    bool          // the runtime could not end it; the sweep tries again
+}
+
+// watched is a session as its supervisor last told it.
+type watched struct {
+	protocol.Session
+	since   time.Time // of the last change that this server saw
+	closing bool      // an end of its idle process is under way
+}
+
+func (p *Pool) newInstance(userID int64, id string) *Instance {
+	now := p.now()
+	inst := &Instance{
+		pool: p, id: id, userID: userID,
+		synced:    make(chan struct{}),
+		resizing:  make(chan struct{}, 1),
+		status:    StatusStarting,
+		createdAt: now, lastActivity: now,
+		health:    Health{Status: healthy, LastCheckAt: now},
+		processes: []protocol.Process{},
+		sessions:  map[string]*watched{},
+	}
+	inst.client = client.New(p.dialer(id))
+	return inst
+}
+
+// ID is the instance's own; a replacement has another.
+func (i *Instance) ID() string { return i.id }
+
+// UserID is whose it is.
+func (i *Instance) UserID() int64 { return i.userID }
+
+// Client speaks with its supervisor.
+func (i *Instance) Client() *client.Client { return i.client }
+
+// Touch says that a person uses it now.
+func (i *Instance) Touch() {
+	i.pool.mu.Lock()
+	defer i.pool.mu.Unlock()
+	i.pool.touchLocked(i, i.pool.now())
+}
+
+// Stats is what is known without asking anybody. Pool.Look measures.
+func (i *Instance) Stats() Stats {
+	i.pool.mu.Lock()
+	defer i.pool.mu.Unlock()
+	return i.statsLocked()
+}
+
+// Sessions is every session that its supervisor told of, by id.
+func (i *Instance) Sessions() []protocol.Session {
+	i.pool.mu.Lock()
+	defer i.pool.mu.Unlock()
+	out := make([]protocol.Session, 0, len(i.sessions))
+	for _, w := range i.sessions {
+		out = append(out, w.Session)
+	}
+	slices.SortFunc(out, func(a, b protocol.Session) int { return compare(a.ID, b.ID) })
+	return out
+}
+
+// Session is one of Sessions.
+func (i *Instance) Session(id string) (protocol.Session, bool) {
+	i.pool.mu.Lock()
+	defer i.pool.mu.Unlock()
+	w, ok := i.sessions[id]
+	if !ok {
+		return protocol.Session{}, false
+	}
+	return w.Session, true
+}
+
+func (i *Instance) statsLocked() Stats {
+	return Stats{
+		ID:              i.id,
+		UserID:          i.userID,
+		Status:          i.status,
+		Runtime:         i.pool.o.Runtime.Name(),
+		Workspace:       i.workspace,
+		CreatedAt:       i.createdAt.UTC(),
+		LastActivityAt:  i.lastActivity.UTC(),
+		ActiveProcesses: len(i.processes),
+		Processes:       append([]protocol.Process{}, i.processes...),
+		Health:          i.health,
+		Usage:           i.usage,
+		Quota:           i.quota,
+	}
+}
+
+// usableLocked says whether it can be given to somebody.
+func (i *Instance) usableLocked() bool {
+	return i.status == StatusActive || i.status == StatusIdle
+}
+
+// touchLocked moves the last activity forward, never back.
+func (p *Pool) touchLocked(inst *Instance, at time.Time) {
+	if at.After(inst.lastActivity) {
+		inst.lastActivity = at
+	}
+	if inst.status == StatusIdle {
+		_ = p.moveLocked(inst, StatusActive) // always allowed from idle
+	}
+}
+
+// limits is what of a quota a runtime enforces.
+func limits(q quota.Quota) runtime.Limits {
+	return runtime.Limits{CPU: q.CPU, MemoryBytes: q.MemoryBytes, PIDs: q.PIDs, StorageBytes: q.StorageBytes, Inodes: q.Inodes}
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,288 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/project"
+	"github.com/carrel-dev/carrel/internal/store"
+	"github.com/carrel-dev/carrel/internal/supervisor/client"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// Create makes a session in a project that exists. Its process starts when
+// somebody opens it.
+func (s *Service) Create(ctx context.Context, userID int64, n NewSession) (Session, error) {
+	now := stamp(s.now())
+	r := &row{UserID: userID, ID: uuid.NewString(), Project: n.Project, Model: n.Model, AskedModel: n.Model, PermissionMode: n.PermissionMode,
+		State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, Usage: "{}"}
+	if n.Title != "" {
+		title, err := checkedTitle(n.Title)
+		if err != nil {
+			return Session{}, err
+		}
+		r.Title, r.TitledBy = title, titledByPerson
+	}
+	if r.PermissionMode == "" {
+		r.PermissionMode = "default"
+	}
+	if err := errors.Join(checkMode(r.PermissionMode), checkModel(r.Model), checkProject(n.Project)); err != nil {
+		return Session{}, err
+	}
+	err := s.with(ctx, userID, callTimeout, func(ctx context.Context, c *client.Client) error { return project.Exists(ctx, c, n.Project) })
+	if err != nil {
+		return Session{}, err
+	}
+	if err := s.add(ctx, r); err != nil {
+		return Session{}, err
+	}
+	s.tellSession(r)
+	return s.view(r), nil
+}
+
+// add inserts a session while the user has room for it.
+func (s *Service) add(ctx context.Context, r *row) error {
+	return store.InTx(ctx, s.db, func(ctx context.Context, tx bun.Tx) error {
+		n, err := tx.NewSelect().Table("sessions").Where("user_id = ?", r.UserID).Count(ctx)
+		if err != nil {
+			return fmt.Errorf("count sessions: %w", err)
+		}
+		if n >= maxSessions {
+			return fault.New(fault.QuotaExceeded, "You have %d sessions. Delete some to make new ones.", n)
+		}
+		return insert(ctx, tx, r)
+	})
+}
+
+// position is where a page of a list ended.
+type position struct {
+	At time.Time `json:"at"`
+	ID string    `json:"id"`
+}
+
+// List gives the user's sessions, of one project if it is not "", the last
+// used first. What the CLI itself left in the workspace is among them as far
+// as it was ever seen; it is looked for while there is an instance.
+func (s *Service) List(ctx context.Context, userID int64, projectName string, limit int, cursor string) (items []Session, next string, err error) {
+	limit = store.Limit(limit)
+	q := s.db.NewSelect().Model((*row)(nil)).Where("user_id = ?", userID).
+		Order("last_activity_at DESC", "id DESC").Limit(int64(limit) + 1)
+	if projectName != "" {
+		q.Where("project = ?", projectName)
+	}
+	if cursor != "" {
+		p, err := store.DecodeCursor[position](cursor)
+		if err != nil {
+			return nil, "", err
+		}
+		q.Where("(last_activity_at, id) < (?, ?)", p.At, p.ID)
+	} else {
+		s.scan(ctx, userID)
+	}
+	var rows []*row
+	if err := q.Scan(ctx, &rows); err != nil {
+		return nil, "", fmt.Errorf("list sessions: %w", err)
+	}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		last := rows[limit-1]
+		next = store.EncodeCursor(position{At: last.LastActivityAt.UTC(), ID: last.ID})
+	}
+	items = make([]Session, 0, len(rows))
+	for _, r := range rows {
+		items = append(items, s.view(r))
+	}
+	return items, next, nil
+}
+
+// Get gives one session.
+func (s *Service) Get(ctx context.Context, userID int64, id string) (Session, error) {
+	r, err := find(ctx, s.db, key{userID, id})
+	if errors.Is(err, fault.NotFoundError) && validID(id) {
+		s.scan(ctx, userID) // it may be one that the CLI has just left
+		r, err = find(ctx, s.db, key{userID, id})
+	}
+	if err != nil {
+		return Session{}, err
+	}
+	return s.view(r), nil
+}
+
+// view is a row with what the instance knows beyond it. Without an instance
+// every session is dormant.
+func (s *Service) view(r *row) Session {
+	c := *r
+	c.State = protocol.StateDormant
+	if p, ok := s.live(r.key()); ok {
+		c.take(&p)
+	}
+	return c.session()
+}
+
+// live is what the running instance says of a session.
+func (s *Service) live(k key) (protocol.Session, bool) {
+	inst, ok := s.pool.Current(k.userID)
+	if !ok {
+		return protocol.Session{}, false
+	}
+	return inst.Session(k.id)
+}
+
+// Change gives a session a title, a model or a permission mode. The latter two
+// reach a running process at once, others when they start.
+func (s *Service) Change(ctx context.Context, userID int64, id string, c Change) (Session, error) {
+	k := key{userID, id}
+	if _, err := find(ctx, s.db, k); err != nil {
+		return Session{}, err
+	}
+	var title string
+	if c.Title != nil {
+		var err error
+		if title, err = checkedTitle(*c.Title); err != nil {
+			return Session{}, err
+		}
+	}
+	if c.Model != nil {
+		if err := checkModel(*c.Model); err != nil {
+			return Session{}, err
+		}
+	}
+	if c.PermissionMode != nil {
+		if err := checkMode(*c.PermissionMode); err != nil {
+			return Session{}, err
+		}
+	}
+	// A process that runs has the last word: it knows which models there are.
+	now, err := s.set(ctx, k, c)
+	if err != nil {
+		return Session{}, err
+	}
+	r, err := s.amend(ctx, k, func(r *row) {
+		if title != "" {
+			r.Title, r.TitledBy = title, titledByPerson
+		}
+		if c.Model != nil {
+			r.Model, r.AskedModel = *c.Model, *c.Model
+		}
+		if c.PermissionMode != nil {
+			r.PermissionMode = *c.PermissionMode
+		}
+		if now != nil {
+			r.take(now)
+		}
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	s.tellSession(r)
+	v := s.view(r)
+	v.Model, v.PermissionMode = r.Model, r.PermissionMode // the pool may hear of it a moment later
+	return v, nil
+}
+
+// set changes a running process; nil when there is none.
+func (s *Service) set(ctx context.Context, k key, c Change) (*protocol.Session, error) {
+	if c.Model == nil && c.PermissionMode == nil {
+		return nil, nil
+	}
+	p, ok := s.live(k)
+	inst, there := s.pool.Current(k.userID)
+	if !ok || !there || p.State == protocol.StateDormant {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	now, err := inst.Client().Set(ctx, &protocol.SetRequest{SessionID: k.id, Model: c.Model, PermissionMode: c.PermissionMode})
+	if err != nil {
+		return nil, fmt.Errorf("set in session %s: %w", k.id, unreachable(err))
+	}
+	inst.Touch()
+	return now, nil
+}
+
+// amend changes a row under the store's lock.
+func (s *Service) amend(ctx context.Context, k key, f func(*row)) (*row, error) {
+	var r *row
+	err := store.InTx(ctx, s.db, func(ctx context.Context, tx bun.Tx) (err error) {
+		if r, err = find(ctx, tx, k); err != nil {
+			return err
+		}
+		f(r)
+		return update(ctx, tx, r)
+	})
+	return r, err
+}
+
+// Delete removes a session for ever: from the catalogue, and what the user's
+// volume has of it. Whoever is subscribed is told.
+func (s *Service) Delete(ctx context.Context, userID int64, id string) error {
+	k := key{userID, id}
+	r, err := find(ctx, s.db, k)
+	if err != nil {
+		return err
+	}
+	_, live := s.live(k)
+	if live || r.LastSeq > 0 || r.CLILeft || r.ForkOf != "" { // else there is nothing in the volume to need an instance for
+		err := s.with(ctx, userID, callTimeout, func(ctx context.Context, c *client.Client) error {
+			return c.Delete(ctx, &protocol.SessionRequest{SessionID: id})
+		})
+		if err != nil && !errors.Is(err, fault.NotFoundError) {
+			return fmt.Errorf("delete session %s: %w", id, err)
+		}
+	}
+	if err := remove(ctx, s.db, k); err != nil {
+		return err
+	}
+	s.endStreams(k)
+	s.notices.tell(userID, Notice{Kind: "session_deleted", Session: &Session{ID: id, UserID: userID, Project: r.Project}})
+	return nil
+}
+
+// Fork makes a new session that begins with a copy of another's history, as
+// it is now.
+func (s *Service) Fork(ctx context.Context, userID int64, id string) (Session, error) {
+	src, err := find(ctx, s.db, key{userID, id})
+	if err != nil {
+		return Session{}, err
+	}
+	if v := s.view(src); v.LastSeq == 0 && !src.CLILeft {
+		return Session{}, fault.New(fault.Conflict, "There is nothing to fork yet. Send a first prompt.")
+	}
+	now := stamp(s.now())
+	r := &row{UserID: userID, ID: uuid.NewString(), Project: src.Project, Title: src.Title, TitledBy: titledByPrompt, Model: src.Model, AskedModel: src.AskedModel,
+		PermissionMode: src.PermissionMode, State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, Usage: "{}", ForkOf: src.ID}
+	if r.Title == "" {
+		r.TitledBy = ""
+	}
+	if err := s.add(ctx, r); err != nil {
+		return Session{}, err
+	}
+	// At once, lest later turns of the original get into it.
+	if err := s.open(ctx, r); err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+		defer cancel()
+		return Session{}, errors.Join(err, remove(undo, s.db, r.key()))
+	}
+	s.tellSession(r)
+	return s.view(r), nil
+}
+
+// RenameProject follows a project's new name.
+func (s *Service) RenameProject(ctx context.Context, userID int64, from, to string) error {
+	var rows []*row
+	_, err := s.db.NewUpdate().Model((*row)(nil)).Set("project = ?", to).
+		Where("user_id = ? AND project = ?", userID, from).Returning("*").Exec(ctx, &rows)
+	if err != nil {
+		return fmt.Errorf("rename a project of sessions: %w", err)
+	}
+	for _, r := range rows {
+		s.tellSession(r)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package session
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// Who gave a title. Each yields to the next.
+const (
+	titledByPrompt = "prompt"
+	titledByCLI    = "cli"
+	titledByPerson = "person"
+)
+
+// maxUsageBytes bounds the numbers of a session; a handful of models needs one.
+const maxUsageBytes = 64 << 10
+
+// row is a session in the catalogue.
+type row struct {
+	bun.BaseModel `bun:"table:sessions,alias:s"`
+
+	UserID         int64  `bun:",pk"`
+	ID             string `bun:",pk"`
+	Project        string
+	Title          string
+	TitledBy       string
+	Model          string // as shown: what the CLI says that it uses
+	AskedModel     string // as asked for; "" is the CLI's choice, and stays so whatever it chose
+	PermissionMode string
+	State          string
+	CreatedAt      time.Time
+	LastActivityAt time.Time
+	LastSeq        int64
+	Usage          string
+	CostUSD        float64 `bun:"cost_usd"`
+	ForkOf         string
+	CLILeft        bool `bun:"cli_left"`
+}
+
+func (r *row) key() key { return key{r.UserID, r.ID} }
+
+// session is the row as people see it.
+func (r *row) session() Session {
+	return Session{
+		ID: r.ID, UserID: r.UserID, Project: r.Project, Title: r.Title, State: r.State, Model: r.Model, PermissionMode: r.PermissionMode,
+		CreatedAt: r.CreatedAt.UTC(), LastActivityAt: r.LastActivityAt.UTC(), LastSeq: r.LastSeq,
+		Usage: json.RawMessage(r.Usage), CostUSD: r.CostUSD,
+	}
+}
+
+// take takes over what a supervisor tells. Numbers only rise: a supervisor that
+// was just started knows less than the catalogue.
+func (r *row) take(p *protocol.Session) {
+	r.State = p.State
+	r.LastSeq = max(r.LastSeq, p.LastSeq)
+	if at := p.LastActivityAt; at.After(r.LastActivityAt) {
+		r.LastActivityAt = stamp(at)
+	}
+	if t := cleanTitle(p.Title); t != "" && r.TitledBy != titledByPerson {
+		r.Title, r.TitledBy = t, titledByCLI
+	}
+	if checkModel(p.Model) == nil && p.Model != "" {
+		r.Model = p.Model
+	}
+	if modes[p.PermissionMode] {
+		r.PermissionMode = p.PermissionMode
+	}
+	if n := len(p.Usage); n > 2 && n <= maxUsageBytes && json.Valid(p.Usage) && p.Usage[0] == '{' {
+		r.Usage = string(p.Usage)
+	}
+	r.CostUSD = max(r.CostUSD, p.CostUSD)
+}
+
+// stamp is a time as the store keeps it: of one form, so that texts sort as times do.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// errNoSession is the same for a session of somebody else's and for none.
+func errNoSession() error { return fault.New(fault.NotFound, "There is no such session.") }
+
+// find reads one session of a user.
+func find(ctx context.Context, db bun.IDB, k key) (*row, error) {
+	if !validID(k.id) {
+		return nil, errNoSession()
+	}
+	r := new(row)
+	err := db.NewSelect().Model(r).Where("user_id = ? AND id = ?", k.userID, k.id).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errNoSession()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read session %s: %w", k.id, err)
+	}
+	return r, nil
+}
+
+// insert adds a session.
+func insert(ctx context.Context, db bun.IDB, r *row) error {
+	if _, err := db.NewInsert().Model(r).Exec(ctx); err != nil {
+		return fmt.Errorf("insert session %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// update writes every column that may change.
+func update(ctx context.Context, db bun.IDB, r *row) error {
+	_, err := db.NewUpdate().Model(r).WherePK().
+		Column("project", "title", "titled_by", "model", "asked_model", "permission_mode", "state", "last_activity_at", "last_seq", "usage", "cost_usd").Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("update session %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// remove deletes a session from the catalogue.
+func remove(ctx context.Context, db bun.IDB, k key) error {
+	if _, err := db.NewDelete().Table("sessions").Where("user_id = ? AND id = ?", k.userID, k.id).Exec(ctx); err != nil {
+		return fmt.Errorf("delete session %s: %w", k.id, err)
+	}
+	return nil
+}

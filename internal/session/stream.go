@@ -1,0 +1,255 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/pool"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// stream is one Subscribe or one wait for events.
+type stream struct{ cancel context.CancelCauseFunc }
+
+// Why a stream ends that nobody left.
+var (
+	errDeleted = errors.New("the session was deleted")
+	errEnough  = errors.New("enough")
+)
+
+// Between two tries to follow a session.
+const (
+	firstRetry = 50 * time.Millisecond
+	maxRetry   = 5 * time.Second
+	unborn     = 200 * time.Millisecond // between looks for a journal that the first prompt will begin
+)
+
+func errStopped() error {
+	return &fault.Error{Code: fault.InstanceUnavailable, Detail: "The server is being restarted. Try again in a few seconds.", RetryAfter: 3 * time.Second, Err: errStopping}
+}
+
+// begin counts a stream and gives it the context that ends it.
+func (s *Service) begin(ctx context.Context, k key) (context.Context, func(), error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streamN[k.userID] >= maxSubscriptions {
+		return nil, nil, fault.New(fault.RateLimited, "You follow %d sessions at the same time. Close some of them.", maxSubscriptions)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	st := &stream{cancel: cancel}
+	s.streamN[k.userID]++
+	if s.streams[k] == nil {
+		s.streams[k] = map[*stream]struct{}{}
+	}
+	s.streams[k][st] = struct{}{}
+	stop := context.AfterFunc(s.life, func() { cancel(errStopping) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.streams[k], st)
+		if len(s.streams[k]) == 0 {
+			delete(s.streams, k)
+		}
+		if s.streamN[k.userID]--; s.streamN[k.userID] == 0 {
+			delete(s.streamN, k.userID)
+		}
+	}, nil
+}
+
+// endStreams ends all that follow a session which is no more.
+func (s *Service) endStreams(k key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for st := range s.streams[k] {
+		st.cancel(errDeleted)
+	}
+}
+
+// Subscribe makes the session ready and gives send every event after a number,
+// once each, in order, and then those to come, until ctx ends or send fails.
+// An instance that is replaced is found again; one that was ended is waited
+// for, and not made anew just to be watched. nil: the session was deleted.
+func (s *Service) Subscribe(ctx context.Context, userID int64, id string, after int64, send func(*protocol.Event) error) error {
+	k := key{userID, id}
+	if _, err := find(ctx, s.db, k); err != nil {
+		return err
+	}
+	if after < 0 {
+		return fault.InvalidField("after", "after must be 0 or the number of an event.")
+	}
+	ctx, end, err := s.begin(ctx, k)
+	if err != nil {
+		return err
+	}
+	var opening sync.WaitGroup
+	defer opening.Wait()
+	defer end()
+
+	getCtx, cancel := context.WithTimeout(ctx, openTimeout)
+	inst, _, err := s.pool.Get(getCtx, userID)
+	cancel()
+	if err != nil {
+		return ended(ctx, err)
+	}
+	f := follower{last: after, send: send}
+	opened := "" // the instance in which the session was opened
+	for try := 1; ; try++ {
+		if inst.ID() != opened {
+			opened = inst.ID()
+			opening.Go(func() { s.ready(ctx, k, inst) })
+		}
+		before := f.last
+		err := inst.Client().Events(ctx, &protocol.EventsRequest{SessionID: id, After: f.last}, f.take)
+		if f.failed != nil {
+			return f.failed
+		}
+		if ctx.Err() != nil {
+			return ended(ctx, nil)
+		}
+		if _, ferr := find(ctx, s.db, k); errors.Is(ferr, fault.NotFoundError) {
+			return nil // deleted by another server's hand, or with its user
+		}
+		s.log.Debug("events broke off", "session", id, "user", userID, "last", f.last, "error", err)
+		delay := min(firstRetry<<min(try-1, 10), maxRetry)
+		switch {
+		case fault.CodeOf(err) == fault.Invalid:
+			return fmt.Errorf("follow session %s: %w", id, err) // after is beyond the end: nothing that trying again mends
+		case errors.Is(err, fault.NotFoundError):
+			delay = min(delay, unborn)
+		case f.last > before:
+			try, delay = 1, firstRetry
+		}
+		if pause(ctx, delay/2+rand.N(delay)) != nil {
+			return ended(ctx, nil)
+		}
+		if inst, err = s.pool.Await(ctx, userID); err != nil {
+			return ended(ctx, err)
+		}
+	}
+}
+
+// follower lets every event pass once, however often the stream begins anew.
+type follower struct {
+	last   int64
+	send   func(*protocol.Event) error
+	failed error // what send said
+}
+
+func (f *follower) take(ev *protocol.Event) error {
+	if ev.Seq <= f.last {
+		return nil
+	}
+	if f.failed = f.send(ev); f.failed != nil {
+		return f.failed
+	}
+	f.last = ev.Seq
+	return nil
+}
+
+// ended says in a caller's words why a stream ended.
+func ended(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errDeleted):
+		return nil
+	case errors.Is(cause, errStopping):
+		return errStopped()
+	case cause != nil:
+		return cause
+	}
+	return err
+}
+
+// ready opens the session while its history is already being read. What goes
+// wrong with the process must not keep a person from reading.
+func (s *Service) ready(ctx context.Context, k key, inst *pool.Instance) {
+	r, err := find(ctx, s.db, k)
+	if err == nil && r.Project != "" {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout)
+		defer cancel()
+		_, err = inst.Client().Open(ctx, r.openRequest())
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Info("make a session ready", "session", k.id, "user", k.userID, "error", err)
+	}
+}
+
+// Events gives at most limit events after a number. With none there it waits,
+// at most as long as wait, for the first.
+func (s *Service) Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error) {
+	k := key{userID, id}
+	if _, err := find(ctx, s.db, k); err != nil {
+		return nil, err
+	}
+	if after < 0 {
+		return nil, fault.InvalidField("query.after", "after must be 0 or the number of an event.")
+	}
+	if limit <= 0 {
+		limit = 1000
+	}
+	limit, wait = min(limit, maxEvents), min(wait, maxWait)
+	ctx, end, err := s.begin(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	evs, err := s.read(ctx, k, after, limit)
+	if err == nil && len(evs) == 0 && wait > 0 && s.await(ctx, k, after, wait) {
+		evs, err = s.read(ctx, k, after, limit)
+	}
+	switch {
+	case errors.Is(context.Cause(ctx), errDeleted):
+		return nil, errNoSession()
+	case err != nil:
+		return nil, fmt.Errorf("read events of session %s: %w", id, ended(ctx, unreachable(err)))
+	}
+	return evs, nil
+}
+
+// read reads what is there now.
+func (s *Service) read(ctx context.Context, k key, after int64, limit int) ([]protocol.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	inst, _, err := s.pool.Get(ctx, k.userID)
+	if err != nil {
+		return nil, err
+	}
+	evs, bytes := []protocol.Event{}, 0
+	err = inst.Client().Events(ctx, &protocol.EventsRequest{SessionID: k.id, After: after, Until: true}, func(ev *protocol.Event) error {
+		if bytes += len(ev.Event); len(evs) > 0 && bytes > maxEventsBytes {
+			return errEnough
+		}
+		if evs = append(evs, *ev); len(evs) == limit {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) && !errors.Is(err, fault.NotFoundError) { // not found: nothing was ever written
+		return nil, err
+	}
+	return evs, nil
+}
+
+// await waits for an event to come and says whether one did.
+func (s *Service) await(ctx context.Context, k key, after int64, wait time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for ctx.Err() == nil {
+		inst, err := s.pool.Await(ctx, k.userID)
+		if err != nil {
+			return false
+		}
+		err = inst.Client().Events(ctx, &protocol.EventsRequest{SessionID: k.id, After: after}, func(*protocol.Event) error { return errEnough })
+		if errors.Is(err, errEnough) {
+			return true
+		}
+		_ = pause(ctx, 200*time.Millisecond) // it is being replaced, or the session has no journal yet
+	}
+	return false
+}

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
+
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+func TestPromptTitle(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		`"Fix the bug"`: "Fix the bug",
+		`"\n\n  Fix   the\tbug  \nand the other"`: "Fix the bug",
+		`"   "`: "",
+		`[{"type":"image"},{"type":"text","text":"What is this?"}]`: "What is this?",
+		`[{"type":"image"}]`:                    "",
+		`{}`:                                    "",
+		`"` + strings.Repeat("word ", 30) + `"`: strings.TrimSpace(strings.Repeat("word ", 12))[:59] + "…",
+		`"` + strings.Repeat("字", 100) + `"`:    strings.Repeat("字", 59) + "…",
+		`"` + strings.Repeat("x", 61) + `"`:     strings.Repeat("x", 59) + "…",
+		`"` + strings.Repeat("x", 60) + `"`:     strings.Repeat("x", 60),
+		`"` + strings.Repeat("👩‍👩‍👧", 61) + `"`: strings.Repeat("👩‍👩‍👧", 59) + "…",
+		`"` + "a\\u0007b\\u001b[31m" + `"`:      "ab[31m",
+	} {
+		if got := promptTitle(json.RawMessage(content)); got != want {
+			t.Errorf("%.60s: got %q; want %q", content, got, want)
+		}
+	}
+}
+
+func FuzzPromptTitle(f *testing.F) {
+	f.Add(`"Fix the bug"`)
+	f.Add(`[{"type":"text","text":"e\u0301\u0301\u0301"}]`)
+	f.Add("\"" + strings.Repeat("e"+strings.Repeat("\u0301", 50), 20) + "\"")
+	f.Fuzz(func(t *testing.T, content string) {
+		got := promptTitle(json.RawMessage(content))
+		if n := uniseg.GraphemeClusterCount(got); n > titleLength {
+			t.Fatalf("%d characters in %q", n, got)
+		}
+		if !utf8.ValidString(got) || got != strings.TrimSpace(got) || strings.ContainsAny(got, "\n\r\t\x00") || len(got) > 33*titleLength {
+			t.Fatalf("got %q", got)
+		}
+	})
+}
+
+func TestTakeNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	now := stamp(time.Now())
+	r := row{Title: "t", TitledBy: titledByPerson, Model: "m", PermissionMode: "plan", LastSeq: 9, LastActivityAt: now, Usage: `{"m":1}`, CostUSD: 2}
+	before := r
+	r.take(&protocol.Session{State: "", LastSeq: 3, LastActivityAt: now.Add(-time.Hour), Title: "other", PermissionMode: "odd", Usage: json.RawMessage(`[1]`), Model: "-x"})
+	if r != before {
+		t.Fatalf("got %+v; want %+v", r, before)
+	}
+}

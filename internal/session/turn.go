@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/supervisor/client"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// Open makes a session's process ready ahead of a prompt, and the instance
+// first where there is none.
+func (s *Service) Open(ctx context.Context, userID int64, id string) error {
+	r, err := find(ctx, s.db, key{userID, id})
+	if err != nil {
+		return err
+	}
+	return s.open(ctx, r)
+}
+
+func (s *Service) open(ctx context.Context, r *row) error {
+	if r.Project == "" {
+		return errNoProject()
+	}
+	err := s.with(ctx, r.UserID, openTimeout, func(ctx context.Context, c *client.Client) error {
+		_, err := c.Open(ctx, r.openRequest())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("open session %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// errNoProject is about a conversation that the CLI held elsewhere in the
+// workspace: there is no folder of projects/ to go on in.
+func errNoProject() error {
+	return fault.New(fault.Conflict, "This conversation was held outside of your projects. Go on with it in a terminal: claude --resume.")
+}
+
+func (r *row) openRequest() *protocol.OpenRequest {
+	return &protocol.OpenRequest{SessionID: r.ID, Project: r.Project, Model: r.AskedModel, PermissionMode: r.PermissionMode, ForkOf: r.ForkOf}
+}
+
+// Prompt hands a prompt over. When it returns nil the prompt is in the
+// session's journal, at seq; one that was sent before ran once and is a duplicate.
+func (s *Service) Prompt(ctx context.Context, u account.User, id string, p Prompt) (seq int64, duplicate bool, err error) {
+	k := key{u.ID, id}
+	r, err := find(ctx, s.db, k)
+	if err != nil {
+		return 0, false, err
+	}
+	if err := checkPrompt(p); err != nil {
+		return 0, false, err
+	}
+	if r.Project == "" {
+		return 0, false, errNoProject()
+	}
+	req := &protocol.PromptRequest{OpenRequest: *r.openRequest(), ID: p.ID, Author: u.Username, Content: p.Content}
+	var res *protocol.PromptResponse
+	err = s.with(ctx, u.ID, openTimeout, func(ctx context.Context, c *client.Client) error {
+		var err error
+		res, err = c.Prompt(ctx, req)
+		return err
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("prompt in session %s: %w", id, err)
+	}
+	if r.TitledBy == "" {
+		s.recorder.prompted(k, promptTitle(p.Content))
+	}
+	return res.Seq, res.Duplicate, nil
+}
+
+// Answer answers an open request of Claude's.
+func (s *Service) Answer(ctx context.Context, u account.User, id string, a Answer) error {
+	if _, err := find(ctx, s.db, key{u.ID, id}); err != nil {
+		return err
+	}
+	if err := checkAnswer(a); err != nil {
+		return err
+	}
+	inst, ok := s.pool.Current(u.ID)
+	if !ok {
+		return fault.New(fault.NotFound, "There is no such open request. It may have been withdrawn.")
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	// Not tried again after a broken connection: the second would be refused as answered already.
+	err := inst.Client().Answer(ctx, &protocol.AnswerRequest{SessionID: id, RequestID: a.RequestID, Author: u.Username, Behavior: a.Behavior,
+		UpdatedInput: a.UpdatedInput, UpdatedPermissions: a.UpdatedPermissions, Message: a.Message, Interrupt: a.Interrupt})
+	if err != nil {
+		return fmt.Errorf("answer in session %s: %w", id, unreachable(err))
+	}
+	inst.Touch()
+	return nil
+}
+
+// Interrupt ends the running turn. Where nothing runs it does nothing.
+func (s *Service) Interrupt(ctx context.Context, u account.User, id string) error {
+	k := key{u.ID, id}
+	if _, err := find(ctx, s.db, k); err != nil {
+		return err
+	}
+	inst, ok := s.pool.Current(u.ID)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := inst.Client().Interrupt(ctx, &protocol.SessionRequest{SessionID: id, Author: u.Username}); err != nil {
+		if fault.CodeOf(err) == fault.NotFound { // the instance does not know the session: nothing runs
+			return nil
+		}
+		return fmt.Errorf("interrupt session %s: %w", id, unreachable(err))
+	}
+	inst.Touch()
+	return nil
+}
