@@ -24,11 +24,11 @@ setup-test: ## Install what the tests need as well (a browser)
 claude: ## Install the pinned Claude CLI under .cache/
 	@scripts/setup.sh claude
 
-build: web ## Build bin/carrel with the page in it
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/carrel
+build: web go ## Build bin/carrel with the page in it
 
 go: ## Build bin/carrel without building the page again
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/carrel
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o internal/inside/bin/carrel-inside ./cmd/carrel-inside
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/carrel
 
 web: ## Build the page, when its sources are newer than it
 	@scripts/web.sh

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -57,7 +58,12 @@ func (p *passwords) inTurn(ctx context.Context, fn func() error) error {
 		e.RetryAfter = 5 * time.Second
 		return e
 	}
-	defer func() { <-p.slots }()
+	defer func() {
+		<-p.slots
+		if len(p.slots) == 0 {
+			debug.FreeOSMemory() // the 32 MiB of a hash are otherwise kept for minutes
+		}
+	}()
 	return fn()
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -166,10 +167,11 @@ func (f *fakeSessions) find(userID int64, id string) (*fakeSession, error) {
 
 // emit appends n events to a session.
 func (f *fakeSessions) emit(id string, n, size int) {
+	event := `{"type":"assistant","text":"` + strings.Repeat("x", size) + `"}`
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for range n {
-		f.appendLocked(f.sessions[id], fmt.Sprintf(`{"type":"assistant","text":%q}`, string(slices.Repeat([]byte("x"), size))))
+		f.appendLocked(f.sessions[id], event)
 	}
 }
 

@@ -134,7 +134,7 @@ type recorder struct {
 }
 
 func (w *recorder) WriteHeader(status int) {
-	if !w.wrote && status >= http.StatusOK {
+	if !w.wrote && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
 		w.status, w.wrote = status, true
 	}
 	w.ResponseWriter.WriteHeader(status)

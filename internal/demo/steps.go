@@ -107,7 +107,7 @@ func workspace(w *walk) error {
 }
 
 func isolation(w *walk) error {
-	if err := w.ada.do(w.ctx, 200, "PUT", "/files/content?path=projects/secret.txt", "ada's secret", nil); err != nil {
+	if err := w.ada.do(w.ctx, 201, "PUT", "/files/content?path=projects/secret.txt", "ada's secret", nil); err != nil {
 		return err
 	}
 	out, _, err := w.bob.command(w.ctx, "sh", "-c", "grep -rs \"ada's secret\" / --exclude-dir=proc --exclude-dir=sys --exclude-dir=usr; ls /home; cat /etc/passwd; ps -e -o comm= 2>/dev/null || true")
@@ -126,11 +126,11 @@ func isolation(w *walk) error {
 		}
 	}
 	w.held("paths that lead out of his workspace are refused")
-	out, exit, err := w.bob.command(w.ctx, "sh", "-c", "exec 3<>/dev/tcp/127.0.0.1/8420 2>&1; cat /proc/1/environ; env")
+	out, _, err = w.bob.command(w.ctx, "sh", "-c", "cat /proc/[0-9]*/environ; env")
 	if err != nil {
 		return err
 	}
-	if err := expect(!strings.Contains(out, "sk-ant"), "a key is in bob's environment (exit %d)", exit); err != nil {
+	if err := expect(!strings.Contains(out, "sk-ant"), "a key is in bob's environment"); err != nil {
 		return err
 	}
 	if _, err := w.bob.refused(w.ctx, "GET", "/users", nil); err != nil {

@@ -11,13 +11,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/carrel-dev/carrel/internal/gateway"
+	"github.com/carrel-dev/carrel/internal/inside"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/runtime/bare"
 	"github.com/carrel-dev/carrel/internal/runtime/instancedir"
@@ -93,7 +93,7 @@ func Main(ctx context.Context, c Config, log *slog.Logger) error {
 	defer os.Remove(SocketPath(c.StateDir))
 	k.claude = claudeVersion(c.Claude)
 	s := &server{runtime: rt, log: log, status: func() Status {
-		return Status{Version: c.Version, Fingerprint: c.Fingerprint, PID: os.Getpid(), Runtime: rt.Name(), GatewayPID: int(k.gatewayPID.Load()), Claude: k.claude}
+		return Status{Version: c.Version, Fingerprint: c.Fingerprint, PID: os.Getpid(), Runtime: rt.Name(), GatewayPID: k.connected(), Claude: k.claude}
 	}, stop: func(r StopRequest) error {
 		if r.Gateway {
 			k.endGateway()
@@ -106,23 +106,38 @@ func Main(ctx context.Context, c Config, log *slog.Logger) error {
 }
 
 type keeper struct {
-	config     Config
-	log        *slog.Logger
-	sockets    *sockets
-	claude     string
-	gatewayPID atomic.Int64
-	stopping   atomic.Bool
-	child      atomic.Int64 // pid of the gateway started last
+	config  Config
+	log     *slog.Logger
+	sockets *sockets
+	claude  string
+
+	mu         sync.Mutex
+	child      int  // guarded by mu: the gateway that this keeper started last
+	gatewayPID int  // guarded by mu: the one that is connected, 0 when none is
+	stopping   bool // guarded by mu
+}
+
+func (k *keeper) connected() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.gatewayPID
 }
 
 func (k *keeper) openRuntime() (maker, error) {
 	c := k.config
+	carrel, err := inside.Unpack(filepath.Join(c.StateDir, "bin"))
+	if err != nil {
+		return nil, err
+	}
+	if carrel == "" {
+		carrel = c.Carrel
+	}
 	switch c.Runtime {
 	case "oci":
 		return oci.Open(oci.Options{DataDir: c.DataDir, StateDir: c.StateDir, Command: c.OCICommand, Root: c.OCIRoot, UIDBase: c.UIDBase,
-			Carrel: c.Carrel, Claude: c.Claude, ServerGID: c.ServerUID, ToolEnv: k.toolEnv, Attach: k.sockets.attach, Detach: k.sockets.detach, Log: k.log})
+			Carrel: carrel, Claude: c.Claude, ServerGID: c.ServerUID, ToolEnv: k.toolEnv, Attach: k.sockets.attach, Detach: k.sockets.detach, Log: k.log})
 	case "bare":
-		return bare.Open(bare.Options{DataDir: c.DataDir, StateDir: c.StateDir, Carrel: c.Carrel, Claude: c.Claude, ServerGID: c.ServerUID,
+		return bare.Open(bare.Options{DataDir: c.DataDir, StateDir: c.StateDir, Carrel: carrel, Claude: c.Claude, ServerGID: c.ServerUID,
 			ToolEnv: k.toolEnv, Attach: k.sockets.attach, Detach: k.sockets.detach, Log: k.log})
 	}
 	return nil, fmt.Errorf("runtime %q is none of oci, bare", c.Runtime)
@@ -181,19 +196,31 @@ func (k *keeper) toolEnv() []string {
 
 func (k *keeper) dialGateway(ctx context.Context) (handoff, error) {
 	h, err := gateway.DialHandoff(ctx, filepath.Join(k.config.StateDir, "gateway", gateway.HandoffSocket))
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if err != nil {
-		k.gatewayPID.Store(0)
+		k.gatewayPID = 0
 		return nil, err
 	}
-	k.gatewayPID.Store(int64(h.PeerPID()))
+	k.gatewayPID = h.PeerPID()
 	return h, nil
 }
 
-// launchGateway starts the gateway as its own user, in a session of its own.
-// It inherits the working folder, and no secret: those it reads itself.
+// launchGateway starts the gateway as its own user, in a session of its own,
+// unless the one that was started last is still coming up. It inherits the
+// working folder, and no secret: those it reads itself.
 func (k *keeper) launchGateway() error {
-	if k.stopping.Load() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.stopping {
 		return nil
+	}
+	if k.child > 0 {
+		// It may outlive this keeper, so nobody waits for it but here.
+		if pid, err := unix.Wait4(k.child, nil, unix.WNOHANG, nil); err == nil && pid == 0 {
+			return nil
+		}
+		k.child = 0
 	}
 	log, err := os.OpenFile(filepath.Join(k.config.StateDir, "gateway.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -210,28 +237,29 @@ func (k *keeper) launchGateway() error {
 		id := uint32(k.config.GatewayUID)
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: id, Gid: id, Groups: []uint32{}}
 	}
-	if before := int(k.child.Load()); before > 0 {
-		// The one before is dead, or it would have been dialled; it may outlive this keeper, so nobody waits for it.
-		_, _ = unix.Wait4(before, nil, unix.WNOHANG, nil)
-	}
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start gateway: %w", err)
 	}
-	k.child.Store(int64(cmd.Process.Pid))
-	k.log.Info("gateway started", "pid", cmd.Process.Pid)
+	k.child = cmd.Process.Pid
+	k.log.Info("gateway started", "pid", k.child)
 	return cmd.Process.Release()
 }
 
-// endGateway ends the gateway in an orderly way, then by force.
+// endGateway ends the gateway in an orderly way, then by force; no other is
+// started.
 func (k *keeper) endGateway() {
-	k.stopping.Store(true)
-	pid := int(k.gatewayPID.Load())
-	if pid == 0 {
-		pid = int(k.child.Load()) // started, and not listening yet
+	k.mu.Lock()
+	k.stopping = true
+	pids := map[int]bool{k.child: true, k.gatewayPID: true} // two where one of an earlier keeper's answers
+	k.mu.Unlock()
+	for pid := range pids {
+		if pid > 1 {
+			endProcess(pid)
+		}
 	}
-	if pid <= 1 {
-		return
-	}
+}
+
+func endProcess(pid int) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return

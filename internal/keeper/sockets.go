@@ -25,7 +25,7 @@ type handoff interface {
 // the gateway: while it is away, whoever connects waits in the backlog.
 type sockets struct {
 	dial   func(context.Context) (handoff, error)
-	launch func() error // starts a gateway; may be called when one is just starting
+	launch func() error // starts a gateway, unless one is just starting
 	log    *slog.Logger
 
 	mu      sync.Mutex
@@ -86,8 +86,7 @@ func (s *sockets) run(ctx context.Context) {
 			delete(s.open, id)
 		}
 	}()
-	const patience = 100 * time.Millisecond
-	launched := time.Time{}
+	const patience = 20 * time.Millisecond
 	for ctx.Err() == nil {
 		h, err := s.dial(ctx)
 		if err == nil {
@@ -98,16 +97,14 @@ func (s *sockets) run(ctx context.Context) {
 			}
 			continue
 		}
-		// One that was just started needs a moment to listen.
-		if time.Since(launched) > 3*time.Second {
-			launched = time.Now()
-			if err := s.launch(); err != nil {
-				s.log.Error("start gateway", "err", err)
-			}
+		wait := patience
+		if err := s.launch(); err != nil {
+			s.log.Error("start gateway", "err", err)
+			wait = time.Second
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(patience):
+		case <-time.After(wait):
 		}
 	}
 }

@@ -137,7 +137,7 @@ func (w *wire) heartbeat(ctx context.Context, times Times, end func(error)) {
 			// A peer that gave or took something needs no asking, and a pong
 			// cannot be seen while a large message comes in.
 			quiet := func() bool { return since(&w.heard) >= times.Ping && since(&w.taken) >= times.Ping }
-			if !quiet() {
+			if w.writing.Load() > 0 || !quiet() { // while a message is being written, a stall tells
 				continue
 			}
 			pctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), times.Ping)

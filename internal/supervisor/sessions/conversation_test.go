@@ -209,7 +209,7 @@ func TestSameIDRunsOnce(t *testing.T) {
 	w := newWorld(t)
 	id := uuid.NewString()
 	var wg sync.WaitGroup
-	answers := make(chan *protocol.PromptResponse, 5)
+	answers := make(chan *protocol.PromptResponse, 6)
 	for range 5 {
 		wg.Go(func() { answers <- w.prompt(id, "[say 3]", "the one") })
 	}
