@@ -13,9 +13,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/api"
 	"github.com/carrel-dev/carrel/internal/api/socket"
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/meter"
 	"github.com/carrel-dev/carrel/internal/pool"
+	"github.com/carrel-dev/carrel/internal/quota"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/supervisor/client"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
@@ -32,8 +35,47 @@ func (o owners) Owner(ctx context.Context, userID int64) (pool.Owner, error) {
 	return pool.Owner{ID: u.ID, Name: u.Username, Language: u.Language, Active: u.Active, Quota: u.Quota}, nil
 }
 
+// quotas tells the meter the limits of everybody who may work.
+type quotas struct{ accounts *account.Service }
+
+func (q quotas) Quotas(ctx context.Context) (map[int64]quota.Quota, error) {
+	all := map[int64]quota.Quota{}
+	for cursor := ""; ; {
+		page, err := q.accounts.Users(ctx, 200, cursor)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range page.Items {
+			if u.Active {
+				all[u.ID] = u.Quota
+			}
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			return all, nil
+		}
+	}
+}
+
+// use is what a user has used of the models.
+func (s *server) use(ctx context.Context, userID int64) (api.Use, error) {
+	u, err := s.meter.Usage(ctx, userID)
+	if err != nil {
+		return api.Use{}, err
+	}
+	return api.Use{TokensToday: u.Today.Total, TokensThisMonth: u.Month.Total}, nil
+}
+
 // instances is the pool as the API asks it: by what it shows.
-type instances struct{ *pool.Pool }
+type instances struct {
+	*pool.Pool
+	meter *meter.Meter
+}
+
+// SetQuota tells the gateway of new token limits at once, too.
+func (i instances) SetQuota(ctx context.Context, userID int64, q quota.Quota) error {
+	i.meter.Renew()
+	return i.Pool.SetQuota(ctx, userID, q)
+}
 
 func (i instances) Get(ctx context.Context, userID int64) (pool.Stats, bool, error) {
 	_, created, err := i.Pool.Get(ctx, userID)

@@ -51,7 +51,7 @@ func gatewayCommand() *cobra.Command {
 		defer model.Close()
 		// Its working folder is the data folder, the way to which it may not be able to walk.
 		return gateway.Main(cmd.Context(), gateway.Options{RunDir: c.RunDir, DataDir: "gateway", Settings: "secrets/gateway.json", ServerUID: c.ServerUID,
-			Version: c.Version, Scripted: model, Egress: egressOptions(cmd.Context(), c, log)}, log)
+			Version: c.Version, Scripted: model, Egress: egressOptions(c, log), FurtherHosts: toolHosts(cmd.Context(), c.ToolsFile, log)}, log)
 	})
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/config"
 	"github.com/carrel-dev/carrel/internal/gateway"
 	"github.com/carrel-dev/carrel/internal/keeper"
+	"github.com/carrel-dev/carrel/internal/meter"
 	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/project"
 	"github.com/carrel-dev/carrel/internal/session"
@@ -145,6 +146,7 @@ type server struct {
 	gateway  *gateway.Client
 	pool     *pool.Pool
 	sessions *session.Service
+	meter    *meter.Meter
 	api      *api.Server
 }
 
@@ -162,9 +164,10 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 		MaxInstances: cfg.Pool.MaxInstances, MaxLiveSessions: cfg.Pool.MaxLiveSessions, HealthInterval: cfg.Pool.HealthInterval,
 	})
 	s.sessions = session.New(session.Options{DB: db.Bun(), Pool: s.pool, Log: log})
+	s.meter = meter.New(db.Bun(), s.gateway, quotas{s.accounts}, log)
 	projects := project.NewService(s.pool, s.sessions, log)
 	s.api = api.New(api.Deps{
-		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool},
+		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Use: s.use,
 		Ready: s.ready, Metrics: metrics(s.pool), Web: webui.Handler(), Log: log, Version: version, Registration: cfg.Registration,
 		DefaultQuota: cfg.Quota.Limits(), Scripted: in.scripted, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies,
 	})
@@ -175,6 +178,9 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 func (s *server) start(ctx context.Context) {
 	if err := s.sessions.Start(ctx); err != nil {
 		s.log.Error("start sessions", "err", err)
+	}
+	if err := s.meter.Start(ctx); err != nil {
+		s.log.Error("start meter", "err", err)
 	}
 	for {
 		err := s.pool.Start(ctx)
@@ -206,6 +212,7 @@ func (s *server) greet(ctx context.Context, addr net.Addr) error {
 
 // close ends the parts from the outside in.
 func (s *server) close() error {
+	s.meter.Stop()
 	s.sessions.Stop()
 	s.pool.Stop()
 	s.keeper.Close()

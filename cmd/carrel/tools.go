@@ -42,19 +42,29 @@ func toolsCommand() *cobra.Command {
 	}}
 }
 
-// egressOptions joins what is allowed by default with the settings. At the
-// very first start the answer of the tools is waited for, briefly.
-func egressOptions(ctx context.Context, c gatewayProcess, log *slog.Logger) egress.Options {
-	found, err := readTools(ctx, c.ToolsFile)
-	if err != nil {
-		log.Warn("what this machine's tools use is not known; only the forges and egress.allow are open", "err", err)
-	}
-	allow := append(egress.Forges(), found.Hosts...)
-	return egress.Options{Allow: append(allow, c.Allow...), Deny: c.Deny, Log: log}
+// egressOptions are what is open from the start: the forges and the setting.
+func egressOptions(c gatewayProcess, log *slog.Logger) egress.Options {
+	return egress.Options{Allow: append(egress.Forges(), c.Allow...), Deny: c.Deny, Log: log}
 }
 
+// toolHosts sends the hosts of this machine's tools, once they are known.
+func toolHosts(ctx context.Context, path string, log *slog.Logger) <-chan []string {
+	hosts := make(chan []string, 1)
+	go func() { // ends with the context, at the latest with the process
+		defer close(hosts)
+		found, err := readTools(ctx, path)
+		if err != nil {
+			log.Warn("what this machine's tools use is not known; only the forges and egress.allow are open", "err", err)
+			return
+		}
+		hosts <- found.Hosts
+	}()
+	return hosts
+}
+
+// readTools waits for the answer of the tools, which the keeper asks at its start.
 func readTools(ctx context.Context, path string) (found toolsFound, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		b, err := os.ReadFile(path)
@@ -67,7 +77,7 @@ func readTools(ctx context.Context, path string) (found toolsFound, err error) {
 		select {
 		case <-ctx.Done():
 			return found, err
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }

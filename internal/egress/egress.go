@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -64,7 +65,7 @@ type Owner struct {
 
 // Proxy makes one Outlet per instance, all with the same rules.
 type Proxy struct {
-	rules    Rules
+	rules    atomic.Pointer[Rules]
 	resolver Resolver
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	idle     time.Duration
@@ -79,7 +80,8 @@ func New(o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{rules: rules, resolver: o.Resolver, dial: o.Dial, idle: o.IdleTime, total: o.TotalTime, header: o.headerTime, log: o.Log}
+	p := &Proxy{resolver: o.Resolver, dial: o.Dial, idle: o.IdleTime, total: o.TotalTime, header: o.headerTime, log: o.Log}
+	p.rules.Store(&rules)
 	if p.resolver == nil {
 		p.resolver = net.DefaultResolver
 	}
@@ -99,4 +101,7 @@ func New(o Options) (*Proxy, error) {
 }
 
 // Rules gives the rules, for those who show them.
-func (p *Proxy) Rules() Rules { return p.rules }
+func (p *Proxy) Rules() Rules { return *p.rules.Load() }
+
+// SetRules has all further requests judged by other rules.
+func (p *Proxy) SetRules(r Rules) { p.rules.Store(&r) }

@@ -137,7 +137,7 @@ func (o *Outlet) handler() http.Handler {
 func (o *Outlet) connect(target string, ctx *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 	start := time.Now()
 	host, port, err := splitAddress(target, 0)
-	if err == nil && !o.proxy.rules.Allowed(host, port) {
+	if err == nil && !o.proxy.Rules().Allowed(host, port) {
 		err = &refusal{why: "not on the list"}
 	}
 	var far *conn
@@ -186,7 +186,7 @@ func (o *Outlet) request(r *http.Request, ctx *goproxy.ProxyCtx) (*http.Request,
 	ctx.UserData = t
 	var err error
 	t.host, t.port, err = splitURL(r.URL)
-	if err == nil && !o.proxy.rules.Allowed(t.host, t.port) {
+	if err == nil && !o.proxy.Rules().Allowed(t.host, t.port) {
 		err = &refusal{why: "not on the list"}
 	}
 	if err != nil {

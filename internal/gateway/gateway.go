@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -41,6 +42,8 @@ type Options struct {
 	Scripted http.Handler
 	// Egress is what instances may reach; its Log is set by Main.
 	Egress egress.Options
+	// FurtherHosts come to be allowed when they become known; may be nil.
+	FurtherHosts <-chan []string
 	// Grace is how long requests may go on after the context has ended; 0: 3 s.
 	Grace time.Duration
 
@@ -134,6 +137,8 @@ func Main(ctx context.Context, o Options, log *slog.Logger) (err error) {
 	orders.start()
 	log.Info("gateway serves", "upstream", g.upstream.Load().kind, "has_key", settings.APIKey.Set())
 
+	wg.Go(func() { g.allowFurther(ctx, o) })
+
 	g.watch(ctx, o.Settings, seen, hangup)
 
 	// From the outside in: no new orders, no new requests, then the records of
@@ -149,6 +154,29 @@ func Main(ctx context.Context, o Options, log *slog.Logger) (err error) {
 	wg.Wait()
 	log.Info("gateway has stopped")
 	return nil
+}
+
+// allowFurther takes up hosts until the context ends or there are no more.
+func (g *gateway) allowFurther(ctx context.Context, o Options) {
+	allow := o.Egress.Allow
+	for {
+		var hosts []string
+		ok := false
+		select {
+		case <-ctx.Done():
+		case hosts, ok = <-o.FurtherHosts:
+		}
+		if !ok {
+			return
+		}
+		allow = append(slices.Clone(allow), hosts...)
+		rules, err := egress.NewRules(allow, o.Egress.Deny)
+		if err != nil {
+			g.log.Error("allow further hosts", "error", err)
+			continue
+		}
+		g.egress.SetRules(rules)
+	}
 }
 
 // use sends all further requests to the settings' upstream. Those that run

@@ -177,21 +177,30 @@ func (k *keeper) askTools(ctx context.Context) {
 	}
 }
 
-// toolEnv reads what was found out about this machine's registries; nothing is
-// lost but convenience when it is not there yet.
+// toolEnv is what tools inside instances need to find: this machine's Go, its
+// certificates (Node asks for them by name) and its registries. The last are
+// not known at the very first moment; nothing is lost but convenience.
 func (k *keeper) toolEnv() []string {
+	var env []string
+	const goBin, certificates = "/usr/local/go/bin", "/etc/ssl/certs/ca-certificates.crt"
+	if _, err := os.Stat(goBin); err == nil {
+		env = append(env, "PATH="+goBin)
+	}
+	if _, err := os.Stat(certificates); err == nil {
+		env = append(env, "NODE_EXTRA_CA_CERTS="+certificates)
+	}
 	b, err := os.ReadFile(ToolsFile(k.config.StateDir))
 	if err != nil {
-		return nil
+		return env
 	}
 	var t struct {
 		Env []string `json:"env"`
 	}
 	if err := json.Unmarshal(b, &t); err != nil {
 		k.log.Warn("read tools' settings", "err", err)
-		return nil
+		return env
 	}
-	return t.Env
+	return append(env, t.Env...)
 }
 
 func (k *keeper) dialGateway(ctx context.Context) (handoff, error) {

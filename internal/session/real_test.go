@@ -68,11 +68,10 @@ func claudePath(t *testing.T) string {
 
 // gateways serves the scripted model to every instance of a bare runtime.
 type gateways struct {
-	model *scriptedmodel.Model
-	log   *slog.Logger
-	wg    sync.WaitGroup
-	mu    sync.Mutex
-	ends  map[string]context.CancelFunc
+	log  *slog.Logger
+	wg   sync.WaitGroup
+	mu   sync.Mutex
+	ends map[string]context.CancelFunc
 }
 
 func (g *gateways) attach(spec runtime.Spec, gateway, egress *os.File) {
@@ -87,7 +86,7 @@ func (g *gateways) attach(spec runtime.Spec, gateway, egress *os.File) {
 	g.mu.Lock()
 	g.ends[spec.ID] = cancel
 	g.mu.Unlock()
-	g.wg.Go(func() { _ = scriptedmodel.Serve(ctx, l, g.model) })
+	g.wg.Go(func() { _ = scriptedmodel.Serve(ctx, l, scriptedmodel.New(scriptedmodel.Options{})) }) // one each: its end closes it
 }
 
 func (g *gateways) detach(id string) {
@@ -111,7 +110,7 @@ func TestReal(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	g := &gateways{model: scriptedmodel.New(scriptedmodel.Options{}), log: log, ends: map[string]context.CancelFunc{}}
+	g := &gateways{log: log, ends: map[string]context.CancelFunc{}}
 	rt, err := bare.Open(bare.Options{DataDir: filepath.Join(dir, "data"), StateDir: filepath.Join(dir, "s"), Carrel: program,
 		Claude: claudePath(t), Attach: g.attach, Detach: g.detach, Log: log})
 	if err != nil {
@@ -124,7 +123,6 @@ func TestReal(t *testing.T) {
 		}
 		rt.Wait()
 		g.wg.Wait()
-		g.model.Close()
 	})
 	db, err := store.Open(t.Context(), filepath.Join(dir, "carrel.db"), slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -136,7 +134,7 @@ func TestReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	serve := func() (*Service, *pool.Pool) {
 		p := pool.New(pool.Options{Runtime: rt, Owners: everybody{}, Log: log})

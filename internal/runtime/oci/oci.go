@@ -62,7 +62,7 @@ type Runtime struct {
 	runc *runc.Runc
 
 	mu   sync.Mutex
-	busy map[int64]bool // guarded by mu: users whose instance is being made or removed
+	busy map[int64]chan struct{} // guarded by mu: users whose instance is being made or removed; closed at the end of it
 }
 
 // MaxUserID keeps every range below 1<<31, where some programs stop.
@@ -83,7 +83,7 @@ func Open(opt Options) (*Runtime, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.RuntimeUnavailable, "The root of the sandbox cannot be used. Check oci.root.")
 	}
-	r := &Runtime{opt: opt, root: root, dir: instancedir.At(opt.StateDir), busy: map[int64]bool{}}
+	r := &Runtime{opt: opt, root: root, dir: instancedir.At(opt.StateDir), busy: map[int64]chan struct{}{}}
 	if err := r.dir.Open(); err != nil {
 		return nil, err
 	}
@@ -121,29 +121,40 @@ func (r *Runtime) paths(id string, userID int64) paths {
 
 func (r *Runtime) uidBase(userID int64) uint32 { return r.opt.UIDBase + uint32(userID)*rangeSize }
 
-// claim makes this call the only one that makes or removes the user's instance.
-func (r *Runtime) claim(userID int64) (release func(), err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.busy[userID] {
-		return nil, fault.New(fault.Conflict, "The instance is being made or removed right now. Try again in a moment.")
-	}
-	r.busy[userID] = true
-	return func() {
+// claim makes this call the only one that makes or removes the user's
+// instance, after the one before it.
+func (r *Runtime) claim(ctx context.Context, userID int64) (release func(), err error) {
+	for {
 		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.busy, userID)
-		if len(r.busy) == 0 {
-			r.removeParentCgroupLocked()
+		before, busy := r.busy[userID]
+		if !busy {
+			done := make(chan struct{})
+			r.busy[userID] = done
+			r.mu.Unlock()
+			return func() {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				delete(r.busy, userID)
+				close(done)
+				if len(r.busy) == 0 {
+					r.removeParentCgroupLocked()
+				}
+			}, nil
 		}
-	}, nil
+		r.mu.Unlock()
+		select {
+		case <-before:
+		case <-ctx.Done():
+			return nil, fault.Wrap(ctx.Err(), fault.Conflict, "The instance is being made or removed right now. Try again in a moment.")
+		}
+	}
 }
 
 func (r *Runtime) Create(ctx context.Context, spec runtime.Spec) (_ runtime.Handle, err error) {
 	if err := instancedir.Validate(spec, MaxUserID); err != nil {
 		return runtime.Handle{}, err
 	}
-	release, err := r.claim(spec.UserID)
+	release, err := r.claim(ctx, spec.UserID)
 	if err != nil {
 		return runtime.Handle{}, err
 	}
@@ -310,7 +321,7 @@ func (r *Runtime) Destroy(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	release, err := r.claim(h.Spec.UserID)
+	release, err := r.claim(ctx, h.Spec.UserID)
 	if err != nil {
 		return err
 	}
@@ -385,7 +396,7 @@ func (r *Runtime) Resize(ctx context.Context, id string, l runtime.Limits) error
 	if err != nil {
 		return err
 	}
-	release, err := r.claim(h.Spec.UserID)
+	release, err := r.claim(ctx, h.Spec.UserID)
 	if err != nil {
 		return err
 	}
@@ -406,7 +417,7 @@ func (r *Runtime) DeleteVolume(ctx context.Context, userID int64) error {
 	if userID <= 0 || userID > MaxUserID {
 		return fault.InvalidField("user_id", "User ids go from 1 to %d.", MaxUserID)
 	}
-	release, err := r.claim(userID)
+	release, err := r.claim(ctx, userID)
 	if err != nil {
 		return err
 	}
