@@ -1,0 +1,185 @@
+// Walks through the page against the mock server as a user does: set-up, a
+// project, a session, prompts, answers, a lost connection, both input habits.
+import { spawn } from 'node:child_process'
+import assert from 'node:assert/strict'
+import { chromium } from 'playwright-core'
+
+const port = 8590
+const url = `http://127.0.0.1:${port}`
+const start = async (env = {}) => {
+  const child = spawn('node', [new URL('./mock-server.mjs', import.meta.url).pathname], { env: { ...process.env, MOCK_EMPTY: '1', PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  await new Promise((r) => child.stdout.once('data', r))
+  return child
+}
+let server = await start({ MOCK_SETUP: '1' })
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] })
+const errors = []
+try {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en' })
+  const page = await context.newPage()
+  page.setDefaultTimeout(8000)
+  page.on('console', (m) => m.type() === 'error' && errors.push(m.text()))
+  page.on('pageerror', (e) => errors.push(e.message))
+  const step = (name) => console.log('·', name)
+
+  step('set-up: a wrong code is said, the right one lets in')
+  await page.goto(url)
+  await page.getByRole('heading', { name: 'Make the first administrator' }).waitFor()
+  await page.getByLabel('Set-up code').fill('9999')
+  await page.getByLabel('User name').fill('ana')
+  await page.getByLabel('Password').fill('long enough')
+  await page.getByRole('button', { name: 'Make the account' }).click()
+  await page.getByRole('alert').getByText('Look at what the server printed').waitFor()
+  await page.getByLabel('Set-up code').fill('0000')
+  await page.getByRole('button', { name: 'Make the account' }).click()
+
+  step('the empty page offers the next step')
+  await page.getByText('No sessions yet').waitFor()
+  await page.keyboard.press('n')
+  await page.getByRole('dialog').getByRole('link', { name: 'New project' }).click()
+  assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'INPUT', 'the first field has the focus')
+  await page.getByLabel('Git repository').fill('https://example.org/team/fetcher.git')
+  assert.equal(await page.getByLabel('Name').inputValue(), 'fetcher')
+  await page.getByRole('button', { name: 'Make the project' }).click()
+  await page.getByRole('button', { name: 'Start the session' }).click()
+
+  step('a prompt streams; while it runs another is queued and it can be stopped')
+  const composer = page.getByLabel('Prompt', { exact: true })
+  await composer.fill('Make it retry')
+  await composer.press('Enter')
+  await page.getByRole('log').getByText('Make it retry').waitFor()
+  await page.getByRole('log').getByText('only idempotent requests').waitFor()
+  await composer.fill('And test it')
+  await composer.press('Enter')
+  await page.getByText('Queued: Claude takes it up next').waitFor()
+  await page.getByRole('button', { name: 'Stop' }).click()
+  await page.getByRole('log').getByText('Stopped').waitFor()
+
+  step('Shift+Enter is a new line; a composition never sends')
+  await composer.fill('one')
+  await composer.press('Shift+Enter')
+  await composer.press('t')
+  assert.equal(await composer.inputValue(), 'one\nt')
+  await composer.evaluate((el) => el.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true })))
+  assert.equal(await composer.inputValue(), 'one\nt')
+
+  step('a draft survives a reload')
+  await page.reload()
+  await page.getByLabel('Prompt', { exact: true }).waitFor()
+  assert.equal(await page.getByLabel('Prompt', { exact: true }).inputValue(), 'one\nt')
+
+  step('a refused prompt keeps its text and can be discarded')
+  await composer.fill('fail')
+  await composer.press('Enter')
+  await page.getByText('The budget is spent').waitFor()
+  await page.getByRole('button', { name: 'Discard' }).click()
+  await page.getByText('The budget is spent').waitFor({ state: 'detached' })
+
+  step('commands are offered')
+  await composer.fill('/co')
+  await page.getByRole('option').first().waitFor()
+  await composer.press('ArrowDown')
+  await composer.press('Tab')
+  assert.equal(await composer.inputValue(), '/context ')
+  await composer.fill('')
+
+  step('without a server: said, kept, sent again when it is back')
+  const lost = page.getByRole('main').getByText(/The connection is lost|Connecting again/)
+  server.kill()
+  await lost.waitFor()
+  await composer.fill('while away')
+  await composer.press('Enter')
+  await page.getByText('Sending…').waitFor()
+  server = await start({ MOCK_EMPTY: '0' })
+  await page.getByRole('button', { name: 'Connect now' }).click().catch(() => {})
+  await lost.waitFor({ state: 'detached' })
+
+  step('a permission: denied with a word; an open one is there after a reload')
+  await page.goto(`${url}/s/waiting`)
+  await page.getByRole('region', { name: 'Claude asks' }).waitFor()
+  await page.reload()
+  const dock = page.getByRole('region', { name: 'Claude asks' })
+  await dock.getByRole('button', { name: /Always allow go test/ }).waitFor()
+  await dock.getByRole('button', { name: 'Deny…' }).click()
+  await dock.getByLabel('What should Claude do instead?').fill('Use make test')
+  await dock.getByRole('button', { name: 'Deny', exact: true }).click()
+  await dock.waitFor({ state: 'detached' })
+  await page.getByRole('log').getByText('Understood, I go on').waitFor()
+
+  step('questions: answered by option and by words')
+  await page.goto(`${url}/s/question`)
+  await page.getByLabel('SQLite').check()
+  await page.getByLabel(/Which extras.*Or in/).fill('logs')
+  await page.getByRole('button', { name: 'Answer', exact: true }).click()
+  await page.getByRole('region', { name: 'Claude asks' }).waitFor({ state: 'detached' })
+
+  step('following ends when the reader scrolls up, and the button comes back to the end')
+  await page.goto(`${url}/s/running`)
+  const log = page.getByRole('log')
+  const bottom = () => log.evaluate((el) => el.scrollHeight - el.scrollTop - el.clientHeight)
+  await page.waitForFunction(() => document.querySelector('[role=log]').scrollHeight > 1500, null, { timeout: 60_000 })
+  assert.ok((await bottom()) < 40, 'follows')
+  await log.hover()
+  await page.mouse.wheel(0, -600)
+  await page.getByRole('button', { name: /To the newest/ }).waitFor()
+  const top = await log.evaluate((el) => el.scrollTop)
+  await page.waitForTimeout(600)
+  assert.ok(Math.abs((await log.evaluate((el) => el.scrollTop)) - top) < 5, 'stays where the reader is')
+  await page.getByRole('button', { name: /To the newest/ }).click()
+  await page.waitForTimeout(100)
+  assert.ok((await bottom()) < 60, 'is back at the end')
+
+  step('mode and model are picked')
+  await page.goto(`${url}/s/done`)
+  await page.getByRole('button', { name: /^Mode:/ }).click()
+  await page.getByRole('menuitemradio', { name: /Plans only/ }).click()
+  await page.getByRole('button', { name: 'Mode: Plans only' }).waitFor()
+  await page.getByRole('button', { name: /^Model:/ }).click()
+  await page.getByRole('menuitemradio', { name: /Haiku/ }).click()
+  await page.getByRole('button', { name: 'Model: Haiku' }).waitFor()
+
+  step('the language changes at once')
+  await page.goto(`${url}/account`)
+  await page.getByLabel('Language', { exact: true }).selectOption('zh-CN')
+  await page.getByRole('heading', { name: '语言与外观' }).waitFor()
+  await page.getByRole('radio', { name: '深色' }).check({ force: true })
+  assert.equal(await page.evaluate(() => getComputedStyle(document.body).colorScheme), 'dark')
+  await page.getByLabel('语言', { exact: true }).selectOption('en')
+
+  step('a token is shown once')
+  await page.getByLabel('What it is for').fill('editor')
+  await page.getByRole('button', { name: 'Make a token' }).click()
+  await page.getByText('Copy the token now').waitFor()
+
+  step('an administrator adds a user and sees a refused limit')
+  await page.goto(`${url}/admin/users`)
+  await page.getByRole('button', { name: 'Add a user' }).click()
+  await page.getByRole('dialog').getByLabel('User name').fill('eve')
+  await page.getByRole('dialog').getByLabel('First password').fill('a first password')
+  await page.getByRole('dialog').getByRole('button', { name: 'Add a user' }).click()
+  await page.getByText('eve@example.org').waitFor()
+  await page.getByRole('listitem').filter({ hasText: 'eve' }).getByRole('button', { name: 'Edit' }).click()
+  await page.getByRole('dialog').getByLabel('CPU').fill('none')
+  await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
+  await page.getByText('must be more than 0').waitFor()
+
+  step('sign-out')
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: 'ana' }).click()
+  await page.getByRole('menuitem', { name: 'Sign out' }).click()
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+} catch (e) {
+  const [page] = browser.contexts()[0]?.pages() ?? []
+  await page?.screenshot({ path: '/tmp/flow-failure.png' })
+  console.error(e)
+  process.exitCode = 1
+} finally {
+  await browser.close()
+  server.kill()
+}
+// What a browser logs of refused requests and the time without a server is expected; the rest is not.
+const unexpected = errors.filter((e) => !/Failed to load resource|WebSocket connection/.test(e))
+if (unexpected.length > 0) {
+  console.error(unexpected)
+  process.exitCode = 1
+}

@@ -1,0 +1,228 @@
+// A server for looking at the page without Carrel: the contract's routes from
+// memory, conversations from dev/script.mjs and the recorded fixtures
+// (/s/fx-01-plain-turn). Development only; nothing of it is in the build.
+import { createServer } from 'node:http'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { extname, join } from 'node:path'
+import { WebSocketServer } from 'ws'
+import * as script from './script.mjs'
+
+const dist = new URL('../dist/', import.meta.url).pathname
+const testdata = new URL('../src/conversation/testdata/', import.meta.url).pathname
+const port = Number(process.env.PORT ?? 8420)
+
+const now = Date.now()
+const ago = (minutes) => new Date(now - minutes * 60_000).toISOString()
+const quota = { instances: 1, live_sessions: 3, cpu: 2, memory_bytes: 2 * 2 ** 30, pids: 512, storage_bytes: 5 * 2 ** 30, inodes: 500_000, tokens_per_day: null, tokens_per_month: 2_000_000 }
+const user = (id, username, role, o = {}) => ({ id, username, email: `${username}@example.org`, role, language: process.env.MOCK_LANG ?? 'en', active: true, created_at: ago(90_000), quota, ...o })
+
+const db = {
+  config: { version: 'mock', needs_setup: process.env.MOCK_SETUP === '1', registration: 'invite', scripted: process.env.MOCK_SCRIPTED === '1', languages: ['en', 'zh-CN'] },
+  users: [user(1, 'ana', 'admin'), user(2, 'bo', 'moderator'), user(3, 'chen', 'user', { email: 'chen.wei@example.org' }), user(4, 'dora', 'user', { active: false })],
+  tokens: [{ id: 'a', name: 'nightly build', created_at: ago(9000), last_used_at: ago(30), expires_at: null }],
+  projects: process.env.MOCK_EMPTY === '1' ? [] : ['fetcher', 'thesis', '实验报告'].map((name, i) => ({ name, created_at: ago(50_000), modified_at: ago(300 * (i + 1)) })),
+}
+
+class Session {
+  constructor(id, project, title, state, minutes, events) {
+    Object.assign(this, { id, project, title, state, events: [], listeners: new Set(), at: ago(minutes), model: '', mode: 'default' })
+    for (const e of events) this.events.push({ type: 'event', session_id: id, seq: this.events.length + 1, at: ago(minutes), event: e })
+  }
+  json() {
+    return { id: this.id, project: this.project, title: this.title, state: this.state, model: this.model, permission_mode: this.mode, created_at: ago(5000), last_activity_at: this.at, last_seq: this.events.length, usage: {}, cost_usd: 0.0612 }
+  }
+  push(event) {
+    const frame = { type: 'event', session_id: this.id, seq: this.events.length + 1, at: new Date().toISOString(), event }
+    this.events.push(frame)
+    for (const send of this.listeners) send(frame)
+  }
+  become(state) {
+    this.state = state
+    this.at = new Date().toISOString()
+    this.push(script.state(state))
+    notify({ type: 'notice', kind: 'session', session: this.json() })
+  }
+}
+
+const sessions = new Map()
+const sockets = new Set()
+const notify = (frame) => sockets.forEach((s) => s.send(JSON.stringify(frame)))
+if (process.env.MOCK_EMPTY !== '1') {
+  for (const s of [
+    new Session('waiting', 'fetcher', 'Add retry to the fetcher', 'waiting', 0, script.waitingTalk),
+    new Session('edit', 'fetcher', 'Retry on 503', 'waiting', 3, script.editTalk),
+    new Session('running', 'fetcher', 'Port the tests to Vitest', 'running', 4, [script.greeting(), script.prompt('Port the tests to Vitest.', 'pr'), script.lifecycle('pr', 'started'), script.init()]),
+    new Session('question', '实验报告', '整理实验报告的图表', 'waiting', 9, script.questionTalk),
+    new Session('plan', 'fetcher', 'Plan the retries', 'waiting', 12, script.planTalk),
+    new Session('done', 'fetcher', 'A bounded retry around every request that may be repeated', 'ready', 60, [...script.retryTalk, script.text('All done.'), script.done()]),
+    new Session('error', 'thesis', 'Why is the build slow?', 'dormant', 3000, script.errorTalk),
+    new Session('empty', 'thesis', '', 'dormant', 5000, []),
+  ])
+    sessions.set(s.id, s)
+}
+for (const f of readdirSync(testdata)) {
+  if (!f.endsWith('.jsonl')) continue
+  const events = readFileSync(join(testdata, f), 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)).filter((r) => r.dir === '<' && r.line).map((r) => r.line)
+  const s = new Session(`fx-${f.replace('.jsonl', '')}`, 'fixtures', f, 'dormant', 20_000, events)
+  s.hidden = true
+  sessions.set(s.id, s)
+}
+
+const pause = (ms) => new Promise((r) => setTimeout(r, ms))
+
+async function turn(s, content, id) {
+  s.push(script.prompt(content, id))
+  s.become('running')
+  s.push(script.lifecycle(id, 'started'))
+  s.push(script.init({ permissionMode: s.mode }))
+  await pause(400)
+  s.stopped = false
+  for (const e of script.stream(script.answer, 5)) {
+    if (s.stopped) break
+    s.push(e)
+    await pause(12)
+  }
+  s.push(script.done(s.stopped ? { subtype: 'error_during_execution', is_error: true, terminal_reason: 'aborted_streaming', total_cost_usd: 0.07 } : { total_cost_usd: 0.09 }))
+  s.become('ready')
+}
+
+async function runForever(s) {
+  if (s.live) return
+  s.live = true
+  for (;;) {
+    for (const e of script.stream(script.answer, 4)) {
+      s.push(e)
+      await pause(Number(process.env.MOCK_PACE ?? 40))
+    }
+  }
+}
+
+const routes = [
+  ['GET', /^\/config$/, () => db.config],
+  ['POST', /^\/setup$/, (_, b) => (b.setup_code !== '0000' ? problem(403, 'forbidden', 'The set-up code is wrong. Look at what the server printed when it started.') : ((db.config.needs_setup = false), signIn(db.users[0])))],
+  ['POST', /^\/auth\/login$/, (_, b) => (b.password === 'wrong' ? problem(401, 'unauthenticated', 'Wrong name or password.') : signIn(db.users[0]))],
+  ['POST', /^\/auth\/logout$/, () => ({ status: 204, cookie: 'mock=; Max-Age=0; Path=/' })],
+  ['GET', /^\/me$/, () => me()],
+  ['PATCH', /^\/me$/, (_, b) => (b.current_password === 'wrong' ? problem(400, 'invalid', 'The present password is wrong.', [{ location: 'body.current_password', message: 'The present password is wrong.' }]) : Object.assign(db.users[0], b.email !== undefined && { email: b.email }, b.language && { language: b.language }) && me())],
+  ['POST', /^\/invitations$/, (_, b) => ({ id: 'x', role: b.role, created_at: ago(0), created_by: 1, expires_at: ago(-10_000), used_at: null, secret: '5f0c-91ab-77de' })],
+  ['GET', /^\/me\/tokens$/, () => ({ items: db.tokens, next_cursor: null })],
+  ['POST', /^\/me\/tokens$/, (_, b) => { const t = { id: String(Math.random()), name: b.name, created_at: ago(0), last_used_at: null, expires_at: null }; db.tokens.push(t); return { ...t, secret: 'carrel_4f9c1b7d2e8a5063c9d1f0e2b7a64d58' } }],
+  ['DELETE', /^\/me\/tokens\/(.+)$/, ([id]) => { db.tokens = db.tokens.filter((t) => t.id !== id); return { status: 204 } }],
+  ['GET', /^\/users$/, () => ({ items: db.users, next_cursor: null })],
+  ['POST', /^\/users$/, (_, b) => { const u = user(db.users.length + 1, b.username, b.role); db.users.push(u); return u }],
+  ['PATCH', /^\/users\/(\d+)$/, ([id], b) => Object.assign(db.users.find((u) => u.id === Number(id)), b)],
+  ['PUT', /^\/users\/(\d+)\/quota$/, ([id], b) => (b.cpu < 0 ? problem(422, 'invalid', 'The quota has a value out of range.', [{ location: 'body.cpu', message: 'must be more than 0' }]) : Object.assign(db.users.find((u) => u.id === Number(id)), { quota: b }))],
+  ['DELETE', /^\/users\/(\d+)$/, ([id]) => { db.users = db.users.filter((u) => u.id !== Number(id)); return { status: 204 } }],
+  ['GET', /^\/instances$/, () => ({ items: [instance(1, 'active'), instance(2, 'idle'), instance(3, 'unhealthy')], next_cursor: null })],
+  ['POST', /^\/instances\/(\d+)\/restart$/, ([id]) => instance(Number(id), 'starting')],
+  ['DELETE', /^\/instances\/(\d+)$/, () => ({ status: 204 })],
+  ['GET', /^\/projects$/, () => ({ items: db.projects, next_cursor: null })],
+  ['POST', /^\/projects$/, (_, b) => { if (db.projects.some((p) => p.name === b.name)) return problem(409, 'conflict', `A project named ${b.name} is there already. Choose another name.`); const p = { name: b.name, created_at: ago(0), modified_at: ago(0) }; db.projects.push(p); return p }],
+  ['DELETE', /^\/projects\/(.+)$/, ([name]) => { db.projects = db.projects.filter((p) => p.name !== decodeURIComponent(name)); return { status: 204 } }],
+  ['GET', /^\/sessions$/, () => ({ items: [...sessions.values()].filter((s) => !s.hidden).map((s) => s.json()), next_cursor: null })],
+  ['POST', /^\/sessions$/, (_, b) => { const s = new Session(`new-${sessions.size}`, b.project, '', 'ready', 0, [script.greeting()]); s.mode = b.permission_mode ?? 'default'; sessions.set(s.id, s); return s.json() }],
+  ['POST', /^\/sessions\/(.+)\/fork$/, ([id]) => { const from = sessions.get(id); const s = new Session(`copy-${sessions.size}`, from.project, from.title, 'dormant', 0, from.events.map((e) => e.event)); sessions.set(s.id, s); return s.json() }],
+  ['GET', /^\/sessions\/(.+)$/, ([id]) => sessions.get(id)?.json() ?? problem(404, 'not_found', 'There is no such session.')],
+  ['PATCH', /^\/sessions\/(.+)$/, ([id], b) => Object.assign(sessions.get(id), b).json()],
+  ['DELETE', /^\/sessions\/(.+)$/, ([id]) => { sessions.delete(id); return { status: 204 } }],
+]
+
+const me = () => ({ ...db.users[0], usage: { tokens_today: 48_210, tokens_this_month: 913_000 } })
+const problem = (status, code, detail, errors) => ({ status, problem: { title: code, status, code, detail, errors } })
+const signIn = (u) => ({ body: u, cookie: 'mock=1; Path=/; HttpOnly; SameSite=Lax' })
+const instance = (id, status) => ({
+  id: `i${id}`, user_id: id, status, runtime: 'oci', workspace: `user-${id}`, created_at: ago(600), last_activity_at: ago(id * 4), active_processes: id === 1 ? 3 : 0,
+  processes: id === 1 ? [{ pid: 12, kind: 'claude', session_id: 'waiting', command: 'claude -p --input-format stream-json', started_at: ago(60), cpu_seconds: 12.4, memory_bytes: 172e6 }, { pid: 31, kind: 'terminal', command: 'bash -l', started_at: ago(20), cpu_seconds: 0.2, memory_bytes: 6e6 }, { pid: 44, kind: 'command', command: 'npm run dev -- --host', started_at: ago(5), cpu_seconds: 3.1, memory_bytes: 88e6 }] : [],
+  health: id === 3 ? { status: 'unhealthy', consecutive_failures: 2, last_check_at: ago(0), detail: 'The supervisor does not answer.' } : { status: 'healthy', consecutive_failures: 0, last_check_at: ago(0), detail: '' },
+  usage: { cpu_seconds: 154 * id, memory_bytes: 0.6e9 * id, pids: 14 * id, storage_bytes: 0.9e9 * id, inodes: 8000 }, quota,
+})
+
+const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.webmanifest': 'application/manifest+json' }
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+const server = createServer(async (req, res) => {
+  const url = new URL(req.url, 'http://x')
+  if (!url.pathname.startsWith('/api/v1/')) {
+    let file = join(dist, url.pathname)
+    if (!existsSync(file) || url.pathname === '/') file = join(dist, 'index.html')
+    res.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Security-Policy': policy })
+    return res.end(readFileSync(file))
+  }
+  let text = ''
+  for await (const chunk of req) text += chunk
+  const path = url.pathname.slice('/api/v1'.length)
+  const open = /^\/(config|setup|auth\/)/.test(path)
+  const route = routes.find(([method, re]) => method === req.method && re.test(path))
+  let out
+  if (!open && !(req.headers.cookie ?? '').includes('mock=1')) out = problem(401, 'unauthenticated', 'Nobody is signed in.')
+  else if (!route) out = problem(404, 'not_found', 'There is no such route.')
+  else out = await route[2](route[1].exec(path).slice(1), text ? JSON.parse(text) : {})
+  if (out.problem) {
+    res.writeHead(out.status, { 'Content-Type': 'application/problem+json' })
+    return res.end(JSON.stringify(out.problem))
+  }
+  const headers = { 'Content-Type': 'application/json', ...(out.cookie && { 'Set-Cookie': out.cookie }) }
+  if (out.status === 204) {
+    res.writeHead(204, headers)
+    return res.end()
+  }
+  res.writeHead(200, headers)
+  res.end(JSON.stringify(out.body ?? out))
+})
+
+new WebSocketServer({ server, path: '/api/v1/ws' }).on('connection', (socket) => {
+  sockets.add(socket)
+  const send = (frame) => socket.send(JSON.stringify(frame))
+  const stops = new Map()
+  socket.on('close', () => {
+    sockets.delete(socket)
+    for (const stop of stops.values()) stop()
+  })
+  send({ type: 'hello', user: db.users[0], version: 'mock' })
+  socket.on('message', (data) => {
+    const f = JSON.parse(data)
+    const s = sessions.get(f.session_id)
+    if (f.type === 'ping') return send({ type: 'error', code: 'invalid', detail: 'There is no such type of message.' })
+    if (!s) return send({ type: 'error', id: f.id, session_id: f.session_id, code: 'not_found', detail: 'There is no such session.' })
+    switch (f.type) {
+      case 'subscribe':
+        for (const e of s.events) if (e.seq > f.after) send(e)
+        s.listeners.add(send)
+        stops.set(s.id, () => s.listeners.delete(send))
+        if (s.id === 'running') void runForever(s)
+        return
+      case 'unsubscribe':
+        return stops.get(s.id)?.()
+      case 'prompt':
+        send({ type: 'ack', id: f.id })
+        if (f.content === 'fail') return send({ type: 'error', id: f.id, session_id: s.id, code: 'budget_exceeded', detail: 'This month’s 2,000,000 tokens are used. They begin anew on 1 December.' })
+        if (s.state === 'running') return s.push(script.prompt(f.content, f.id))
+        return void turn(s, f.content, f.id)
+      case 'answer':
+        s.push({ type: 'carrel.answer', request_id: f.request_id, behavior: f.behavior, author: 'ana', message: f.message })
+        console.log('answer', JSON.stringify(f))
+        return void (async () => {
+          s.become('running')
+          await pause(500)
+          for (const e of script.stream('Understood, I go on with that.', 5)) {
+            s.push(e)
+            await pause(20)
+          }
+          s.push(script.done())
+          s.become('ready')
+        })()
+      case 'interrupt':
+        s.stopped = true
+        return
+      case 'set':
+        if (f.model) s.model = f.model
+        if (f.permission_mode) {
+          s.mode = f.permission_mode
+          s.push({ type: 'system', subtype: 'status', status: null, permissionMode: s.mode, uuid: String(Math.random()) })
+        }
+        return notify({ type: 'notice', kind: 'session', session: s.json() })
+    }
+  })
+})
+
+server.listen(port, '127.0.0.1', () => console.log(`mock on http://127.0.0.1:${port}`))

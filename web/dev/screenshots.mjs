@@ -1,0 +1,87 @@
+// Takes pictures of every view against the mock server, in both themes,
+// languages and sizes; fails when the page logs an error, its policy is broken, it is
+// wider than its window, or axe finds a fault.
+import { spawn } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { AxeBuilder } from '@axe-core/playwright'
+import { chromium } from 'playwright-core'
+
+const out = new URL('../shots/', import.meta.url).pathname
+mkdirSync(out, { recursive: true })
+const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const sizes = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } }
+const only = process.argv[2]
+
+const views = [
+  ['setup', '/setup', { MOCK_SETUP: '1', MOCK_SCRIPTED: '1' }],
+  ['login', '/login', {}],
+  ['home', '/', {}],
+  ['home-scripted', '/', { MOCK_SCRIPTED: '1' }],
+  ['home-empty', '/', { MOCK_EMPTY: '1' }],
+  ['waiting', '/s/waiting', {}],
+  ['edit', '/s/edit', {}],
+  ['question', '/s/question', {}],
+  ['plan', '/s/plan', {}],
+  ['done', '/s/done', {}],
+  ['running', '/s/running', {}],
+  ['error', '/s/error', {}],
+  ['empty', '/s/empty', {}],
+  ['scripted', '/s/done', { MOCK_SCRIPTED: '1' }],
+  ['projects', '/projects', {}],
+  ['projects-new', '/projects?add=true', {}],
+  ['more', '/more', {}],
+  ['account', '/account', {}],
+  ['users', '/admin/users', {}],
+  ['instances', '/admin/instances', {}],
+  ['nowhere', '/nowhere', {}],
+]
+
+const variants = [
+  ['desk', 'light', 'en'],
+  ['phone', 'light', 'en'],
+  ['desk', 'dark', 'zh-CN'],
+  ['phone', 'dark', 'zh-CN'],
+]
+
+let port = 8600
+const servers = new Map()
+async function mock(env) {
+  const key = JSON.stringify(env)
+  if (!servers.has(key)) {
+    const p = ++port
+    const child = spawn('node', [new URL('./mock-server.mjs', import.meta.url).pathname], { env: { ...process.env, ...env, PORT: String(p) }, stdio: ['ignore', 'pipe', 'inherit'] })
+    await new Promise((r) => child.stdout.once('data', r))
+    servers.set(key, { child, url: `http://127.0.0.1:${p}` })
+  }
+  return servers.get(key).url
+}
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args })
+const problems = []
+try {
+  for (const [size, theme, lang] of variants) {
+    for (const [name, path, env] of views) {
+      if (only && !name.startsWith(only)) continue
+      const url = await mock({ ...env, MOCK_LANG: lang })
+      const context = await browser.newContext({ viewport: sizes[size], deviceScaleFactor: size === 'phone' ? 2 : 1, colorScheme: theme, locale: lang, hasTouch: size === 'phone', isMobile: size === 'phone' })
+      if (!['setup', 'login'].includes(name)) await context.addCookies([{ name: 'mock', value: '1', url }])
+      const page = await context.newPage()
+      page.on('console', (m) => m.type() === 'error' && !m.text().includes('401') && problems.push(`${name} ${size}: ${m.text()}`))
+      page.on('pageerror', (e) => problems.push(`${name} ${size}: ${e.message}`))
+      await page.goto(url + path)
+      await page.waitForLoadState('networkidle').catch(() => {})
+      await page.waitForTimeout(name === 'running' ? 2500 : 700)
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
+      if (wide) problems.push(`${name} ${size}: wider than the window`)
+      const axe = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze()
+      for (const v of axe.violations) problems.push(`${name} ${size} ${theme}: ${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.any[0]?.message ?? ''}`).join(' | ')}`)
+      await page.screenshot({ path: `${out}${name}-${size}-${theme}-${lang}.png` })
+      await context.close()
+    }
+  }
+} finally {
+  await browser.close()
+  for (const { child } of servers.values()) child.kill()
+}
+for (const p of new Set(problems)) console.error(p)
+process.exitCode = problems.length > 0 ? 1 : 0

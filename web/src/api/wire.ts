@@ -1,0 +1,81 @@
+/**
+ * The wire: shapes of the public contract by the names that the page uses.
+ * All come from our own OpenAPI document (`npm run generate`); what it cannot
+ * say of the WebSocket's frames is said here, and nowhere else.
+ */
+import type { components, paths } from './schema'
+
+export type { paths }
+
+type Schemas = components['schemas']
+
+export type User = Schemas['User']
+export type Me = Schemas['Me']
+export type MeChange = Schemas['MeChange']
+export type Role = User['role']
+export type Quota = Schemas['Quota']
+export type Use = Schemas['Use']
+export type Token = Schemas['Token']
+export type Project = Schemas['Project']
+export type Session = Schemas['Session']
+export type SessionState = Session['state']
+export type Instance = Schemas['Instance']
+export type InstanceStatus = Instance['status']
+export type Process = Schemas['Process']
+export type Invitation = Schemas['Invitation']
+
+/** An error of the contract, `application/problem+json`. */
+export type Problem = Omit<Schemas['Problem'], 'title'>
+
+/** A page of a list. */
+export interface Page<T> {
+  items: T[]
+  next_cursor: string | null
+}
+
+// The WebSocket.
+
+/** A text, or content blocks of the Messages API. */
+export type Content = string | readonly Record<string, unknown>[]
+
+export type ClientFrame =
+  | { type: 'subscribe'; session_id: string; after: number }
+  | { type: 'unsubscribe'; session_id: string }
+  | { type: 'prompt'; session_id: string; id: string; content: Content }
+  | { type: 'interrupt'; session_id: string }
+  | AnswerFrame
+  | { type: 'set'; session_id: string; model?: string; permission_mode?: string }
+  /** Any answer to it, even that there is no such type, proves that the connection lives. */
+  | { type: 'ping' }
+
+export interface AnswerFrame {
+  type: 'answer'
+  /** Named so that an error can say which answer it means. */
+  id: string
+  session_id: string
+  request_id: string
+  behavior: 'allow' | 'deny'
+  updated_input?: unknown
+  updated_permissions?: unknown[]
+  message?: string
+  interrupt?: boolean
+}
+
+export type EventFrame = Schemas['ServerEvent']
+
+// What follows is read leniently: a newer server may say more than this page knows.
+
+export interface NoticeFrame {
+  type: 'notice'
+  kind: string
+  session?: Session
+  instance?: unknown
+}
+
+export type ServerFrame =
+  | { type: 'hello'; user?: unknown; version?: string }
+  | EventFrame
+  | { type: 'ack'; id: string }
+  | { type: 'error'; id?: string; session_id?: string; request_id?: string; code: string; detail: string }
+  | NoticeFrame
+  | { type: 'other' }

@@ -1,0 +1,52 @@
+import { useEffect, useRef, type ReactNode } from 'react'
+import { m } from '@/i18n/paraglide/messages.js'
+import { IconButton } from './Button'
+import { Icon } from './Icon'
+
+interface Props {
+  title: string
+  onClose: () => void
+  children: ReactNode
+  wide?: boolean
+}
+
+/**
+ * A modal dialog: the browser's own element, which keeps the focus in, makes
+ * what is behind inert, closes on Escape and gives the focus back.
+ */
+export function Dialog({ title, onClose, children, wide = false }: Props) {
+  const ref = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    const dialog = ref.current
+    if (dialog && !dialog.open) {
+      dialog.showModal()
+      // Where there is something to fill in, that is what the user came for.
+      dialog.querySelector<HTMLElement>('input:enabled, select:enabled, textarea:enabled')?.focus()
+    }
+    return () => dialog?.close()
+  }, [])
+  return (
+    <dialog
+      ref={ref}
+      aria-label={title}
+      onCancel={(e) => {
+        e.preventDefault()
+        onClose()
+      }}
+      onClick={(e) => {
+        if (e.target === ref.current) onClose()
+      }}
+      className={`w-[calc(100%-2rem)] animate-rise rounded-card border border-line bg-surface p-0 shadow-float ${wide ? 'max-w-2xl' : 'max-w-md'}`}
+    >
+      <div className="flex max-h-[85dvh] flex-col">
+        <header className="flex items-center gap-2 pt-3 pr-2 pb-1 pl-5">
+          <h2 className="flex-1 text-title font-strong">{title}</h2>
+          <IconButton label={m.close()} onClick={onClose}>
+            <Icon name="close" />
+          </IconButton>
+        </header>
+        <div className="scroller px-5 pt-2 pb-5">{children}</div>
+      </div>
+    </dialog>
+  )
+}

@@ -1,0 +1,39 @@
+const paths = {
+  back: 'M12.5 4.5 7 10l5.5 5.5',
+  more: 'M4.5 10h.01M10 10h.01M15.5 10h.01',
+  plus: 'M10 4v12M4 10h12',
+  close: 'm5 5 10 10M15 5 5 15',
+  check: 'm4 10.5 4 4 8-9',
+  chevron: 'm6 8 4 4 4-4',
+  right: 'm8 5 5 5-5 5',
+  copy: 'M7 7V4.5A1.5 1.5 0 0 1 8.5 3h7A1.5 1.5 0 0 1 17 4.5v7a1.5 1.5 0 0 1-1.5 1.5H13M4.5 7h7A1.5 1.5 0 0 1 13 8.5v7a1.5 1.5 0 0 1-1.5 1.5h-7A1.5 1.5 0 0 1 3 15.5v-7A1.5 1.5 0 0 1 4.5 7z',
+  send: 'M10 16V4.5M4.8 9.6 10 4.4l5.2 5.2',
+  stop: 'M6 6h8v8H6z',
+  down: 'M10 4v12M5 11l5 5 5-5',
+  home: 'M3.5 9.5 10 4l6.5 5.5V16a.8.8 0 0 1-.8.8H4.3a.8.8 0 0 1-.8-.8z',
+  chat: 'M3.5 4.5h13v9.2H9.2L5.5 17v-3.3h-2z',
+  folder: 'M3 5.5h5l1.8 2H17v8.2H3z',
+  user: 'M10 10a3.2 3.2 0 1 0 0-6.4 3.2 3.2 0 0 0 0 6.4zM4 16.8c.6-3 3-4.6 6-4.6s5.4 1.6 6 4.6',
+  users: 'M7.5 9.5a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6zM2.5 16c.5-2.7 2.5-4.1 5-4.1s4.5 1.4 5 4.1M13 4.2a2.7 2.7 0 0 1 0 5.2M14.5 12.3c1.6.5 2.7 1.8 3 3.7',
+  box: 'm10 3 6.5 3.4v7.2L10 17l-6.5-3.4V6.4zM3.7 6.5 10 10l6.3-3.5M10 10v7',
+  key: 'M12.7 11.3a4 4 0 1 0-3.5-2.2L3.5 14.8V17h2.7v-1.8H8v-1.8h1.5z',
+  out: 'M12 6V4H4v12h8v-2M8.5 10H17M14 7l3 3-3 3',
+  branch: 'M6 4v12M6 12.5c5 0 8-1.5 8-6M14 4v2.5',
+  warn: 'M10 3.5 17.5 16.5h-15zM10 8.5v3.5M10 14.3h.01',
+  clock: 'M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM10 6v4l2.7 1.8',
+  dash: 'M5 10h10',
+  file: 'M5 3h6.5L15.5 7v10H5zM11.5 3v4h4',
+  list: 'M8 5.5h9M8 10h9M8 14.5h9M3.5 5.5h1M3.5 10h1M3.5 14.5h1',
+  panel: 'M3 4.5h14v11H3zM12.5 4.5v11',
+  pen: 'm4 16 .7-3L13 4.7l2.3 2.3L7 15.3z',
+} as const
+
+export type IconName = keyof typeof paths
+
+export function Icon({ name, size = 18, className = '' }: { name: IconName; size?: number; className?: string }) {
+  return (
+    <svg viewBox="0 0 20 20" width={size} height={size} className={`shrink-0 ${className}`} fill="none" stroke="currentColor" strokeWidth={name === 'more' ? 2.4 : 1.5} strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
+      <path d={paths[name]} fill={name === 'stop' ? 'currentColor' : 'none'} />
+    </svg>
+  )
+}

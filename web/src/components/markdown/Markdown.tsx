@@ -1,0 +1,158 @@
+import type { Token, Tokens } from 'marked'
+import { memo, useRef, type ReactNode } from 'react'
+import { CodeBlock } from '@/components/code/CodeBlock'
+import { nothingParsed, parse, safeHref, type Parsed } from './blocks'
+
+/**
+ * Markdown as elements. Raw HTML in it is shown as the text it is: nothing of
+ * a model's output ever reaches the page as markup.
+ */
+export const Markdown = memo(function Markdown({ text, live = false }: { text: string; live?: boolean }) {
+  // A cache of the last parse: the same text always gives the same blocks.
+  const last = useRef<Parsed>(nothingParsed)
+  const parsed = parse(text, live, last.current)
+  last.current = parsed
+  return (
+    <div className="prose">
+      {parsed.blocks.map((block, i) => (
+        <Block key={i} token={block} live={live && i >= parsed.blocks.length - 2} />
+      ))}
+    </div>
+  )
+})
+
+const Block = memo(function Block({ token, live }: { token: Token; live: boolean }) {
+  return block(token, live)
+})
+
+function block(token: Token, live = false): ReactNode {
+  switch (token.type) {
+    case 'space':
+    case 'def':
+      return null
+    case 'heading': {
+      const t = token as Tokens.Heading
+      // The conversation's own headings are above: a model's begin at the third level.
+      const Tag = `h${Math.min(6, t.depth + 2)}` as 'h3'
+      return <Tag>{inline(t.tokens)}</Tag>
+    }
+    case 'paragraph':
+      return <p>{inline((token as Tokens.Paragraph).tokens)}</p>
+    case 'code': {
+      const t = token as Tokens.Code
+      return <CodeBlock code={t.text} language={(t.lang ?? '').split(/[\s,{]/)[0] ?? ''} live={live} />
+    }
+    case 'blockquote':
+      return <blockquote className="prose">{blocks((token as Tokens.Blockquote).tokens)}</blockquote>
+    case 'hr':
+      return <hr />
+    case 'list':
+      return list(token as Tokens.List)
+    case 'table':
+      return table(token as Tokens.Table)
+    case 'html':
+      return <p className="whitespace-pre-wrap">{token.raw.trimEnd()}</p>
+    case 'text': {
+      const t = token as Tokens.Text
+      return t.tokens ? inline(t.tokens) : t.text
+    }
+  }
+  return token.raw
+}
+
+function blocks(tokens: Token[]): ReactNode {
+  return tokens.map((t, i) => <Block key={i} token={t} live={false} />)
+}
+
+function list(t: Tokens.List): ReactNode {
+  const items = t.items.map((item, i) => (
+    <li key={i} className={item.task ? 'task' : undefined}>
+      {item.task && <input type="checkbox" checked={item.checked ?? false} readOnly disabled className="me-1.5 align-[-0.1em]" />}
+      {blocks(item.tokens.filter((x) => x.type !== 'checkbox'))}
+    </li>
+  ))
+  return t.ordered ? <ol start={typeof t.start === 'number' ? t.start : 1}>{items}</ol> : <ul>{items}</ul>
+}
+
+function table(t: Tokens.Table): ReactNode {
+  return (
+    <div className="table">
+      <table>
+        <thead>
+          <tr>
+            {t.header.map((c, i) => (
+              <th key={i} style={c.align ? { textAlign: c.align } : undefined}>
+                {inline(c.tokens)}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {t.rows.map((row, n) => (
+            <tr key={n}>
+              {row.map((c, i) => (
+                <td key={i} style={c.align ? { textAlign: c.align } : undefined}>
+                  {inline(c.tokens)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function inline(tokens: Token[] | undefined): ReactNode {
+  return tokens?.map((t, i) => <Inline key={i} token={t} />)
+}
+
+function Inline({ token }: { token: Token }): ReactNode {
+  switch (token.type) {
+    case 'strong':
+      return <strong>{inline(token.tokens)}</strong>
+    case 'em':
+      return <em>{inline(token.tokens)}</em>
+    case 'del':
+      return <del>{inline(token.tokens)}</del>
+    case 'codespan':
+      return <code>{(token as Tokens.Codespan).text}</code>
+    case 'br':
+      return <br />
+    case 'escape':
+      return (token as Tokens.Escape).text
+    case 'link': {
+      const t = token as Tokens.Link
+      const href = safeHref(t.href)
+      if (href === null) return <>{inline(t.tokens)}</>
+      return (
+        <a href={href} title={t.title ?? undefined} target="_blank" rel="noopener noreferrer">
+          {inline(t.tokens)}
+        </a>
+      )
+    }
+    case 'image': {
+      // Loading it would tell another host that, and when, this was read.
+      const t = token as Tokens.Image
+      const href = safeHref(t.href)
+      const name = t.text || t.href
+      return href === null ? (
+        <>{name}</>
+      ) : (
+        <a href={href} target="_blank" rel="noopener noreferrer">
+          {name}
+        </a>
+      )
+    }
+    case 'text': {
+      const t = token as Tokens.Text
+      return t.tokens ? <>{inline(t.tokens)}</> : unescape(t.text)
+    }
+  }
+  return token.raw
+}
+
+/** marked leaves entities in a text as they are; the common ones are read here. */
+function unescape(text: string): string {
+  return text.replace(/&(amp|lt|gt|quot|#39|nbsp);/g, (_, name: string) => ({ amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'", nbsp: '\u00a0' })[name] ?? '')
+}

@@ -1,0 +1,94 @@
+import { renderToStaticMarkup } from 'react-dom/server'
+import { describe, expect, it } from 'vitest'
+import { nothingParsed, parse, safeHref } from './blocks'
+import { Markdown } from './Markdown'
+
+const html = (text: string, live = false) => renderToStaticMarkup(<Markdown text={text} live={live} />)
+
+describe('hostile text', () => {
+  it.each([
+    '<script>alert(1)</script>',
+    '<img src=x onerror=alert(1)>',
+    'a <b onmouseover="x()">bold</b> word',
+    '<iframe src="https://example.com"></iframe>',
+    '<svg><script>1</script></svg>',
+    '<a href="javascript:alert(1)">x</a>',
+    '| <img src=x onerror=alert(1)> | b |\n|---|---|\n| <script>x</script> | d |',
+    '- <details open ontoggle=alert(1)>',
+    '> <style>body{display:none}</style>',
+    '# <object data="x">',
+    '```html\n<script>alert(1)</script>\n```',
+    '```"><script>alert(1)</script>\n```',
+  ])('%s stays text', (text) => {
+    for (const live of [true, false]) {
+      const out = html(text, live)
+      expect(out).not.toMatch(/<(script|img|iframe|style|object|details|b|svg onload)[\s>]/)
+      expect(out).not.toMatch(/href="(?!https?:|mailto:)/)
+    }
+  })
+
+  it.each(['[x](javascript:alert(1))', '[x](JaVaScRiPt:alert(1))', '[x](data:text/html,<script>1</script>)', '[x](vbscript:x)', '[x](&#106;avascript:alert(1))', '[x](\u0001javascript:alert(1))', '![x](javascript:alert(1))', '<javascript:alert(1)>', '[x](//evil.example)', '[x][r]\n\n[r]: javascript:alert(1)'])(
+    '%s is no link',
+    (text) => {
+      expect(html(text)).not.toContain('href')
+    },
+  )
+
+  it('never loads a picture from elsewhere', () => {
+    expect(html('![chart](https://example.com/a.png)')).toBe('<div class="prose"><p><a href="https://example.com/a.png" target="_blank" rel="noopener noreferrer">chart</a></p></div>')
+  })
+
+  it('survives depth and length', () => {
+    expect(() => html('>'.repeat(500) + ' x')).not.toThrow()
+    expect(() => html('*'.repeat(5000))).not.toThrow()
+    expect(() => html('[a]('.repeat(500), true)).not.toThrow()
+  })
+})
+
+describe('markdown', () => {
+  it('knows what models write', () => {
+    const out = html('# Title\n\nSome **bold**, *soft*, `code` and [link](https://a.example).\n\n1. one\n2. two\n\n- [x] done\n\n| a | b |\n|--|-:|\n| 1 | 2 |')
+    expect(out).toContain('<h3>Title</h3>')
+    expect(out).toContain('<strong>bold</strong>')
+    expect(out).toContain('<em>soft</em>')
+    expect(out).toContain('<code>code</code>')
+    expect(out).toContain('href="https://a.example"')
+    expect(out).toContain('<ol start="1">')
+    expect(out).toContain('type="checkbox"')
+    expect(out).toContain('<table>')
+  })
+
+  it('shows signs of text as they are meant', () => {
+    expect(html('a < b && c > d &amp; e `x<y`')).toBe('<div class="prose"><p>a &lt; b &amp;&amp; c &gt; d &amp; e <code>x&lt;y</code></p></div>')
+  })
+
+  it('closes half-written emphasis while it grows', () => {
+    expect(html('some **bold wor', true)).toContain('<strong>bold wor</strong>')
+  })
+})
+
+describe('a growing text', () => {
+  const text = '# One\n\nFirst paragraph with `code`.\n\n- a\n- b\n\n```go\nfunc main() {}\n```\n\nThe **end** of it.\n'
+
+  it('gives at its end what parsing it at once gives', () => {
+    let parsed = nothingParsed
+    for (let i = 1; i <= text.length; i++) parsed = parse(text.slice(0, i), true, parsed)
+    expect(parse(text, false, parsed).blocks.map((b) => b.raw)).toEqual(parse(text, false).blocks.map((b) => b.raw))
+    expect(parsed.blocks.map((b) => b.raw).join('')).toBe(text)
+  })
+
+  it('keeps closed blocks as they are', () => {
+    let parsed = nothingParsed
+    for (let i = 1; i <= text.length - 5; i++) parsed = parse(text.slice(0, i), true, parsed)
+    const next = parse(text, true, parsed)
+    expect(next.blocks[0]).toBe(parsed.blocks[0])
+    expect(next.blocks[2]).toBe(parsed.blocks[2])
+  })
+})
+
+it('follows the web and mail only', () => {
+  expect(safeHref('https://a.example/x')).toBe('https://a.example/x')
+  expect(safeHref('mailto:a@b.c')).toBe('mailto:a@b.c')
+  expect(safeHref('file:///etc/passwd')).toBeNull()
+  expect(safeHref('/admin')).toBeNull()
+})

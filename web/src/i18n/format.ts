@@ -1,0 +1,68 @@
+import { getLocale } from './locale'
+
+const formats = new Map<string, Intl.NumberFormat>()
+
+function formatter(options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const key = getLocale() + JSON.stringify(options)
+  let f = formats.get(key)
+  if (!f) formats.set(key, (f = new Intl.NumberFormat(getLocale(), options)))
+  return f
+}
+
+export function number(n: number): string {
+  return formatter({}).format(n)
+}
+
+/** 12.4k: a size at a glance. */
+export function compact(n: number): string {
+  return formatter({ notation: 'compact', maximumFractionDigits: 1 }).format(n)
+}
+
+export function percent(share: number): string {
+  return formatter({ style: 'percent', maximumFractionDigits: share > 0 && share < 0.01 ? 1 : 0 }).format(share)
+}
+
+export function money(usd: number): string {
+  const digits = usd !== 0 && usd < 0.1 ? 4 : 2
+  return formatter({ style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol', minimumFractionDigits: 2, maximumFractionDigits: digits }).format(usd)
+}
+
+const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
+export function bytes(n: number): string {
+  let i = 0
+  while (n >= 1024 && i < units.length - 1) {
+    n /= 1024
+    i++
+  }
+  return `${formatter({ maximumFractionDigits: n < 10 && i > 0 ? 1 : 0 }).format(n)} ${units[i]}`
+}
+
+/** A length of time in the largest unit that says enough. */
+export function duration(ms: number): string {
+  const s = ms / 1000
+  const unit = (value: number, unit: string, digits = 0) => formatter({ style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits }).format(value)
+  if (s < 10) return unit(s, 'second', 1)
+  if (s < 60) return unit(Math.round(s), 'second')
+  if (s < 3600) return `${unit(Math.floor(s / 60), 'minute')} ${unit(Math.round(s % 60), 'second')}`
+  return `${unit(Math.floor(s / 3600), 'hour')} ${unit(Math.floor((s % 3600) / 60), 'minute')}`
+}
+
+/** How long ago, as of `now`: minutes and hours today, the weekday this week, else the date. */
+export function ago(at: string, now: number): string {
+  const then = Date.parse(at)
+  if (Number.isNaN(then)) return ''
+  const minutes = Math.max(0, Math.floor((now - then) / 60_000))
+  const relative = new Intl.RelativeTimeFormat(getLocale(), { style: 'narrow', numeric: 'auto' })
+  if (minutes < 1) return relative.format(0, 'second')
+  if (minutes < 60) return relative.format(-minutes, 'minute')
+  if (minutes < 24 * 60) return relative.format(-Math.floor(minutes / 60), 'hour')
+  const day: Intl.DateTimeFormatOptions = minutes < 6 * 24 * 60 ? { weekday: 'short' } : { month: 'short', day: 'numeric' }
+  return new Intl.DateTimeFormat(getLocale(), day).format(then)
+}
+
+export function dateTime(at: string): string {
+  const then = Date.parse(at)
+  if (Number.isNaN(then)) return ''
+  return new Intl.DateTimeFormat(getLocale(), { dateStyle: 'medium', timeStyle: 'short' }).format(then)
+}

@@ -1,0 +1,48 @@
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { ApiError } from './api/client'
+import { queries } from './api/queries'
+import { startLocale, useLocale } from './i18n/locale'
+import { makeRouter } from './router'
+import { stream } from './stream/page'
+import './theme/index.css'
+
+startLocale()
+
+/** A sign-in that ended elsewhere is noticed by whatever asks next. */
+function noticeSignOut(error: Error): void {
+  if (!(error instanceof ApiError) || error.code !== 'unauthenticated') return
+  if (client.getQueryData(queries.me().queryKey) === undefined) return
+  client.removeQueries({ queryKey: queries.me().queryKey })
+  stream.stop()
+  void router.invalidate()
+}
+
+const client: QueryClient = new QueryClient({
+  queryCache: new QueryCache({ onError: noticeSignOut }),
+  mutationCache: new MutationCache({ onError: noticeSignOut }),
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      // What the server refused it refuses again; only an absent server is asked twice.
+      retry: (count, error) => count < 2 && error instanceof ApiError && error.code === 'unreachable',
+    },
+  },
+})
+
+const router = makeRouter(client)
+
+function App() {
+  // Messages are read while drawing: another language draws all anew.
+  return <RouterProvider key={useLocale()} router={router} />
+}
+
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <QueryClientProvider client={client}>
+      <App />
+    </QueryClientProvider>
+  </StrictMode>,
+)

@@ -1,0 +1,102 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { ApiError, api, call } from '@/api/client'
+import { queries } from '@/api/queries'
+import type { Quota, Role, User } from '@/api/wire'
+import { Button } from '@/components/Button'
+import { Confirm } from '@/components/Confirm'
+import { Dialog } from '@/components/Dialog'
+import { Field, Select } from '@/components/Field'
+import { Failure } from '@/components/Notice'
+import { m } from '@/i18n/paraglide/messages.js'
+import { useMe } from '@/modules/shell/me'
+import { formOf, quotaOf, type QuotaForm } from './quotaForm'
+import { roleName, roles } from './words'
+
+/** What an administrator may change of a user: role, whether they may come in, and limits. */
+export function EditUser({ user, onClose }: { user: User; onClose: () => void }) {
+  const me = useMe()
+  const client = useQueryClient()
+  const self = me.id === user.id
+  const [role, setRole] = useState<Role>(user.role)
+  const [active, setActive] = useState(user.active)
+  const [form, setForm] = useState<QuotaForm>(() => formOf(user.quota))
+  const [deleting, setDeleting] = useState(false)
+  const refresh = () => void client.invalidateQueries({ queryKey: queries.users().queryKey })
+  const save = useMutation({
+    mutationFn: async () => {
+      const path = { id: user.id }
+      if (role !== user.role || active !== user.active) await call(api.PATCH('/users/{id}', { params: { path }, body: { role, active } }))
+      const quota = quotaOf(form, user.quota)
+      if (JSON.stringify(quota) !== JSON.stringify(user.quota)) await call(api.PUT('/users/{id}/quota', { params: { path }, body: quota }))
+    },
+    onSuccess: () => {
+      refresh()
+      onClose()
+    },
+    onError: refresh,
+  })
+  const remove = useMutation({
+    mutationFn: () => call(api.DELETE('/users/{id}', { params: { path: { id: user.id } } })),
+    onSuccess: () => {
+      refresh()
+      onClose()
+    },
+  })
+  const fields = save.error instanceof ApiError ? save.error.fields : new Map<string, string>()
+  const field = (key: keyof QuotaForm, quotaKey: keyof Quota, label: string, hint?: string) => (
+    <Field label={label} hint={hint} error={fields.get(quotaKey)} value={form[key]} onChange={(e) => setForm({ ...form, [key]: e.target.value })} inputMode="decimal" className="tabular" />
+  )
+  if (deleting) {
+    return <Confirm title={m.user_delete_title({ name: user.username })} text={m.user_delete_text()} action={m.user_delete()} busy={remove.isPending} error={remove.error} onClose={() => setDeleting(false)} onConfirm={() => remove.mutate()} />
+  }
+  return (
+    <Dialog title={user.username} onClose={onClose} wide>
+      <form
+        className="flex flex-col gap-5"
+        onSubmit={(e) => {
+          e.preventDefault()
+          save.mutate()
+        }}
+      >
+        <div className="grid gap-4 desk:grid-cols-2">
+          <Select label={m.role()} value={role} onChange={(e) => setRole(e.target.value as Role)} disabled={self} hint={self ? m.user_self() : undefined}>
+            {roles.map((r) => (
+              <option key={r} value={r}>
+                {roleName(r)}
+              </option>
+            ))}
+          </Select>
+          <label className="flex min-h-11 items-center gap-2.5 self-end text-minor desk:min-h-9">
+            <input type="checkbox" checked={active} onChange={(e) => setActive(e.target.checked)} disabled={self} className="size-4 accent-accent" />
+            {m.user_active()}
+          </label>
+        </div>
+        <fieldset>
+          <legend className="mb-2 text-minor font-strong">{m.limits()}</legend>
+          <div className="grid gap-4 desk:grid-cols-2">
+            {field('cpu', 'cpu', m.quota_cpu(), m.unit_cores())}
+            {field('memoryGiB', 'memory_bytes', m.quota_memory(), 'GiB')}
+            {field('storageGiB', 'storage_bytes', m.quota_storage(), 'GiB')}
+            {field('pids', 'pids', m.quota_pids())}
+            {field('liveSessions', 'live_sessions', m.quota_live_sessions())}
+            {field('inodes', 'inodes', m.quota_inodes())}
+            {field('tokensPerDay', 'tokens_per_day', m.quota_tokens_day(), m.empty_no_limit())}
+            {field('tokensPerMonth', 'tokens_per_month', m.quota_tokens_month(), m.empty_no_limit())}
+          </div>
+        </fieldset>
+        {save.error && <Failure error={save.error} />}
+        <div className="flex flex-wrap gap-2">
+          <Button type="submit" look="primary" busy={save.isPending}>
+            {m.save()}
+          </Button>
+          {!self && (
+            <Button look="danger" className="ml-auto" onClick={() => setDeleting(true)}>
+              {m.user_delete()}
+            </Button>
+          )}
+        </div>
+      </form>
+    </Dialog>
+  )
+}

@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest'
+import type { Quota } from '@/api/wire'
+import { formOf, quotaOf } from './quotaForm'
+
+const quota: Quota = { instances: 1, live_sessions: 3, cpu: 1.5, memory_bytes: 2 ** 31 + 7, pids: 512, storage_bytes: 5 * 2 ** 30, inodes: 500_000, tokens_per_day: null, tokens_per_month: 2_000_000 }
+
+it('leaves what was not touched to the byte', () => {
+  expect(quotaOf(formOf(quota), quota)).toEqual(quota)
+})
+
+it('reads what was typed', () => {
+  const form = { ...formOf(quota), memoryGiB: '0.5', tokensPerDay: '1,000,000', tokensPerMonth: '', cpu: 'many' }
+  expect(quotaOf(form, quota)).toMatchObject({ memory_bytes: 2 ** 29, tokens_per_day: 1_000_000, tokens_per_month: null, cpu: -1 })
+})

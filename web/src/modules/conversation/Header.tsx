@@ -1,0 +1,155 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import { api, call } from '@/api/client'
+import { forgetSession, noteSession } from '@/api/queries'
+import type { Session } from '@/api/wire'
+import { Button, IconButton } from '@/components/Button'
+import { Confirm } from '@/components/Confirm'
+import { Dialog } from '@/components/Dialog'
+import { Field } from '@/components/Field'
+import { Icon } from '@/components/Icon'
+import { Lamp, type Light } from '@/components/Lamp'
+import { Menu, MenuChoices, MenuItem, MenuLine } from '@/components/Menu'
+import { Failure } from '@/components/Notice'
+import { percent } from '@/i18n/format'
+import { m } from '@/i18n/paraglide/messages.js'
+import { titleOf } from '@/modules/sessions/SessionList'
+import { lightName, modeName } from '@/modules/sessions/words'
+import { stream } from '@/stream/page'
+import type { SessionView } from '@/stream/stream'
+import { contextOf, modeChoices, modelChoices } from './pickers'
+
+const chip = 'inline-flex min-h-8 max-w-40 items-center gap-1 rounded-full border px-3 text-minor text-muted transition-colors hover:bg-hover hover:text-content'
+
+/** The line above a conversation: lamp, title, model, mode, context. */
+export function Header({ session, view, light, id }: { session: Session | undefined; view: SessionView; light: Light; id: string }) {
+  const client = useQueryClient()
+  const navigate = useNavigate()
+  const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null)
+  const model = modelChoices(view, session)
+  const mode = view.mode ?? session?.permission_mode ?? 'default'
+  const context = contextOf(view)
+  const remove = useMutation({
+    mutationFn: () => call(api.DELETE('/sessions/{id}', { params: { path: { id } } })),
+    onSuccess: () => {
+      forgetSession(client, id)
+      void navigate({ to: '/' })
+    },
+  })
+  const fork = useMutation({
+    mutationFn: () => call(api.POST('/sessions/{id}/fork', { params: { path: { id } } })),
+    onSuccess: (copy) => {
+      noteSession(client, copy)
+      void navigate({ to: '/s/$sessionId', params: { sessionId: copy.id } })
+    },
+  })
+  const setModel = (value: string) => stream.set(id, { model: value })
+  const setMode = (value: string) => stream.set(id, { permission_mode: value })
+  return (
+    <header className="flex items-center gap-1.5 border-b py-1.5 pr-1.5 pl-1 desk:gap-2.5 desk:py-2 desk:pr-4 desk:pl-6">
+      <Link to="/" aria-label={m.back()} className="grid size-11 place-items-center rounded-control text-muted hover:bg-hover desk:hidden">
+        <Icon name="back" size={20} />
+      </Link>
+      <Lamp light={light} place={view.place} label={lightName(light)} />
+      <div className="min-w-0 flex-1">
+        <h1 className="truncate font-strong">{titleOf({ title: view.title ?? session?.title ?? '' })}</h1>
+        <p className="truncate text-small text-muted desk:hidden">{[session?.project, model.label, modeName(mode)].filter(Boolean).join(' · ')}</p>
+      </div>
+      <div className="hidden items-center gap-2 desk:flex">
+        {session && <span className="max-w-32 truncate text-minor text-muted">{session.project}</span>}
+        {model.choices.length > 0 ? (
+          <Menu
+            trigger={
+              <button type="button" className={chip} aria-label={m.model_now({ name: model.label })}>
+                <span className="truncate">{model.label || m.model()}</span>
+                <Icon name="chevron" size={13} />
+              </button>
+            }
+          >
+            <MenuChoices value={model.value} choices={model.choices} onChange={setModel} />
+          </Menu>
+        ) : (
+          model.label && <span className={chip}>{model.label}</span>
+        )}
+        <Menu
+          trigger={
+            <button type="button" className={chip} aria-label={m.mode_now({ name: modeName(mode) })}>
+              <span className="truncate">{modeName(mode)}</span>
+              <Icon name="chevron" size={13} />
+            </button>
+          }
+        >
+          <MenuChoices value={mode} choices={modeChoices(mode)} onChange={setMode} />
+        </Menu>
+        {context?.share != null && <span className="rounded-full border px-3 py-1 text-minor whitespace-nowrap text-muted tabular">{m.context({ share: percent(context.share) })}</span>}
+      </div>
+      <Menu
+        trigger={
+          <IconButton label={m.session_menu()}>
+            <Icon name="more" />
+          </IconButton>
+        }
+      >
+        <div className="desk:hidden">
+          <p className="px-3 pt-2 text-small font-strong text-muted">{m.mode()}</p>
+          <MenuChoices value={mode} choices={modeChoices(mode)} onChange={setMode} />
+          {model.choices.length > 0 && (
+            <>
+              <MenuLine />
+              <p className="px-3 pt-1 text-small font-strong text-muted">{m.model()}</p>
+              <MenuChoices value={model.value} choices={model.choices.map(({ value, label }) => ({ value, label }))} onChange={setModel} />
+            </>
+          )}
+          <MenuLine />
+        </div>
+        <MenuItem onSelect={() => setDialog('rename')}>
+          <Icon name="pen" size={16} /> {m.session_rename()}
+        </MenuItem>
+        <MenuItem onSelect={() => fork.mutate()}>
+          <Icon name="branch" size={16} /> {m.session_fork()}
+        </MenuItem>
+        <MenuItem danger onSelect={() => setDialog('delete')}>
+          <Icon name="close" size={16} /> {m.session_delete()}
+        </MenuItem>
+      </Menu>
+      {fork.error && (
+        <Dialog title={m.session_fork()} onClose={() => fork.reset()}>
+          <Failure error={fork.error} />
+        </Dialog>
+      )}
+      {dialog === 'rename' && <Rename id={id} title={view.title ?? session?.title ?? ''} onClose={() => setDialog(null)} onDone={(s) => noteSession(client, s)} />}
+      {dialog === 'delete' && (
+        <Confirm title={m.session_delete_title()} text={m.session_delete_text()} action={m.session_delete()} busy={remove.isPending} error={remove.error} onClose={() => setDialog(null)} onConfirm={() => remove.mutate()} />
+      )}
+    </header>
+  )
+}
+
+function Rename({ id, title, onClose, onDone }: { id: string; title: string; onClose: () => void; onDone: (s: Session) => void }) {
+  const [text, setText] = useState(title)
+  const save = useMutation({
+    mutationFn: () => call(api.PATCH('/sessions/{id}', { params: { path: { id } }, body: { title: text.trim() } })),
+    onSuccess: (s) => {
+      onDone(s)
+      onClose()
+    },
+  })
+  return (
+    <Dialog title={m.session_rename()} onClose={onClose}>
+      <form
+        className="flex flex-col gap-4"
+        onSubmit={(e) => {
+          e.preventDefault()
+          save.mutate()
+        }}
+      >
+        <Field label={m.session_title()} value={text} onChange={(e) => setText(e.target.value)} maxLength={500} autoFocus required />
+        {save.error && <Failure error={save.error} />}
+        <Button type="submit" look="primary" busy={save.isPending}>
+          {m.save()}
+        </Button>
+      </form>
+    </Dialog>
+  )
+}

@@ -1,0 +1,203 @@
+import { memo, useState } from 'react'
+import { Button } from '@/components/Button'
+import { CopyButton } from '@/components/CopyButton'
+import { Icon } from '@/components/Icon'
+import { Markdown } from '@/components/markdown/Markdown'
+import type { ErrorRow, NoteRow, PromptRow, RawRow, Row, TextRow, ThinkingRow } from '@/conversation/model'
+import type { ReadsRow, TimelineRow } from '@/conversation/rows'
+import { compact, duration, number } from '@/i18n/format'
+import { m } from '@/i18n/paraglide/messages.js'
+import { problemTitle } from '@/i18n/problem'
+import { stream } from '@/stream/page'
+import { errorTitle } from './words'
+import { ToolCard } from './tools/ToolCard'
+
+/** One row of the timeline. It is drawn again only when its row is another object. */
+export const RowView = memo(function RowView({ row, cwd, nested = false }: { row: TimelineRow | Row; cwd: string | null; nested?: boolean }) {
+  switch (row.kind) {
+    case 'prompt':
+      return <PromptView row={row} />
+    case 'text':
+      return <TextView row={row} nested={nested} />
+    case 'thinking':
+      return <ThinkingView row={row} />
+    case 'tool':
+      return <ToolCard row={row} cwd={cwd} nested={nested} />
+    case 'reads':
+      return <ReadsView row={row} cwd={cwd} />
+    case 'error':
+      return <ErrorView row={row} />
+    case 'note':
+      return <NoteView row={row} />
+    case 'raw':
+      return <RawView row={row} />
+    default: {
+      const never: never = row
+      return never
+    }
+  }
+})
+
+export function PromptView({ row }: { row: PromptRow }) {
+  const text = row.blocks.flatMap((b) => (b.type === 'text' ? [b.text] : [])).join('\n')
+  const waits = row.status !== 'started'
+  return (
+    <div className="group flex flex-col items-end gap-1">
+      <div className={`max-w-[85%] rounded-card bg-sunken px-4 py-2 whitespace-pre-wrap [overflow-wrap:anywhere] ${waits && row.status !== 'failed' ? 'opacity-75' : ''}`}>
+        <span className="sr-only">{m.you_said()} </span>
+        {commandText(text)}
+        {row.blocks.map((b, i) => {
+          if (b.type === 'image') return b.data ? <img key={i} src={`data:${b.mediaType};base64,${b.data}`} alt={m.attached_picture()} className="mt-2 max-h-60 rounded-control" /> : <span key={i} className="block text-minor text-muted">{m.attached_picture()}</span>
+          if (b.type === 'document') return <span key={i} className="block text-minor text-muted">{m.attached_document({ name: b.title })}</span>
+          return null
+        })}
+      </div>
+      {waits && <PromptState row={row} />}
+    </div>
+  )
+}
+
+/** A command of the CLI is replayed as tags; people typed `/name args`. */
+function commandText(text: string): string {
+  const name = /<command-name>([\s\S]*?)<\/command-name>/.exec(text)?.[1]
+  if (name === undefined) return text
+  const args = /<command-args>([\s\S]*?)<\/command-args>/.exec(text)?.[1] ?? ''
+  return `${name} ${args}`.trim()
+}
+
+function PromptState({ row }: { row: PromptRow }) {
+  switch (row.status) {
+    case 'sending':
+      return <p className="text-small text-muted">{m.prompt_sending()}</p>
+    case 'sent':
+      return <p className="text-small text-muted">{m.prompt_sent()}</p>
+    case 'queued':
+      return <p className="text-small text-muted">{m.prompt_queued()}</p>
+    case 'started':
+      return null
+    case 'failed':
+      return (
+        <div className="flex max-w-[85%] flex-col items-end gap-1 text-end text-minor">
+          <p className="text-danger">
+            {m.prompt_failed()} {row.problem && problemTitle(row.problem.code)}
+          </p>
+          {row.problem?.detail && <p className="text-muted">{row.problem.detail}</p>}
+          <div className="flex gap-2">
+            <Button look="plain" onClick={() => stream.discard(row.id)}>
+              {m.prompt_discard()}
+            </Button>
+            <Button onClick={() => stream.retry(row.id)}>{m.prompt_retry()}</Button>
+          </div>
+        </div>
+      )
+  }
+}
+
+function TextView({ row, nested }: { row: TextRow; nested: boolean }) {
+  return (
+    <div className={`group ${nested ? 'text-minor' : ''}`}>
+      <Markdown text={row.text} live={row.live} />
+      {row.aborted && <span className="text-muted"> …</span>}
+      {!row.live && !nested && (
+        <div className="-ms-2 h-0 opacity-0 transition-opacity group-hover:opacity-100 focus-within:opacity-100 max-desk:hidden">
+          <CopyButton text={row.text} />
+        </div>
+      )}
+    </div>
+  )
+}
+
+function ThinkingView({ row }: { row: ThinkingRow }) {
+  const [open, setOpen] = useState(false)
+  const title = row.live ? m.thinking_now() : row.durationMs && row.durationMs >= 1000 ? m.thought_for({ time: duration(row.durationMs) }) : m.thought()
+  return (
+    <div className="text-minor text-muted">
+      <button type="button" aria-expanded={open} onClick={() => setOpen(!open)} disabled={row.text === ''} className="-mx-1 inline-flex min-h-11 items-center gap-1.5 rounded-control px-1 hover:text-content desk:min-h-6">
+        <Icon name="right" size={13} className={`transition-transform ${open ? 'rotate-90' : ''} ${row.text === '' ? 'opacity-0' : ''}`} />
+        <span className={row.live ? 'animate-glow' : ''}>{title}</span>
+      </button>
+      {open && (
+        <div className="mt-1 border-s-2 ps-3">
+          <Markdown text={row.text} live={row.live} />
+        </div>
+      )}
+    </div>
+  )
+}
+
+function ReadsView({ row, cwd }: { row: ReadsRow; cwd: string | null }) {
+  const [open, setOpen] = useState(false)
+  const reads = row.calls.filter((c) => c.name === 'Read').length
+  const title = reads === row.calls.length ? m.reads_files({ count: reads }) : m.reads_looks({ count: row.calls.length })
+  return (
+    <div className="overflow-hidden rounded-card border">
+      <button type="button" aria-expanded={open} onClick={() => setOpen(!open)} className="flex min-h-11 w-full items-center gap-2 px-3 py-1 text-start text-minor -outline-offset-2 transition-colors hover:bg-hover desk:min-h-9">
+        <Icon name="check" size={15} className="text-accent" />
+        <span className="flex-1 font-strong">{title}</span>
+        <Icon name="chevron" size={14} className={`text-muted transition-transform ${open ? 'rotate-180' : ''}`} />
+      </button>
+      {open && (
+        <div className="flex flex-col gap-2 border-t p-2">
+          {row.calls.map((call) => (
+            <ToolCard key={call.key} row={call} cwd={cwd} nested />
+          ))}
+        </div>
+      )}
+    </div>
+  )
+}
+
+function ErrorView({ row }: { row: ErrorRow }) {
+  const title = row.source === 'carrel' ? problemTitle(row.code) : errorTitle(row)
+  return (
+    <div role="alert" className="flex gap-3 rounded-card border border-danger/50 bg-removed px-4 py-3 text-minor">
+      <Icon name="warn" className="text-danger" />
+      <div className="min-w-0 [overflow-wrap:anywhere]">
+        <p className="font-strong">{title}</p>
+        {row.text !== '' && <p className="mt-0.5 text-muted">{row.text}</p>}
+      </div>
+    </div>
+  )
+}
+
+function NoteView({ row }: { row: NoteRow }) {
+  return (
+    <div className="flex items-center gap-3 text-small text-muted">
+      <span className="h-px flex-1 bg-line" />
+      <span className="max-w-[80%] text-center">{noteText(row)}</span>
+      <span className="h-px flex-1 bg-line" />
+    </div>
+  )
+}
+
+function noteText(row: NoteRow): string {
+  switch (row.note) {
+    case 'stopped':
+      return m.note_stopped()
+    case 'compacted':
+      return row.before !== undefined && row.after !== undefined ? m.note_compacted({ before: compact(row.before), after: compact(row.after) }) : m.note_compacted_plain()
+    case 'cleared':
+      return m.note_cleared()
+    case 'taskEnded':
+      return row.status === 'completed' ? m.note_task_done({ what: row.text }) : m.note_task_stopped({ what: row.text })
+    case 'cli':
+      return row.text
+  }
+}
+
+function RawView({ row }: { row: RawRow }) {
+  const [open, setOpen] = useState(false)
+  return (
+    <div className="text-small text-muted">
+      <button type="button" aria-expanded={open} onClick={() => setOpen(!open)} className="inline-flex min-h-11 items-center gap-1.5 hover:text-content desk:min-h-6">
+        <Icon name="right" size={13} className={open ? 'rotate-90' : ''} />
+        {m.raw_event()} <code className="font-mono">{row.name}</code>
+      </button>
+      {open && <pre className="scroller max-h-72 rounded-control bg-sunken p-2 font-mono text-code">{JSON.stringify(row.raw, null, 2)}</pre>}
+    </div>
+  )
+}
+
+export function countOfNew(n: number): string {
+  return n > 0 ? m.to_newest_count({ count: number(n) }) : m.to_newest()
+}

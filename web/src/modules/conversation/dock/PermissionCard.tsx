@@ -1,0 +1,108 @@
+import { useState } from 'react'
+import { Button } from '@/components/Button'
+import { Diff, DiffCount } from '@/components/code/Diff'
+import { Highlighted } from '@/components/code/Highlighted'
+import { str } from '@/conversation/json'
+import { m } from '@/i18n/paraglide/messages.js'
+import { faceOfRequest, shortPath } from '../tools/face'
+import type { CardProps } from './Dock'
+import { Deny } from './Deny'
+import { suggestionText } from './suggestions'
+
+/** Claude asks whether it may: what exactly, why it asks, and what the user can say. */
+export function PermissionCard({ request, cwd, busy, answer }: CardProps) {
+  const [denying, setDenying] = useState(false)
+  const face = faceOfRequest(request.toolName, request.input, cwd)
+  const command = request.toolName === 'Bash' ? str(request.input.command) : undefined
+  return (
+    <>
+      <div className="px-4 pt-3">
+        <h3 className="flex items-baseline gap-2 font-strong">
+          <span className="flex-1">{title(request.toolName, request.displayName)}</span>
+          {face.patch && (
+            <span className="text-minor font-normal">
+              <DiffCount patch={face.patch} />
+            </span>
+          )}
+        </h3>
+        <Why request={request} cwd={cwd} />
+      </div>
+      <div className="scroller mx-4 my-2 min-h-0 rounded-control border bg-surface">
+        {command !== undefined ? (
+          <pre className="px-3 py-2 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere]" tabIndex={0}>
+            <Highlighted code={command} language="bash" />
+          </pre>
+        ) : face.patch ? (
+          <>
+            <p className="border-b px-3 py-1.5 font-mono text-code [overflow-wrap:anywhere]">{face.object}</p>
+            <Diff patch={face.patch} numbers={request.toolName === 'Write'} />
+          </>
+        ) : (
+          <pre className="px-3 py-2 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere]" tabIndex={0}>
+            <Highlighted code={JSON.stringify(request.input, null, 2)} language="json" />
+          </pre>
+        )}
+      </div>
+      {denying ? (
+        <Deny
+          label={m.deny_word()}
+          busy={busy}
+          onCancel={() => setDenying(false)}
+          onDeny={(message, interrupt) => answer({ behavior: 'deny', message, ...(interrupt ? { interrupt } : {}) })}
+        />
+      ) : (
+        <div className="scroller flex shrink-0 flex-wrap gap-2 px-4 pt-1 pb-4 max-desk:max-h-[30dvh]">
+          <Button look="primary" busy={busy} className="max-desk:flex-[1_1_45%]" onClick={() => answer({ behavior: 'allow', updated_input: request.input })}>
+            {m.allow_once()}
+          </Button>
+          <Button look="danger" busy={busy} className="bg-surface max-desk:flex-[1_1_30%]" onClick={() => setDenying(true)}>
+            {m.deny_ask()}
+          </Button>
+          {request.suggestions.map((s, i) => (
+            <Button key={i} busy={busy} className="max-w-full justify-start! text-start [overflow-wrap:anywhere] max-desk:w-full" onClick={() => answer({ behavior: 'allow', updated_input: request.input, updated_permissions: [s] })}>
+              {suggestionText(s)}
+            </Button>
+          ))}
+        </div>
+      )}
+    </>
+  )
+}
+
+function title(tool: string, displayName: string): string {
+  switch (tool) {
+    case 'Bash':
+      return m.ask_run()
+    case 'Edit':
+    case 'MultiEdit':
+    case 'NotebookEdit':
+      return m.ask_edit()
+    case 'Write':
+      return m.ask_write()
+    case 'Read':
+      return m.ask_read()
+    case 'WebFetch':
+      return m.ask_fetch()
+    case 'WebSearch':
+      return m.ask_search()
+  }
+  return m.ask_tool({ tool: displayName })
+}
+
+function Why({ request, cwd }: Pick<CardProps, 'request' | 'cwd'>) {
+  const lines = [
+    request.agentId !== undefined && m.ask_subagent(),
+    request.description !== undefined && request.description !== str(request.input.command) && request.description,
+    request.reason,
+    request.blockedPath !== undefined && m.ask_path({ path: shortPath(request.blockedPath, cwd) }),
+  ].filter((l): l is string => typeof l === 'string' && l !== '')
+  return (
+    <>
+      {lines.map((l, i) => (
+        <p key={i} className="text-minor [overflow-wrap:anywhere] text-muted">
+          {l}
+        </p>
+      ))}
+    </>
+  )
+}

@@ -1,0 +1,92 @@
+import { useMemo, useState } from 'react'
+import { Button } from '@/components/Button'
+import { Markdown } from '@/components/markdown/Markdown'
+import { m } from '@/i18n/paraglide/messages.js'
+import type { CardProps } from './Dock'
+import { answersOf, questionsOf, type Question } from './suggestions'
+
+/** Questions of Claude's: one or several of the options, or words of one's own. */
+export function QuestionCard({ request, busy, answer }: CardProps) {
+  const questions = useMemo(() => questionsOf(request.input), [request])
+  const [picked, setPicked] = useState<ReadonlySet<string>[]>(() => questions.map(() => new Set()))
+  const [own, setOwn] = useState<string[]>(() => questions.map(() => ''))
+  const complete = questions.every((_, i) => picked[i]!.size > 0 || own[i]!.trim() !== '')
+  const pick = (i: number, label: string, on: boolean) => {
+    const q = questions[i]!
+    const next = new Set(q.multi ? picked[i] : [])
+    if (on) next.add(label)
+    else next.delete(label)
+    setPicked(picked.with(i, next))
+    if (!q.multi && on) setOwn(own.with(i, ''))
+  }
+  const write = (i: number, text: string) => {
+    setOwn(own.with(i, text))
+    if (!questions[i]!.multi && text !== '') setPicked(picked.with(i, new Set()))
+  }
+  return (
+    <form
+      className="flex min-h-0 flex-col"
+      onSubmit={(e) => {
+        e.preventDefault()
+        answer({ behavior: 'allow', updated_input: { ...request.input, answers: answersOf(questions, picked, own) } })
+      }}
+    >
+      <div className="scroller flex min-h-0 flex-col gap-4 px-4 pt-3 pb-1">
+        {questions.map((q, i) => (
+          <Ask key={i} q={q} name={`${request.id}-${i}`} picked={picked[i]!} own={own[i]!} onPick={(l, on) => pick(i, l, on)} onWrite={(t) => write(i, t)} />
+        ))}
+      </div>
+      <div className="flex shrink-0 flex-wrap gap-2 px-4 pt-2 pb-4">
+        <Button type="submit" look="primary" busy={busy} disabled={!complete} className="max-desk:flex-[1_1_45%]">
+          {m.question_answer()}
+        </Button>
+        <Button busy={busy} className="max-desk:flex-[1_1_30%]" onClick={() => answer({ behavior: 'deny', message: m.question_skipped() })}>
+          {m.question_skip()}
+        </Button>
+      </div>
+    </form>
+  )
+}
+
+interface AskProps {
+  q: Question
+  name: string
+  picked: ReadonlySet<string>
+  own: string
+  onPick: (label: string, on: boolean) => void
+  onWrite: (text: string) => void
+}
+
+function Ask({ q, name, picked, own, onPick, onWrite }: AskProps) {
+  const preview = q.options.find((o) => picked.has(o.label) && o.preview)?.preview
+  return (
+    <fieldset>
+      <legend className="font-strong">
+        {q.question} {q.multi && <span className="text-minor font-normal text-muted">{m.question_several()}</span>}
+      </legend>
+      <div className="mt-1.5 flex flex-col gap-1">
+        {q.options.map((o) => (
+          <label key={o.label} className="flex min-h-11 items-start gap-2.5 rounded-control border border-transparent px-2.5 py-2 hover:bg-hover has-checked:border-accent has-checked:bg-surface desk:min-h-9 desk:py-1.5">
+            <input type={q.multi ? 'checkbox' : 'radio'} name={name} checked={picked.has(o.label)} onChange={(e) => onPick(o.label, e.target.checked)} className="mt-1 size-4 shrink-0 accent-accent" />
+            <span className="min-w-0">
+              <span className="block">{o.label}</span>
+              {o.description && <span className="block text-minor text-muted">{o.description}</span>}
+            </span>
+          </label>
+        ))}
+        <input
+          value={own}
+          onChange={(e) => onWrite(e.target.value)}
+          placeholder={m.question_own()}
+          aria-label={`${q.question} ${m.question_own()}`}
+          className="min-h-11 rounded-control border border-edge bg-surface px-3 py-1.5 text-[1rem] desk:min-h-9 desk:text-minor"
+        />
+      </div>
+      {preview && (
+        <div className="mt-2 rounded-control border bg-surface p-3">
+          <Markdown text={preview} />
+        </div>
+      )}
+    </fieldset>
+  )
+}

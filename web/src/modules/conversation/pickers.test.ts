@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest'
+import type { Session } from '@/api/wire'
+import { fixture, play } from '@/conversation/fixture'
+import type { SessionView } from '@/stream/stream'
+import { contextOf, modelChoices, modeChoices, shortModel } from './pickers'
+
+const view = (name: string) => ({ ...play(fixture(name)).s, outgoing: [], answering: new Set<string>(), problem: null }) as SessionView
+
+it('names models as people do', () => {
+  expect(shortModel('claude-opus-5-5')).toBe('Opus 5.5')
+  expect(shortModel('claude-sonnet-4-20250514')).toBe('Sonnet 4')
+  expect(shortModel('my-model')).toBe('my-model')
+})
+
+it('offers the models of the greeting, and keeps one that it does not list', () => {
+  const v = view('03-initialize-first')
+  expect(modelChoices(v, undefined)).toMatchObject({ value: 'default', label: 'Opus 5.5' })
+  expect(modelChoices(v, { model: 'sonnet' } as Session)).toMatchObject({ value: 'sonnet', label: 'Sonnet' })
+  expect(modelChoices(v, { model: 'mine' } as Session).choices[0]).toMatchObject({ value: 'mine' })
+})
+
+it('offers a rare mode only while it is on', () => {
+  expect(modeChoices('default').map((c) => c.value)).toEqual(['default', 'acceptEdits', 'plan'])
+  expect(modeChoices('bypassPermissions').map((c) => c.value)).toContain('bypassPermissions')
+})
+
+it('counts what the context holds', () => {
+  expect(contextOf(view('01-plain-turn'))).toEqual({ tokens: 13412, share: 13412 / 1_000_000 })
+})

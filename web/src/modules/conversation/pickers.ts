@@ -1,0 +1,38 @@
+import type { Session } from '@/api/wire'
+import type { Choice } from '@/components/Menu'
+import { modeName, modeNote, modes } from '@/modules/sessions/words'
+import type { SessionView } from '@/stream/stream'
+
+/** The models there are to pick, and which of them is on. */
+export function modelChoices(view: SessionView, session: Session | undefined): { value: string; label: string; choices: Choice[] } {
+  const now = session?.model || view.model || ''
+  const choices = view.models.map((x) => ({ value: x.value, label: x.name, note: x.description }))
+  const on = choices.find((c) => c.value === now) ?? (session?.model ? undefined : choices[0])
+  // A bare 'default' tells nobody anything: what it leads to does.
+  const leadsTo = view.models.find((x) => x.value === on?.value)?.resolved || (on?.value === 'default' ? (view.model ?? '') : '')
+  const label = on?.value === 'default' && leadsTo ? shortModel(leadsTo) : (on?.label ?? shortModel(now))
+  if (!on && now !== '') choices.unshift({ value: now, label: shortModel(now), note: now })
+  return { value: on?.value ?? now, label, choices }
+}
+
+/** claude-opus-5-5 → Opus 5.5 */
+export function shortModel(model: string): string {
+  const parts = /^claude-([a-z]+)-(\d+)(?:-(\d{1,2}))?(?:-|$)/.exec(model)
+  if (!parts) return model
+  const name = parts[1]!
+  return `${name[0]!.toUpperCase()}${name.slice(1)} ${parts[2]}${parts[3] ? `.${parts[3]}` : ''}`
+}
+
+export function modeChoices(now: string): Choice[] {
+  const offered: string[] = ['default', 'acceptEdits', 'plan']
+  if (!offered.includes(now) && (modes as readonly string[]).includes(now)) offered.push(now)
+  return offered.map((value) => ({ value, label: modeName(value), note: modeNote(value) }))
+}
+
+/** Tokens that the next answer will be read with, and their share of what fits. */
+export function contextOf(view: SessionView): { tokens: number; share: number | null } | null {
+  const u = view.usage
+  if (!u) return null
+  const tokens = u.input + u.cacheRead + u.cacheWrite + u.output
+  return { tokens, share: view.contextWindow ? tokens / view.contextWindow : null }
+}

@@ -1,0 +1,55 @@
+import { useCallback, useEffect, useRef, useState, type RefObject } from 'react'
+
+const nearBottomPx = 32
+
+/**
+ * Keeps the end of a growing text in view while the reader wants it. Wanting is
+ * an intent: it ends when they scroll up, and begins again at the bottom or by
+ * `follow`. Content that grows by itself never counts as scrolling.
+ */
+export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefObject<HTMLElement | null>): { following: boolean; follow: () => void } {
+  const [following, setFollowing] = useState(true)
+  const wanted = useRef(true)
+  const lastTop = useRef(0)
+
+  const toEnd = useCallback(() => {
+    const el = scroller.current
+    if (el) el.scrollTop = el.scrollHeight
+  }, [scroller])
+
+  const want = useCallback((v: boolean) => {
+    wanted.current = v
+    setFollowing(v)
+  }, [])
+
+  useEffect(() => {
+    const el = scroller.current
+    const inner = content.current
+    if (!el || !inner) return
+    const onScroll = () => {
+      const top = el.scrollTop
+      const atEnd = el.scrollHeight - top - el.clientHeight < nearBottomPx
+      // Only a reader moves the text down: we move it up only, to its end.
+      if (top < lastTop.current - 1 && !atEnd) want(false)
+      else if (atEnd && !wanted.current) want(true)
+      lastTop.current = top
+    }
+    const grown = new ResizeObserver(() => {
+      if (wanted.current) toEnd()
+    })
+    el.addEventListener('scroll', onScroll, { passive: true })
+    grown.observe(inner)
+    grown.observe(el)
+    return () => {
+      el.removeEventListener('scroll', onScroll)
+      grown.disconnect()
+    }
+  }, [scroller, content, toEnd, want])
+
+  const follow = useCallback(() => {
+    want(true)
+    toEnd()
+  }, [want, toEnd])
+
+  return { following, follow }
+}

@@ -1,0 +1,73 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import { api, call } from '@/api/client'
+import { noteSession, queries } from '@/api/queries'
+import { Button } from '@/components/Button'
+import { Dialog } from '@/components/Dialog'
+import { Loading } from '@/components/Empty'
+import { Select } from '@/components/Field'
+import { Failure } from '@/components/Notice'
+import { m } from '@/i18n/paraglide/messages.js'
+import { modeName, modeNote } from './words'
+
+const lastProjectKey = 'carrel.project'
+
+/** Begins a session: in which project, and when Claude asks before it acts. */
+export function NewSession({ onClose, project: given }: { onClose: () => void; project?: string }) {
+  const client = useQueryClient()
+  const navigate = useNavigate()
+  const projects = useQuery(queries.projects())
+  const [chosen, setChosen] = useState(given ?? localStorage.getItem(lastProjectKey) ?? '')
+  const [mode, setMode] = useState('default')
+  const names = projects.data?.map((p) => p.name) ?? []
+  const project = names.includes(chosen) ? chosen : (names[0] ?? '')
+  const create = useMutation({
+    mutationFn: () => call(api.POST('/sessions', { body: { project, permission_mode: mode } })),
+    onSuccess: (session) => {
+      localStorage.setItem(lastProjectKey, project)
+      noteSession(client, session)
+      onClose()
+      void navigate({ to: '/s/$sessionId', params: { sessionId: session.id } })
+    },
+  })
+  return (
+    <Dialog title={m.session_new()} onClose={onClose}>
+      {projects.isPending ? (
+        <Loading label={m.loading()} />
+      ) : names.length === 0 ? (
+        <div className="flex flex-col gap-4">
+          {projects.error ? <Failure error={projects.error} /> : <p className="text-muted">{m.session_needs_project()}</p>}
+          <Link to="/projects" search={{ add: true }} onClick={onClose} className="inline-flex min-h-11 items-center justify-center rounded-control bg-accent px-4 text-minor font-strong text-on-accent desk:min-h-9">
+            {m.project_new()}
+          </Link>
+        </div>
+      ) : (
+        <form
+          className="flex flex-col gap-4"
+          onSubmit={(e) => {
+            e.preventDefault()
+            create.mutate()
+          }}
+        >
+          <Select label={m.project()} value={project} onChange={(e) => setChosen(e.target.value)}>
+            {names.map((n) => (
+              <option key={n}>{n}</option>
+            ))}
+          </Select>
+          <Select label={m.mode()} value={mode} hint={modeNote(mode)} onChange={(e) => setMode(e.target.value)}>
+            {['default', 'acceptEdits', 'plan'].map((v) => (
+              <option key={v} value={v}>
+                {modeName(v)}
+              </option>
+            ))}
+          </Select>
+          {create.error && <Failure error={create.error} />}
+          <Button type="submit" look="primary" busy={create.isPending}>
+            {create.isPending ? m.session_starting() : m.session_start()}
+          </Button>
+        </form>
+      )}
+    </Dialog>
+  )
+}

@@ -1,0 +1,32 @@
+import { Dialog } from '@/components/Dialog'
+import { m } from '@/i18n/paraglide/messages.js'
+
+/** What the keyboard can do. */
+export function Keys({ onClose }: { onClose: () => void }) {
+  const keys: [string, string][] = [
+    ['N', m.key_new()],
+    ['/', m.key_compose()],
+    ['Enter', m.key_send()],
+    ['Shift Enter', m.key_newline()],
+    ['Esc', m.key_stop()],
+    ['?', m.key_help()],
+  ]
+  return (
+    <Dialog title={m.keys_title()} onClose={onClose}>
+      <dl className="grid grid-cols-[auto_1fr] gap-x-6 gap-y-2 text-minor">
+        {keys.map(([key, what]) => (
+          <div key={key} className="contents">
+            <dt>
+              {key.split(' ').map((k) => (
+                <kbd key={k} className="mr-1 rounded-small border border-line bg-sunken px-1.5 py-0.5 font-mono text-small">
+                  {k}
+                </kbd>
+              ))}
+            </dt>
+            <dd>{what}</dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  )
+}

@@ -1,0 +1,86 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Outlet, useParams, useRouterState } from '@tanstack/react-router'
+import { useEffect, useState } from 'react'
+import { forgetSession, noteSession, queries } from '@/api/queries'
+import type { Me } from '@/api/wire'
+import { NewSession } from '@/modules/sessions/NewSession'
+import { keepStream, stream, useLink } from '@/stream/page'
+import { BottomBar } from './BottomBar'
+import { Keys } from './Keys'
+import { ScriptedBanner } from './Scripted'
+import { Sidebar } from './Sidebar'
+import { useTabMark } from './tab'
+
+/** The frame of every page of a user who signed in. */
+export function Shell({ me }: { me: Me }) {
+  const client = useQueryClient()
+  const [adding, setAdding] = useState(false)
+  const [showKeys, setShowKeys] = useState(false)
+  const path = useRouterState({ select: (s) => s.location.pathname })
+  const inSession = useParams({ strict: false }).sessionId !== undefined
+  const atHome = path === '/'
+  useEffect(() => keepStream(), [])
+  useEffect(
+    () =>
+      stream.onNotice((n) => {
+        if (n.kind === 'session' && n.session) noteSession(client, n.session)
+        else if (n.kind === 'session_deleted' && n.session) forgetSession(client, n.session.id)
+        else if (n.kind === 'quota') void client.invalidateQueries({ queryKey: queries.me().queryKey })
+        else if (n.kind === 'instance') void client.invalidateQueries({ queryKey: queries.instances().queryKey })
+      }),
+    [client],
+  )
+  useAfterReconnect()
+  useTabMark()
+  useKeys({ n: () => setAdding(true), '?': () => setShowKeys(true) })
+  return (
+    <div className="grid h-full grid-rows-[minmax(0,1fr)_auto] safe-top desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
+      <Sidebar me={me} onNew={() => setAdding(true)} className={atHome ? 'flex' : 'hidden desk:flex'} />
+      <main className={`min-h-0 min-w-0 flex-col bg-surface ${atHome ? 'hidden desk:flex' : 'flex'}`}>
+        <ScriptedBanner me={me} compact={inSession} />
+        <Outlet />
+      </main>
+      <BottomBar hidden={inSession} />
+      {adding && <NewSession onClose={() => setAdding(false)} />}
+      {showKeys && <Keys onClose={() => setShowKeys(false)} />}
+    </div>
+  )
+}
+
+/** What happened while the connection was away was not told: ask anew when it stands again. */
+function useAfterReconnect(): void {
+  const client = useQueryClient()
+  const status = useLink().status
+  const { refetch } = useQuery(queries.me())
+  const link = useLink()
+  const attempt = link.status === 'lost' ? link.attempt : 0
+  useEffect(() => {
+    if (status === 'open') void client.invalidateQueries({ queryKey: queries.sessions().queryKey })
+    // The server knows us no more, or a handshake fails again and again: ask who we are.
+    if (status === 'refused' || attempt === 2) void refetch()
+  }, [status, attempt, client, refetch])
+}
+
+/** Keys that work where nobody types. */
+function useKeys(actions: Record<string, () => void>): void {
+  useEffect(() => {
+    const onKey = (e: KeyboardEvent) => {
+      if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return
+      const target = e.target as HTMLElement | null
+      if (target?.closest('input, textarea, select, dialog, [contenteditable], [role="menu"]')) return
+      const act = actions[e.key]
+      if (act) {
+        e.preventDefault()
+        act()
+      } else if (e.key === '/') {
+        const composer = document.querySelector<HTMLTextAreaElement>('[data-composer]')
+        if (composer) {
+          e.preventDefault()
+          composer.focus()
+        }
+      }
+    }
+    window.addEventListener('keydown', onKey)
+    return () => window.removeEventListener('keydown', onKey)
+  })
+}

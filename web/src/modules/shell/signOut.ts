@@ -1,0 +1,12 @@
+import type { QueryClient } from '@tanstack/react-query'
+import { api, call } from '@/api/client'
+import { stream } from '@/stream/page'
+
+/** Ends the sign-in and forgets, on this device, all that it gave access to. */
+export async function signOut(client: QueryClient, leave: () => Promise<void>): Promise<void> {
+  await call(api.POST('/auth/logout', {}))
+  await leave() // first, so that no view asks for what it may no longer have
+  stream.reset()
+  client.clear()
+  for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.')) localStorage.removeItem(key)
+}

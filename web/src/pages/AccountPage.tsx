@@ -1,0 +1,158 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { ApiError, api, call } from '@/api/client'
+import { queries } from '@/api/queries'
+import type { MeChange } from '@/api/wire'
+import { Button } from '@/components/Button'
+import { Field, Select } from '@/components/Field'
+import { Failure } from '@/components/Notice'
+import { Page, Section } from '@/components/Page'
+import { Segments } from '@/components/Segments'
+import { bytes, number } from '@/i18n/format'
+import { languages, setLocale, useLocale, type Locale } from '@/i18n/locale'
+import { m } from '@/i18n/paraglide/messages.js'
+import { Tokens } from '@/modules/account/Tokens'
+import { useMe } from '@/modules/shell/me'
+import { setTheme, themes, useTheme, type Theme } from '@/theme/theme'
+import { passwordHint } from './Entrance'
+
+export function AccountPage() {
+  return (
+    <Page title={m.account()}>
+      <Profile />
+      <Looks />
+      <Password />
+      <Section title={m.tokens_title()} text={m.tokens_text()}>
+        <Tokens />
+      </Section>
+      <Limits />
+    </Page>
+  )
+}
+
+function useChangeMe() {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (change: MeChange) => call(api.PATCH('/me', { body: change })),
+    onSuccess: (me) => client.setQueryData(queries.me().queryKey, me),
+  })
+}
+
+function Profile() {
+  const me = useMe()
+  const [email, setEmail] = useState(me.email ?? '')
+  const change = useChangeMe()
+  const fields = change.error instanceof ApiError ? change.error.fields : new Map<string, string>()
+  return (
+    <Section title={m.profile()}>
+      <form
+        className="flex max-w-sm flex-col gap-4"
+        onSubmit={(e) => {
+          e.preventDefault()
+          change.mutate({ email: email.trim() })
+        }}
+      >
+        <Field label={m.username()} value={me.username} readOnly disabled />
+        <Field label={m.email()} type="email" value={email} onChange={(e) => setEmail(e.target.value)} error={fields.get('email')} autoComplete="email" />
+        {change.error && <Failure error={change.error} />}
+        <Button type="submit" busy={change.isPending} disabled={email.trim() === (me.email ?? '')} className="self-start">
+          {m.save()}
+        </Button>
+      </form>
+    </Section>
+  )
+}
+
+function Looks() {
+  const theme = useTheme()
+  const locale = useLocale()
+  const change = useChangeMe()
+  const themeName: Record<Theme, string> = { system: m.theme_system(), light: m.theme_light(), dark: m.theme_dark() }
+  return (
+    <Section title={m.looks()}>
+      <div className="flex max-w-sm flex-col gap-4">
+        <Select
+          label={m.language()}
+          value={locale}
+          onChange={(e) => {
+            const language = e.target.value as Locale
+            change.mutate({ language })
+            setLocale(language)
+          }}
+        >
+          {(Object.keys(languages) as Locale[]).map((l) => (
+            <option key={l} value={l} lang={l}>
+              {languages[l]}
+            </option>
+          ))}
+        </Select>
+        <Segments label={m.theme()} value={theme} options={themes.map((value) => ({ value, label: themeName[value] }))} onChange={setTheme} />
+      </div>
+    </Section>
+  )
+}
+
+function Password() {
+  const [current, setCurrent] = useState('')
+  const [next, setNext] = useState('')
+  const change = useChangeMe()
+  const fields = change.error instanceof ApiError ? change.error.fields : new Map<string, string>()
+  return (
+    <Section title={m.password()}>
+      <form
+        className="flex max-w-sm flex-col gap-4"
+        onSubmit={(e) => {
+          e.preventDefault()
+          change.mutate(
+            { current_password: current, password: next },
+            {
+              onSuccess: () => {
+                setCurrent('')
+                setNext('')
+              },
+            },
+          )
+        }}
+      >
+        <Field label={m.password_now()} type="password" value={current} onChange={(e) => setCurrent(e.target.value)} error={fields.get('current_password')} required autoComplete="current-password" />
+        <Field label={m.password_new()} type="password" value={next} onChange={(e) => setNext(e.target.value)} hint={passwordHint()} error={fields.get('password')} required minLength={8} autoComplete="new-password" />
+        {change.error && <Failure error={change.error} />}
+        {change.isSuccess && (
+          <p role="status" className="text-minor text-accent">
+            {m.password_changed()}
+          </p>
+        )}
+        <Button type="submit" busy={change.isPending} className="self-start">
+          {m.password_change()}
+        </Button>
+      </form>
+    </Section>
+  )
+}
+
+function Limits() {
+  const { quota, usage } = useMe()
+  const rows: [string, string][] = [
+    [m.quota_live_sessions(), number(quota.live_sessions)],
+    [m.quota_cpu(), m.cores({ count: quota.cpu })],
+    [m.quota_memory(), bytes(quota.memory_bytes)],
+    [m.quota_storage(), bytes(quota.storage_bytes)],
+    [m.quota_pids(), number(quota.pids)],
+    [m.used_today(), m.tokens({ count: number(usage.tokens_today) })],
+    [m.used_month(), m.tokens({ count: number(usage.tokens_this_month) })],
+    [m.quota_tokens_day(), quota.tokens_per_day === null ? m.no_limit() : number(quota.tokens_per_day)],
+    [m.quota_tokens_month(), quota.tokens_per_month === null ? m.no_limit() : number(quota.tokens_per_month)],
+  ]
+  return (
+    <Section title={m.limits()} text={m.limits_text()}>
+      <dl className="grid max-w-sm grid-cols-[1fr_auto] gap-x-6 gap-y-1.5 text-minor tabular">
+        {rows.map(([name, value]) => (
+          <div key={name} className="contents">
+            <dt className="text-muted">{name}</dt>
+            <dd className="text-end">{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </Section>
+  )
+}

@@ -1,0 +1,45 @@
+import { useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate } from '@tanstack/react-router'
+import { Icon, type IconName } from '@/components/Icon'
+import { Page } from '@/components/Page'
+import { m } from '@/i18n/paraglide/messages.js'
+import { signOut } from '@/modules/shell/signOut'
+import { useMe } from '@/modules/shell/me'
+
+const row = 'flex min-h-13 w-full items-center gap-3 border-t px-4 text-start first:border-t-0 hover:bg-hover'
+
+/** On a phone: the way to what the bar has no room for. */
+export function MorePage() {
+  const me = useMe()
+  const client = useQueryClient()
+  const navigate = useNavigate()
+  const face = (icon: IconName, text: string) => (
+    <>
+      <Icon name={icon} className="text-muted" />
+      <span className="flex-1">{text}</span>
+      <Icon name="right" size={16} className="text-muted" />
+    </>
+  )
+  return (
+    <Page title={m.more()}>
+      <div className="overflow-hidden rounded-card border">
+        <Link to="/account" className={row}>
+          {face('user', m.account())}
+        </Link>
+        {me.role === 'admin' && (
+          <>
+            <Link to="/admin/users" className={row}>
+              {face('users', m.users())}
+            </Link>
+            <Link to="/admin/instances" className={row}>
+              {face('box', m.instances())}
+            </Link>
+          </>
+        )}
+        <button type="button" className={row} onClick={() => void signOut(client, () => navigate({ to: '/login' }))}>
+          {face('out', m.sign_out())}
+        </button>
+      </div>
+    </Page>
+  )
+}

@@ -1,0 +1,88 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import { useEffect, useRef, useState } from 'react'
+import { ApiError } from '@/api/client'
+import { queries } from '@/api/queries'
+import { Empty, Loading } from '@/components/Empty'
+import { Failure } from '@/components/Notice'
+import { m } from '@/i18n/paraglide/messages.js'
+import { Composer } from '@/modules/conversation/Composer'
+import { Dock } from '@/modules/conversation/dock/Dock'
+import { Header } from '@/modules/conversation/Header'
+import { Timeline } from '@/modules/conversation/Timeline'
+import { Foot, Work } from '@/modules/conversation/Work'
+import { lightOfState } from '@/modules/sessions/order'
+import { titleOf } from '@/modules/sessions/SessionList'
+import { LinkState } from '@/modules/shell/LinkState'
+import { usePageTitle } from '@/components/pageTitle'
+import { useSessionView } from '@/stream/page'
+import type { SessionView } from '@/stream/stream'
+
+/** One conversation. The key makes a new one of it for another session: drafts and scrolling are its own. */
+export function SessionPage() {
+  const { sessionId } = useParams({ from: '/app/s/$sessionId' })
+  return <Conversation key={sessionId} id={sessionId} />
+}
+
+function Conversation({ id }: { id: string }) {
+  const { data: session, error } = useQuery(queries.session(id))
+  const view = useSessionView(id)
+  const title = titleOf({ title: view.title ?? session?.title ?? '' })
+  usePageTitle(title)
+  if (error instanceof ApiError && error.status === 404) {
+    return (
+      <Empty title={m.session_gone_title()} action={<Link to="/" className="inline-flex min-h-11 items-center rounded-control border border-edge/50 px-4 text-minor hover:bg-hover">{m.to_sessions()}</Link>}>
+        {m.session_gone_text()}
+      </Empty>
+    )
+  }
+  const state = view.requests.length > 0 ? 'waiting' : (view.state ?? session?.state)
+  const running = view.activity !== 'none' || state === 'running' || state === 'waiting' || state === 'queued'
+  // The last thing said was an error, and nobody has gone on since.
+  const failed = !running && view.queue.length === 0 && view.rows.at(-1)?.kind === 'error'
+  const loading = view.lastSeq === 0 && (session === undefined || session.last_seq > 0)
+  return (
+    <>
+      <Header id={id} session={session} view={view} light={failed ? 'failed' : lightOfState(state)} />
+      <LinkState />
+      <div className="flex min-h-0 flex-1">
+        <div className="flex min-w-0 flex-1 flex-col safe-bottom">
+          {error && !session && (
+            <div className="p-4">
+              <Failure error={error} />
+            </div>
+          )}
+          <Timeline view={view} empty={loading ? <Loading label={m.loading()} rows={5} /> : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
+          <div className="pt-2">
+            <Dock sessionId={id} view={view} />
+          </div>
+          <div className="pt-2">
+            <Composer sessionId={id} running={running} waiting={view.requests.length > 0} commands={view.commands} />
+          </div>
+          <Foot view={view} session={session} />
+        </div>
+        <Work view={view} session={session} />
+      </div>
+      <Announcer view={view} />
+    </>
+  )
+}
+
+/** Tells a screen reader once that an answer is finished, or that Claude asks; never each token. */
+function Announcer({ view }: { view: SessionView }) {
+  const [text, setText] = useState('')
+  const seen = useRef({ turns: view.finishedTurns, request: view.requests[0]?.id, caughtUp: false })
+  const request = view.requests[0]
+  useEffect(() => {
+    const was = seen.current
+    // What is replayed at the beginning is old news.
+    if (was.caughtUp && view.finishedTurns > was.turns) setText(m.announce_finished())
+    if (request && request.id !== was.request) setText(m.announce_asks({ what: request.description ?? request.displayName }))
+    seen.current = { turns: view.finishedTurns, request: request?.id, caughtUp: view.lastSeq > 0 }
+  }, [view.finishedTurns, view.lastSeq, request])
+  return (
+    <p role="status" className="sr-only">
+      {text}
+    </p>
+  )
+}

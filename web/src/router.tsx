@@ -1,0 +1,101 @@
+import type { QueryClient } from '@tanstack/react-query'
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router'
+import { ApiError } from './api/client'
+import { queries } from './api/queries'
+import { Loading } from './components/Empty'
+import { isLocale, setLocale } from './i18n/locale'
+import { m } from './i18n/paraglide/messages.js'
+import { Shell } from './modules/shell/Shell'
+import { HomePage } from './pages/HomePage'
+import { Broken, NotFound } from './pages/Broken'
+import { LoginPage } from './pages/LoginPage'
+import { SessionPage } from './pages/SessionPage'
+import { useMe } from './modules/shell/me'
+
+interface Context {
+  client: QueryClient
+}
+
+const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: NotFound, errorComponent: Broken })
+
+/** Everything behind the sign-in. Who is not signed in goes there, or to the set-up, and comes back. */
+const app = createRoute({
+  getParentRoute: () => root,
+  id: 'app',
+  beforeLoad: async ({ context, location }) => {
+    try {
+      const me = await context.client.ensureQueryData(queries.me())
+      if (isLocale(me.language)) setLocale(me.language)
+    } catch (e) {
+      if (!(e instanceof ApiError) || e.status !== 401) throw e
+      const config = await context.client.ensureQueryData(queries.config())
+      if (config.needs_setup) throw redirect({ to: '/setup' })
+      throw redirect({ to: '/login', search: location.pathname === '/' ? {} : { next: location.pathname } })
+    }
+  },
+  component: function App() {
+    return <Shell me={useMe()} />
+  },
+})
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: '/login',
+  validateSearch: (s: Record<string, unknown>): { next?: string } => {
+    // Only a path of our own: a link must not lead people elsewhere after they signed in.
+    const next = s.next
+    return typeof next === 'string' && /^\/(?![/\\])/.test(next) ? { next } : {}
+  },
+  beforeLoad: async ({ context }) => {
+    const config = await context.client.ensureQueryData(queries.config()).catch(() => null)
+    if (config?.needs_setup) throw redirect({ to: '/setup' })
+  },
+  component: LoginPage,
+})
+
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: '/setup',
+  beforeLoad: async ({ context }) => {
+    const config = await context.client.fetchQuery({ ...queries.config(), staleTime: 0 }).catch(() => null)
+    if (config && !config.needs_setup) throw redirect({ to: '/login' })
+  },
+  component: lazyRouteComponent(() => import('./pages/SetupPage'), 'SetupPage'),
+})
+
+const register = createRoute({
+  getParentRoute: () => root,
+  path: '/register',
+  validateSearch: (s: Record<string, unknown>): { invitation?: string } => (typeof s.invitation === 'string' ? { invitation: s.invitation } : {}),
+  component: lazyRouteComponent(() => import('./pages/RegisterPage'), 'RegisterPage'),
+})
+
+const home = createRoute({ getParentRoute: () => app, path: '/', component: HomePage })
+const session = createRoute({ getParentRoute: () => app, path: '/s/$sessionId', component: SessionPage })
+const projects = createRoute({
+  getParentRoute: () => app,
+  path: '/projects',
+  validateSearch: (s: Record<string, unknown>): { add?: boolean } => (s.add === true ? { add: true } : {}),
+  component: lazyRouteComponent(() => import('./pages/ProjectsPage'), 'ProjectsPage'),
+})
+const more = createRoute({ getParentRoute: () => app, path: '/more', component: lazyRouteComponent(() => import('./pages/MorePage'), 'MorePage') })
+const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
+const users = createRoute({ getParentRoute: () => app, path: '/admin/users', component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
+const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
+
+export function makeRouter(client: QueryClient) {
+  return createRouter({
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, more, account, users, instances])]),
+    context: { client },
+    defaultPreload: 'intent',
+    defaultPendingComponent: () => <Loading label={m.loading()} />,
+    defaultErrorComponent: Broken,
+    defaultNotFoundComponent: NotFound,
+  })
+}
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof makeRouter>
+  }
+}

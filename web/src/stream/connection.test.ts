@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest'
+import { Connection, type Link } from './connection'
+import { FakeClock, FakeSocket } from './fake'
+
+function setup(random = 1) {
+  const clock = new FakeClock()
+  const sockets: FakeSocket[] = []
+  const links: Link[] = []
+  let opens = 0
+  const connection = new Connection({
+    open: () => {
+      const s = new FakeSocket()
+      sockets.push(s)
+      return s
+    },
+    clock,
+    random: () => random,
+    onFrame: () => {},
+    onOpen: () => opens++,
+    onChange: (l) => links.push(l),
+  })
+  return { clock, sockets, links, connection, last: () => sockets.at(-1)!, link: () => links.at(-1)!, opens: () => opens }
+}
+
+describe('reconnecting', () => {
+  it('waits longer each time, up to a limit', () => {
+    const t = setup()
+    t.connection.start()
+    const delays: number[] = []
+    for (let i = 0; i < 8; i++) {
+      t.last().drop()
+      const l = t.link()
+      if (l.status !== 'lost') throw new Error(l.status)
+      delays.push(l.retryAt - t.clock.now())
+      t.clock.pass(20_000)
+    }
+    expect(delays).toEqual([1000, 2000, 4000, 8000, 16000, 20000, 20000, 20000])
+  })
+
+  it('spreads the attempts', () => {
+    const t = setup(0)
+    t.connection.start()
+    t.last().drop()
+    expect(t.link()).toMatchObject({ retryAt: 500 })
+  })
+
+  it('begins with a short delay again only after a connection that lasted', () => {
+    const t = setup()
+    t.connection.start()
+    for (let i = 0; i < 4; i++) {
+      t.last().accept()
+      t.clock.pass(100)
+      t.last().drop() // accepts and drops: no reason to hurry
+      t.clock.pass(20_000)
+    }
+    t.last().accept()
+    t.last().drop()
+    expect(t.link()).toMatchObject({ attempt: 5 })
+    t.clock.pass(20_000)
+    t.last().accept()
+    t.clock.pass(11_000)
+    t.last().drop()
+    expect(t.link()).toMatchObject({ attempt: 0 })
+  })
+
+  it('stops when the server says to sign in again', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().accept()
+    t.last().drop(4401)
+    t.clock.pass(100_000)
+    expect(t.link()).toEqual({ status: 'refused' })
+    expect(t.sockets).toHaveLength(1)
+  })
+
+  it('does not wait when the page wakes', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().drop()
+    t.connection.wake()
+    expect(t.sockets).toHaveLength(2)
+    t.clock.pass(60_000)
+    expect(t.sockets).toHaveLength(2)
+  })
+
+  it('ignores what a socket that was given up still says', () => {
+    const t = setup()
+    t.connection.start()
+    const old = t.last()
+    const opened = old.onopen!
+    old.drop()
+    t.clock.pass(20_000)
+    opened()
+    expect(t.opens()).toBe(0)
+  })
+})
+
+describe('a silent connection', () => {
+  it('is asked after a while, and given up when nothing answers', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().accept()
+    t.clock.pass(45_000)
+    expect(t.last().sent).toEqual([{ type: 'ping' }])
+    t.clock.pass(8_000)
+    expect(t.sockets[0]!.closed).toBe(true)
+    expect(t.link().status).toBe('lost')
+  })
+
+  it('lives on when anything comes', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().accept()
+    t.clock.pass(45_000)
+    t.last().say({ type: 'error', code: 'invalid', detail: 'There is no such type of message.' })
+    t.clock.pass(40_000)
+    expect(t.link().status).toBe('open')
+  })
+
+  it('is distrusted at once when the page wakes', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().accept()
+    t.connection.wake()
+    t.clock.pass(3_000)
+    expect(t.link().status).toBe('lost')
+  })
+})

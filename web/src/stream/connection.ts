@@ -1,0 +1,184 @@
+import type { ClientFrame, ServerFrame } from '@/api/wire'
+import { decode, encode } from './wire'
+
+/** What the connection needs of a WebSocket. */
+export interface Socket {
+  onopen: (() => void) | null
+  onmessage: ((e: { data: unknown }) => void) | null
+  onclose: ((e: { code: number; reason: string }) => void) | null
+  send(data: string): void
+  close(): void
+}
+
+export interface Clock {
+  now(): number
+  set(f: () => void, ms: number): unknown
+  clear(timer: unknown): void
+}
+
+export type Link =
+  | { status: 'idle' }
+  | { status: 'connecting'; attempt: number }
+  | { status: 'open' }
+  /** Lost; the next attempt is made at `retryAt`. */
+  | { status: 'lost'; attempt: number; retryAt: number }
+  /** The server does not know us any more: sign in again. */
+  | { status: 'refused' }
+
+export interface Options {
+  open: () => Socket
+  clock?: Clock
+  random?: () => number
+  onFrame: (frame: ServerFrame) => void
+  /** Called when the connection stands; the owner subscribes and sends again what has no answer. */
+  onOpen: () => void
+  onChange: (link: Link) => void
+}
+
+const firstDelayMs = 500
+const maxDelayMs = 20_000
+// A server that accepts and drops must not be hammered: only a connection that
+// lived this long makes the next delay short again.
+const steadyMs = 10_000
+// The server pings below what a page can see, so silence alone means nothing:
+// after this much of it the page asks, and waits this long for any answer.
+const silenceMs = 45_000
+const probeMs = 8_000
+const wakeProbeMs = 3_000
+
+/** Close codes by which the server says that asking again is no use. */
+const refusals = new Set([4401, 4403, 1008])
+
+const realClock: Clock = {
+  now: () => Date.now(),
+  set: (f, ms) => setTimeout(f, ms),
+  clear: (t) => clearTimeout(t as ReturnType<typeof setTimeout>),
+}
+
+/**
+ * The one WebSocket of the page. It connects, notices when the connection is
+ * dead, and connects again with a growing, jittered delay until it is stopped.
+ */
+export class Connection {
+  private readonly o: Options
+  private readonly clock: Clock
+  private socket: Socket | null = null
+  private timer: unknown = null
+  private probe: unknown = null
+  private attempt = 0
+  private openedAt = 0
+  private link: Link = { status: 'idle' }
+
+  constructor(options: Options) {
+    this.o = options
+    this.clock = options.clock ?? realClock
+  }
+
+  start(): void {
+    if (this.link.status === 'idle' || this.link.status === 'refused') {
+      this.attempt = 0
+      this.connect()
+    }
+  }
+
+  stop(): void {
+    this.drop()
+    this.clearTimer()
+    this.change({ status: 'idle' })
+  }
+
+  /** Sends a frame if the connection stands, and tells whether it did. */
+  send(frame: ClientFrame): boolean {
+    if (this.link.status !== 'open' || !this.socket) return false
+    this.socket.send(encode(frame))
+    return true
+  }
+
+  /** The page was asleep, or the network came back: distrust what seems to stand, and do not wait. */
+  wake(): void {
+    switch (this.link.status) {
+      case 'lost':
+        this.clearTimer()
+        this.connect()
+        return
+      case 'open':
+        this.ask(wakeProbeMs)
+        return
+      case 'idle':
+      case 'connecting':
+      case 'refused':
+        return
+    }
+  }
+
+  private connect(): void {
+    this.attempt++
+    this.change({ status: 'connecting', attempt: this.attempt })
+    const socket = this.o.open()
+    this.socket = socket
+    socket.onopen = () => {
+      if (this.socket !== socket) return
+      this.openedAt = this.clock.now()
+      this.change({ status: 'open' })
+      this.heard()
+      this.o.onOpen()
+    }
+    socket.onmessage = (e) => {
+      if (this.socket !== socket) return
+      this.heard()
+      if (typeof e.data === 'string') this.o.onFrame(decode(e.data))
+    }
+    socket.onclose = (e) => {
+      if (this.socket !== socket) return
+      this.lost(e.code)
+    }
+  }
+
+  private lost(code: number): void {
+    const lived = this.link.status === 'open' ? this.clock.now() - this.openedAt : 0
+    this.drop()
+    if (refusals.has(code)) {
+      this.change({ status: 'refused' })
+      return
+    }
+    if (lived >= steadyMs) this.attempt = 0
+    const ceiling = Math.min(maxDelayMs, firstDelayMs * 2 ** this.attempt)
+    const delay = ceiling / 2 + (this.o.random ?? Math.random)() * (ceiling / 2)
+    this.change({ status: 'lost', attempt: this.attempt, retryAt: this.clock.now() + delay })
+    this.timer = this.clock.set(() => this.connect(), delay)
+  }
+
+  /** Something came: all is well for a while. */
+  private heard(): void {
+    this.clock.clear(this.probe)
+    this.probe = this.clock.set(() => this.ask(probeMs), silenceMs)
+  }
+
+  private ask(patience: number): void {
+    this.clock.clear(this.probe)
+    this.send({ type: 'ping' })
+    this.probe = this.clock.set(() => {
+      this.socket?.close()
+      this.lost(4000)
+    }, patience)
+  }
+
+  private drop(): void {
+    this.clock.clear(this.probe)
+    const socket = this.socket
+    this.socket = null
+    if (!socket) return
+    socket.onopen = socket.onmessage = socket.onclose = null
+    socket.close()
+  }
+
+  private clearTimer(): void {
+    this.clock.clear(this.timer)
+    this.timer = null
+  }
+
+  private change(link: Link): void {
+    this.link = link
+    this.o.onChange(link)
+  }
+}

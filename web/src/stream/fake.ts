@@ -1,0 +1,56 @@
+import type { Clock, Socket } from './connection'
+
+/** A clock that tests turn by hand. */
+export class FakeClock implements Clock {
+  private time = 0
+  private next = 1
+  private readonly timers = new Map<number, { at: number; f: () => void }>()
+
+  now(): number {
+    return this.time
+  }
+  set(f: () => void, ms: number): number {
+    this.timers.set(this.next, { at: this.time + ms, f })
+    return this.next++
+  }
+  clear(timer: unknown): void {
+    this.timers.delete(timer as number)
+  }
+  /** Lets time pass and runs what falls due, in order. */
+  pass(ms: number): void {
+    const end = this.time + ms
+    for (;;) {
+      const due = [...this.timers].filter(([, t]) => t.at <= end).sort((a, b) => a[1].at - b[1].at)[0]
+      if (!due) break
+      this.timers.delete(due[0])
+      this.time = due[1].at
+      due[1].f()
+    }
+    this.time = end
+  }
+}
+
+/** The server's end of a WebSocket, for tests. */
+export class FakeSocket implements Socket {
+  onopen: (() => void) | null = null
+  onmessage: ((e: { data: unknown }) => void) | null = null
+  onclose: ((e: { code: number; reason: string }) => void) | null = null
+  closed = false
+  readonly sent: any[] = []
+
+  send(data: string): void {
+    this.sent.push(JSON.parse(data))
+  }
+  close(): void {
+    this.closed = true
+  }
+  accept(): void {
+    this.onopen?.()
+  }
+  say(frame: unknown): void {
+    this.onmessage?.({ data: typeof frame === 'string' ? frame : JSON.stringify(frame) })
+  }
+  drop(code = 1006): void {
+    this.onclose?.({ code, reason: '' })
+  }
+}

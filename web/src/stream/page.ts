@@ -1,0 +1,57 @@
+import { useCallback, useSyncExternalStore } from 'react'
+import type { Link, Socket } from './connection'
+import { Stream, type SessionView } from './stream'
+
+/** The page's one stream. */
+export const stream = new Stream({
+  open: () => {
+    const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:'
+    return new WebSocket(`${scheme}//${location.host}/api/v1/ws`) as unknown as Socket
+  },
+  storage: storageOrNull(),
+  newId,
+  schedule: (f) => {
+    // A hidden page paints no frames, but its title and lamp still follow.
+    if (document.hidden) setTimeout(f, 250)
+    else requestAnimationFrame(f)
+  },
+})
+
+function storageOrNull() {
+  try {
+    return window.localStorage
+  } catch {
+    return null
+  }
+}
+
+/** A unique name; `crypto.randomUUID` is missing where the page came over plain http. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
+}
+
+/** Starts the stream and keeps it honest: a page that slept distrusts its connection. */
+export function keepStream(): () => void {
+  const wake = () => {
+    if (!document.hidden) stream.wake()
+  }
+  stream.start()
+  document.addEventListener('visibilitychange', wake)
+  window.addEventListener('online', wake)
+  window.addEventListener('focus', wake)
+  return () => {
+    document.removeEventListener('visibilitychange', wake)
+    window.removeEventListener('online', wake)
+    window.removeEventListener('focus', wake)
+  }
+}
+
+export function useSessionView(id: string): SessionView {
+  const subscribe = useCallback((listener: () => void) => stream.subscribe(id, listener), [id])
+  return useSyncExternalStore(subscribe, () => stream.view(id))
+}
+
+export function useLink(): Link {
+  return useSyncExternalStore(stream.subscribeLink, stream.getLink)
+}

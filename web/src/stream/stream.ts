@@ -1,0 +1,302 @@
+import type { AnswerFrame, Content, NoticeFrame, ServerFrame } from '@/api/wire'
+import { emptyConversation, type Conversation, type PromptRow } from '@/conversation/model'
+import { blocksOf } from '@/conversation/normalise'
+import { reduce } from '@/conversation/reduce'
+import { snapshot, type Snapshot } from '@/conversation/rows'
+import { Connection, type Clock, type Link, type Socket } from './connection'
+import { Outbox, type Outgoing, type Storage } from './outbox'
+
+export interface Problem {
+  code: string
+  detail: string
+}
+
+/** What a view of a session is drawn from. */
+export interface SessionView extends Snapshot {
+  /** Prompts that are not on the server's disk yet. */
+  outgoing: PromptRow[]
+  /** Requests whose answer is under way. */
+  answering: ReadonlySet<string>
+  /** What the server last refused for this session. */
+  problem: Problem | null
+}
+
+interface Held {
+  conversation: Conversation
+  view: SessionView
+  listeners: Set<() => void>
+  subscribed: boolean
+  answers: Map<string, AnswerFrame>
+  problem: Problem | null
+  dirty: boolean
+}
+
+export interface StreamOptions {
+  open: () => Socket
+  storage: Storage | null
+  newId: () => string
+  /** Calls back once, soon: per animation frame in a visible page. */
+  schedule: (f: () => void) => void
+  clock?: Clock
+  random?: () => number
+}
+
+/** A message of more bytes is refused by the server, connection and all. */
+const maxMessageChars = 12 << 20
+
+/**
+ * The stream's store: the one connection, and the conversations that came
+ * through it. It lives outside React; views read it by `subscribe` and `view`,
+ * and are told once a frame however many events came.
+ */
+export class Stream {
+  private readonly o: StreamOptions
+  private readonly connection: Connection
+  private readonly outbox: Outbox
+  private readonly held = new Map<string, Held>()
+  private readonly noticeListeners = new Set<(n: NoticeFrame) => void>()
+  private readonly linkListeners = new Set<() => void>()
+  private link: Link = { status: 'idle' }
+  private scheduled = false
+
+  constructor(o: StreamOptions) {
+    this.o = o
+    this.outbox = new Outbox(o.storage)
+    this.connection = new Connection({
+      open: o.open,
+      clock: o.clock,
+      random: o.random,
+      onFrame: (f) => this.take(f),
+      onOpen: () => this.opened(),
+      onChange: (link) => {
+        this.link = link
+        for (const l of this.linkListeners) l()
+      },
+    })
+  }
+
+  start(): void {
+    this.connection.start()
+  }
+
+  /** Ends the connection and keeps what is known: the sign-in ended, and the user may come back. */
+  stop(): void {
+    this.connection.stop()
+  }
+
+  /** Ends the connection and forgets everyone's conversations: the user signed out. */
+  reset(): void {
+    this.connection.stop()
+    this.outbox.clear()
+    for (const h of this.held.values()) this.renew(h, emptyConversation())
+    this.flush()
+    this.held.clear()
+  }
+
+  wake(): void {
+    this.connection.wake()
+  }
+
+  // Reading.
+
+  readonly subscribeLink = (listener: () => void): (() => void) => {
+    this.linkListeners.add(listener)
+    return () => this.linkListeners.delete(listener)
+  }
+
+  readonly getLink = (): Link => this.link
+
+  onNotice(listener: (n: NoticeFrame) => void): () => void {
+    this.noticeListeners.add(listener)
+    return () => this.noticeListeners.delete(listener)
+  }
+
+  /** Tells when a session's view changes; while anyone listens, the server sends its events. */
+  subscribe(sessionId: string, listener: () => void): () => void {
+    const h = this.of(sessionId)
+    h.listeners.add(listener)
+    if (!h.subscribed) this.attach(sessionId, h)
+    return () => {
+      h.listeners.delete(listener)
+      if (h.listeners.size > 0 || !h.subscribed) return
+      h.subscribed = false
+      this.connection.send({ type: 'unsubscribe', session_id: sessionId })
+    }
+  }
+
+  view(sessionId: string): SessionView {
+    return this.of(sessionId).view
+  }
+
+  // Doing.
+
+  prompt(sessionId: string, content: Content): void {
+    const id = this.o.newId()
+    const o: Outgoing = { id, sessionId, content, status: 'sending' }
+    this.outbox.add(o)
+    this.post(o)
+    this.touch(sessionId)
+  }
+
+  /** Sends a failed prompt again, with the id it had: it cannot run twice. */
+  retry(id: string): void {
+    const o = this.outbox.change(id, { status: 'sending', problem: undefined })
+    if (!o) return
+    this.post(o)
+    this.touch(o.sessionId)
+  }
+
+  discard(id: string): void {
+    const o = this.outbox.remove(id)
+    if (o) this.touch(o.sessionId)
+  }
+
+  interrupt(sessionId: string): boolean {
+    return this.connection.send({ type: 'interrupt', session_id: sessionId })
+  }
+
+  set(sessionId: string, change: { model?: string; permission_mode?: string }): boolean {
+    return this.connection.send({ type: 'set', session_id: sessionId, ...change })
+  }
+
+  answer(sessionId: string, requestId: string, answer: Omit<AnswerFrame, 'type' | 'id' | 'session_id' | 'request_id'>): void {
+    const h = this.of(sessionId)
+    const frame: AnswerFrame = { type: 'answer', id: requestId, session_id: sessionId, request_id: requestId, ...answer }
+    h.answers.set(requestId, frame)
+    h.problem = null
+    this.connection.send(frame)
+    this.touch(sessionId)
+  }
+
+  clearProblem(sessionId: string): void {
+    this.of(sessionId).problem = null
+    this.touch(sessionId)
+  }
+
+  /** Asks for the session anew, after the server refused it. */
+  reattach(sessionId: string): void {
+    const h = this.of(sessionId)
+    h.problem = null
+    this.attach(sessionId, h)
+    this.touch(sessionId)
+  }
+
+  // What comes.
+
+  private opened(): void {
+    for (const [id, h] of this.held) if (h.listeners.size > 0) this.attach(id, h)
+    // The same id runs once, so all that has no answer can be said again.
+    for (const o of this.outbox.all()) if (o.status === 'sending') this.post(o)
+    for (const h of this.held.values()) for (const frame of h.answers.values()) this.connection.send(frame)
+  }
+
+  private take(frame: ServerFrame): void {
+    switch (frame.type) {
+      case 'event': {
+        const h = this.of(frame.session_id)
+        reduce(h.conversation, frame)
+        h.dirty = true
+        this.soon()
+        return
+      }
+      case 'ack':
+        return // the prompt itself comes as an event, and takes the outgoing one's place
+      case 'error':
+        return this.refused(frame)
+      case 'notice':
+        for (const l of this.noticeListeners) l(frame)
+        return
+      case 'hello':
+      case 'other':
+        return
+    }
+  }
+
+  private refused(frame: Extract<ServerFrame, { type: 'error' }>): void {
+    const problem = { code: frame.code, detail: frame.detail }
+    const o = frame.id === undefined ? undefined : this.outbox.change(frame.id, { status: 'failed', problem })
+    if (o) return this.touch(o.sessionId)
+    if (frame.session_id === undefined) return
+    const h = this.of(frame.session_id)
+    const named = frame.request_id ?? frame.id
+    const answers = named === undefined ? [...h.answers.keys()] : h.answers.has(named) ? [named] : []
+    for (const id of answers) {
+      h.answers.delete(id)
+      // Somebody answered on another device, or Claude asks no more.
+      if (frame.code === 'not_found' || frame.code === 'conflict') h.conversation.requests.delete(id)
+    }
+    h.problem = problem
+    this.touch(frame.session_id)
+  }
+
+  private post(o: Outgoing): void {
+    const size = typeof o.content === 'string' ? o.content.length : JSON.stringify(o.content).length
+    if (size > maxMessageChars) {
+      this.outbox.change(o.id, { status: 'failed', problem: { code: 'too_large', detail: '' } })
+      return
+    }
+    this.connection.send({ type: 'prompt', session_id: o.sessionId, id: o.id, content: o.content })
+  }
+
+  private attach(sessionId: string, h: Held): void {
+    h.subscribed = true
+    this.connection.send({ type: 'subscribe', session_id: sessionId, after: h.conversation.lastSeq })
+  }
+
+  private of(sessionId: string): Held {
+    let h = this.held.get(sessionId)
+    if (!h) {
+      const conversation = emptyConversation()
+      h = { conversation, view: emptyView, listeners: new Set(), subscribed: false, answers: new Map(), problem: null, dirty: false }
+      this.held.set(sessionId, h)
+      h.view = this.see(sessionId, h)
+    }
+    return h
+  }
+
+  private renew(h: Held, c: Conversation): void {
+    h.conversation = c
+    h.answers.clear()
+    h.problem = null
+    h.dirty = true
+  }
+
+  private touch(sessionId: string): void {
+    this.of(sessionId).dirty = true
+    this.soon()
+  }
+
+  private soon(): void {
+    if (this.scheduled) return
+    this.scheduled = true
+    this.o.schedule(() => this.flush())
+  }
+
+  private flush(): void {
+    this.scheduled = false
+    for (const [id, h] of this.held) {
+      if (!h.dirty) continue
+      h.dirty = false
+      h.view = this.see(id, h)
+      for (const l of h.listeners) l()
+    }
+  }
+
+  private see(sessionId: string, h: Held): SessionView {
+    const c = h.conversation
+    for (const o of this.outbox.of(sessionId)) if (c.rows.has(`p:${o.id}`)) this.outbox.remove(o.id)
+    for (const id of [...h.answers.keys()]) if (!c.requests.has(id)) h.answers.delete(id)
+    return {
+      ...snapshot(c, h.view),
+      outgoing: this.outbox.of(sessionId).map(rowOf),
+      answering: new Set(h.answers.keys()),
+      problem: h.problem,
+    }
+  }
+}
+
+function rowOf(o: Outgoing): PromptRow {
+  return { kind: 'prompt', key: `p:${o.id}`, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem }
+}
+
+const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null }

@@ -1,0 +1,33 @@
+import { useSyncExternalStore } from 'react'
+
+export type Theme = 'system' | 'light' | 'dark'
+
+export const themes: readonly Theme[] = ['system', 'light', 'dark']
+
+// The same key is read by public/theme.js, before the first paint.
+const key = 'carrel.theme'
+const listeners = new Set<() => void>()
+
+export function getTheme(): Theme {
+  const t = document.documentElement.dataset.theme
+  return t === 'light' || t === 'dark' ? t : 'system'
+}
+
+export function setTheme(theme: Theme): void {
+  try {
+    if (theme === 'system') localStorage.removeItem(key)
+    else localStorage.setItem(key, theme)
+  } catch {
+    // It holds until the page is closed, then.
+  }
+  if (theme === 'system') delete document.documentElement.dataset.theme
+  else document.documentElement.dataset.theme = theme
+  for (const l of listeners) l()
+}
+
+export function useTheme(): Theme {
+  return useSyncExternalStore((l) => {
+    listeners.add(l)
+    return () => listeners.delete(l)
+  }, getTheme)
+}

@@ -1,0 +1,61 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { brotliCompress, gzip } from 'node:zlib'
+import { paraglideVitePlugin } from '@inlang/paraglide-js'
+import tailwindcss from '@tailwindcss/vite'
+import react from '@vitejs/plugin-react'
+import type { Plugin } from 'vite'
+import { defineConfig } from 'vitest/config'
+
+// Where `npm run dev` finds the API: the real server, or `npm run mock`.
+const backend = process.env.CARREL_BACKEND ?? 'http://127.0.0.1:8420'
+
+/** Puts a compressed twin beside each file that gains by it; the server picks. */
+function compressed(): Plugin {
+  return {
+    name: 'carrel-compressed',
+    apply: 'build',
+    async writeBundle({ dir }) {
+      for (const name of await readdir(dir!, { recursive: true })) {
+        if (!/\.(js|css|svg|html|webmanifest)$/.test(name)) continue
+        const file = join(dir!, name)
+        const content = await readFile(file)
+        if (content.length < 1024) continue
+        await writeFile(`${file}.br`, await promisify(brotliCompress)(content))
+        await writeFile(`${file}.gz`, await promisify(gzip)(content, { level: 9 }))
+      }
+    },
+  }
+}
+
+export default defineConfig({
+  plugins: [
+    // Tests use what `npm run messages` compiled; the plugin's watcher would keep them from ending.
+    !process.env.VITEST &&
+      paraglideVitePlugin({
+        project: './project.inlang',
+        outdir: './src/i18n/paraglide',
+        strategy: ['globalVariable', 'baseLocale'],
+      }),
+    react(),
+    tailwindcss(),
+    compressed(),
+  ],
+  resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },
+  build: {
+    // Modern browsers only: light-dark() and dvh reach them as written.
+    target: ['chrome123', 'safari17.5', 'firefox128'],
+    // A strict content security policy forbids inline scripts and data: fonts.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: true,
+    chunkSizeWarningLimit: 900,
+  },
+  server: { proxy: { '/api': { target: backend, ws: true } } },
+  test: {
+    include: ['src/**/*.test.{ts,tsx}'],
+    environment: 'node',
+  },
+})
