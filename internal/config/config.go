@@ -42,7 +42,6 @@ type Config struct {
 	Pool    Pool    `koanf:"pool"`
 	Session Session `koanf:"session"`
 	OCI     OCI     `koanf:"oci"`
-	Storage Storage `koanf:"storage"`
 	Quota   Quota   `koanf:"quota"`
 	Egress  Egress  `koanf:"egress"`
 }
@@ -74,7 +73,8 @@ type Gateway struct {
 
 // Claude is about the Claude Code CLI.
 type Claude struct {
-	// The Claude Code CLI to run in instances. Empty: what is called claude in PATH.
+	// The Claude Code CLI to run in instances, a native program. Empty: the one that make run installed beside this
+	// program, else the one in PATH.
 	Path string `koanf:"path" path:"yes"`
 }
 
@@ -84,10 +84,11 @@ type Pool struct {
 	IdleTimeout time.Duration `koanf:"idle_timeout" default:"30m"`
 	// How often each instance is asked whether it is well.
 	HealthInterval time.Duration `koanf:"health_interval" default:"10s"`
-	// Most instances at one time; more wait. 0: no bound.
+	// Most instances at one time. Beyond it the longest unused one is ended for a new one; where all are in use, the new
+	// one is refused for the moment. 0: no bound.
 	MaxInstances int `koanf:"max_instances" default:"0"`
-	// Most Claude processes kept at one time, of all users; beyond it the longest unused are ended, and turns wait in line.
-	// One takes about 90 MB. 0: no bound.
+	// Most Claude processes kept at one time, of all users; beyond it the longest unused are ended, and resumed by their
+	// next prompt. One takes about 90 MB. 0: no bound.
 	MaxLiveSessions int `koanf:"max_live_sessions" default:"0"`
 }
 
@@ -105,13 +106,6 @@ type OCI struct {
 	Root string `koanf:"root" path:"yes"`
 	// First uid of the ranges that users get, 65536 each; a multiple of 65536.
 	UIDBase int64 `koanf:"uid_base" default:"1073741824"`
-}
-
-// Storage is about the limits of volumes.
-type Storage struct {
-	// How the storage limit is held: project (quota of the file system), btrfs, ext4 (an image each, on a loop device), none
-	// (limits are not held), or auto, the first of them that works here.
-	Driver string `koanf:"driver" default:"auto" accept:"auto project btrfs ext4 none"`
 }
 
 // Quota is what a new user gets. The fields are quota.Quota's, and convert to it.
@@ -142,7 +136,8 @@ func (q Quota) Limits() quota.Quota { return quota.Quota(q) }
 // Egress is about what instances may reach beside the model.
 type Egress struct {
 	// Hosts that instances may reach: example.org, *.example.org (below it), example.org:8443, or * for all. Addresses of
-	// private networks stay closed. Empty: none.
+	// private networks stay closed. They are added to the public forges and to the hosts that this machine's npm, go and
+	// apt are set up for.
 	Allow []string `koanf:"allow"`
 	// Hosts that they may not reach, in the same forms; it wins over egress.allow.
 	Deny []string `koanf:"deny"`
