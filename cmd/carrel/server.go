@@ -116,7 +116,10 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 		err = errors.Join(err, srv.Close())
 	}
 	if signalled == os.Interrupt {
-		s.pool.Stop()
+		// First in order, so that supervisors flush their journals; then whatever is left, with the other two processes.
+		if e := s.pool.Shutdown(end); e != nil {
+			log.Warn("end instances in order", "err", e)
+		}
 		err = errors.Join(err, s.keeper.Stop(end, keeper.StopRequest{Instances: true, Gateway: true}))
 	}
 	return err
