@@ -110,7 +110,6 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	log.Info("ending", "signal", signalled)
 	end, done := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
 	defer done()
-	cancel()
 	err = errors.Join(err, s.api.Close(end))
 	if e := srv.Shutdown(end); e != nil {
 		err = errors.Join(err, srv.Close())
@@ -122,6 +121,7 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 		}
 		err = errors.Join(err, s.keeper.Stop(end, keeper.StopRequest{Instances: true, Gateway: true}))
 	}
+	cancel()
 	return err
 }
 
