@@ -24,6 +24,15 @@ type request struct {
 	client  string // address of who asks
 	https   bool   // as the client sees it
 	err     error  // what a handler failed with, for the log
+	timed   bool   // the writing of the answer has a deadline
+}
+
+// writeTimeout bounds the writing of a JSON answer: who does not read it must not hold it.
+const writeTimeout = time.Minute
+
+// limitWriting gives the answer its deadline; wrap takes it off the connection again.
+func (q *request) limitWriting() {
+	q.timed = q.control.SetWriteDeadline(time.Now().Add(writeTimeout)) == nil
 }
 
 type requestKey struct{}
@@ -60,6 +69,9 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 			s.access(r, q, rec, began)
 		}()
 		next.ServeHTTP(rec, r)
+		if q.timed { // or it would end a later request on the same connection
+			_ = q.control.SetWriteDeadline(time.Time{}) // it could be set before
+		}
 	})
 }
 
@@ -93,6 +105,9 @@ func (s *Server) access(r *http.Request, q *request, rec *recorder, began time.T
 		attrs = append(attrs, slog.Int64("user_id", q.person.user.ID))
 	}
 	level := slog.LevelDebug
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		level = slog.LevelInfo
+	}
 	if q.err != nil {
 		attrs = append(attrs, slog.String("code", string(fault.CodeOf(q.err))), slog.Any("err", q.err))
 		level = slog.LevelInfo

@@ -37,6 +37,7 @@ func route[I, O any](s *Server, who policy, op huma.Operation, handle func(conte
 		ctx, cancel := context.WithTimeout(ctx, timeoutOf(&op))
 		defer cancel()
 		out, err := handle(ctx, in)
+		q.limitWriting()
 		if err != nil {
 			q.err = err
 			return nil, problem.Of(err, q.id)

@@ -45,8 +45,12 @@ func promptTitle(content json.RawMessage) string {
 // cleanTitle makes a title of a text from outside.
 func cleanTitle(s string) string { return cut(squeeze(s), maxTitleRunes) }
 
+// maxScanned bounds how much of a line is looked at for a title.
+const maxScanned = 32 << 10
+
 // squeeze leaves printable characters with single spaces between the words.
 func squeeze(s string) string {
+	s = s[:min(len(s), maxScanned)] // a letter that this cuts in two is dropped as invalid
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
