@@ -41,14 +41,21 @@ type Event struct {
 	Data []byte
 }
 
-// file is what we need of a file.
+// file is what we need of a file. Unlock lets another journal have it; closing alone would not, while a process that
+// was just forked still holds a copy of the descriptor.
 type file interface {
+	Unlock() error
 	ReadAt(p []byte, off int64) (int, error)
 	WriteAt(p []byte, off int64) (int, error)
 	Truncate(size int64) error
 	Sync() error
 	Close() error
 }
+
+type lockedFile struct{ *os.File }
+
+func (f lockedFile) Lock() error   { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+func (f lockedFile) Unlock() error { return syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
 // keepBuffer is the capacity up to which a buffer is kept for the next event.
 const keepBuffer = 256 << 10
@@ -70,11 +77,12 @@ type Journal struct {
 // Open opens a journal, making it if need be. What a crash left torn at its end is cut away. Every event that is
 // there is given to each, if it is not nil.
 func Open(path string, each func(Event)) (*Journal, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	opened, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	f := lockedFile{opened}
+	if err := f.Lock(); err != nil {
 		_ = f.Close() // nothing was written
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("open journal: %w", ErrLocked)
@@ -82,8 +90,8 @@ func Open(path string, each func(Event)) (*Journal, error) {
 		return nil, fmt.Errorf("lock journal: %w", err)
 	}
 	j := &Journal{file: f}
-	if err := j.load(f, path, each); err != nil {
-		_ = f.Close() // the first error tells
+	if err := j.load(opened, path, each); err != nil {
+		_ = errors.Join(f.Unlock(), f.Close()) // the first error tells
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	return j, nil
@@ -124,7 +132,10 @@ func (j *Journal) load(f *os.File, path string, each func(Event)) error {
 // Append writes an event, a JSON object on one line, and returns its number. Readers see it at once; it is safe from
 // a crash of this process, and from a crash of the machine after Sync. A failed Append, say on a full disk, has
 // changed nothing.
-func (j *Journal) Append(data []byte) (int64, error) {
+func (j *Journal) Append(data []byte) (int64, error) { return j.AppendAt(time.Now(), data) }
+
+// AppendAt is Append for an event of another time: one that is copied.
+func (j *Journal) AppendAt(at time.Time, data []byte) (int64, error) {
 	if len(data) == 0 || len(data) > MaxEventBytes || data[0] != '{' || bytes.IndexByte(data, '\n') >= 0 || !json.Valid(data) {
 		return 0, ErrNotEvent
 	}
@@ -140,7 +151,7 @@ func (j *Journal) Append(data []byte) (int64, error) {
 		j.torn = false
 	}
 	seq := j.last + 1
-	j.buf = format(j.buf[:0], Event{Seq: seq, At: time.Now(), Data: data})
+	j.buf = format(j.buf[:0], Event{Seq: seq, At: at, Data: data})
 	n := len(j.buf)
 	if _, err := j.file.WriteAt(j.buf, j.size); err != nil {
 		j.torn = j.file.Truncate(j.size) != nil // else it is tried again by the next Append
@@ -190,7 +201,7 @@ func (j *Journal) Close() error {
 	if j.torn {
 		_ = j.file.Truncate(j.size) // the next Open cuts it as well
 	}
-	return j.file.Close()
+	return errors.Join(j.file.Unlock(), j.file.Close())
 }
 
 func (j *Journal) wakeLocked() {

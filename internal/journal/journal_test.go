@@ -86,6 +86,12 @@ func TestAppendReadReopen(t *testing.T) {
 	if n, err := Last(path); n != 4 || err != nil {
 		t.Errorf("Last: got %d, %v", n, err)
 	}
+	// A process that is just being forked has a copy of the descriptor; the lock must not live on in it.
+	child, err := syscall.Dup(int(j.file.(lockedFile).Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(child)
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}

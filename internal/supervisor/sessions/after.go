@@ -51,7 +51,7 @@ func (s *session) afterStartLocked(r *run, exit process.Exit, said string) (reas
 		return s.againLocked()
 	case claude.Unknown(said) && s.meta.Ran && !s.guessed:
 		// Its transcript was removed.
-		s.guessed, s.meta.Ran = true, false
+		s.guessed, s.meta.Ran, s.meta.ForkOf = true, false, ""
 		return s.againLocked()
 	case claude.Unknown(said) && s.meta.ForkOf != "" && !s.meta.Ran:
 		s.complainLocked(fault.NotFound, "The conversation to copy was not found. It may have been deleted, or nothing was said in it yet.")
@@ -70,7 +70,7 @@ func (s *session) againLocked() (reason string) {
 		s.starts++
 	}
 	if s.ledger.state != protocol.StateStarting {
-		s.enterLocked(protocol.StateStarting, "")
+		_ = s.enterLocked(protocol.StateStarting, "") // it says itself when the disk is full
 	}
 	if err := s.startLocked(); err != nil {
 		var f *fault.Error

@@ -80,6 +80,7 @@ const (
 	reasonRestarted  = "restarted"   // the supervisor was started anew
 	reasonExited     = "exited"      // Claude ended by itself, without a turn
 	reasonNotStarted = "not_started" // Claude could not be started; prompts wait for the next try
+	reasonCopied     = "copied"      // all before belongs to the session that this one began as a copy of
 	reasonFailed     = "failed"      // Claude ended again and again: what was asked of it is given up
 )
 
@@ -163,7 +164,7 @@ func (l *ledger) processGone(reason string) {
 	switch reason {
 	case reasonClosed, reasonIdle:
 		l.endTurn()
-	case reasonFailed:
+	case reasonFailed, reasonCopied:
 		l.endTurn()
 		l.finish(func(*prompt) bool { return true })
 	default:

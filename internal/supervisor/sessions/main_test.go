@@ -40,6 +40,7 @@ type world struct {
 	dir   string
 	cfg   protocol.Config
 	table *process.Table
+	model *scriptedmodel.Model
 }
 
 // claudePath finds the real CLI. A test that cannot prove what it says fails.
@@ -64,7 +65,7 @@ func newWorld(t *testing.T) *world { return makeWorld(t, claudePath(t)) }
 
 func makeWorld(t *testing.T, claude string, env ...string) *world {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "carrel-") // a socket's path must be short
+	dir, err := os.MkdirTemp("", "carrel-sessions-") // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,8 @@ func makeWorld(t *testing.T, claude string, env ...string) *world {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- scriptedmodel.Serve(ctx, l, scriptedmodel.New(scriptedmodel.Options{})) }()
+	w.model = scriptedmodel.New(scriptedmodel.Options{})
+	go func() { served <- scriptedmodel.Serve(ctx, l, w.model) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-served; err != nil {
@@ -160,6 +162,16 @@ func (w *world) close(session string) {
 	if _, err := w.Close(w.ctx(), &protocol.SessionRequest{SessionID: session}); err != nil {
 		w.t.Fatalf("close: %v", err)
 	}
+}
+
+// history is how many messages the model was last sent with a prompt: how much Claude remembered.
+func (w *world) history(prompt string) (messages int) {
+	for _, r := range w.model.Requests() {
+		if strings.Contains(r.Prompt, prompt) {
+			messages = r.Messages
+		}
+	}
+	return messages
 }
 
 func (w *world) state(session string) string {

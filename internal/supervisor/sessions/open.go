@@ -100,20 +100,33 @@ func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest) error {
 			return err
 		}
 	}
-	source := ""
-	if req.ForkOf != "" {
-		source = s.ss.conversation(req.ForkOf)
+	from, letGo, err := s.ss.origin(req.ForkOf)
+	if err != nil {
+		return err
 	}
+	defer letGo()
 	if err := s.ss.takeSlot(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	err := s.beginLocked(req, source)
-	s.mu.Unlock()
-	if err != nil {
+	defer s.mu.Unlock()
+	if err := s.beginLocked(req, from); err != nil {
 		s.ss.giveSlot()
+		return err
 	}
-	return err
+	// The process has the slot now, and a hold on the journal: both are given back when it is gone for good.
+	s.users++
+	if s.last.Load() == 0 {
+		if err := s.copyLocked(from); err != nil {
+			s.ss.opt.Log.Error("copy a session's events", "session", s.id, "error", err) // Claude has them all the same
+		}
+	}
+	if err := s.enterLocked(protocol.StateStarting, ""); err != nil {
+		s.run.endLocked(reasonNotStarted) // nothing that it says could be kept
+		return err
+	}
+	s.saveLocked()
+	return nil
 }
 
 // live says whether there is a process that is to stay.
@@ -128,7 +141,7 @@ func (s *session) live() bool {
 }
 
 // beginLocked starts a process where there is none. When it fails, nothing has changed.
-func (s *session) beginLocked(req *protocol.OpenRequest, source string) error {
+func (s *session) beginLocked(req *protocol.OpenRequest, from origin) error {
 	if s.deleting {
 		return fault.New(fault.Conflict, "This session is being deleted.")
 	}
@@ -145,8 +158,8 @@ func (s *session) beginLocked(req *protocol.OpenRequest, source string) error {
 	if req.PermissionMode != "" {
 		s.meta.PermissionMode = req.PermissionMode
 	}
-	if s.last.Load() == 0 {
-		s.meta.ForkOf = source
+	if !s.meta.Ran && s.meta.ForkOf == "" {
+		s.meta.ForkOf = from.conversation
 	}
 	s.meta.Live = true
 	s.starts, s.guessed = 0, false
@@ -154,24 +167,8 @@ func (s *session) beginLocked(req *protocol.OpenRequest, source string) error {
 		s.meta = before
 		return err
 	}
-	s.users++ // released when the process is gone for good
 	s.touchLocked()
-	s.saveLocked()
-	s.enterLocked(protocol.StateStarting, "")
 	return nil
-}
-
-// conversation is the id under which the CLI has the history of a session, of ours or not.
-func (ss *Sessions) conversation(id string) string {
-	ss.mu.Lock()
-	s := ss.all[id]
-	ss.mu.Unlock()
-	if s == nil {
-		return id
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.meta.conversation(id)
 }
 
 // takeSlot takes one of the places for live sessions. When all are taken, the session that was idle the longest makes

@@ -107,5 +107,5 @@ func runQuick(dir, session, uuid string) {
 	fmt.Println(end)
 }
 
-// pretender is an instance with such a program for a CLI.
+// pretenderEnv makes an instance whose CLI is os.Args[0] use such a program.
 func pretenderEnv(kind string) string { return "CARREL_TEST_CLAUDE=" + kind }

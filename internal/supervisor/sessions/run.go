@@ -191,7 +191,7 @@ func (s *session) exited(r *run) {
 	reason := s.afterLocked(r)
 	if s.run == nil {
 		s.meta.Live = false
-		s.enterLocked(protocol.StateDormant, reason)
+		_ = s.enterLocked(protocol.StateDormant, reason) // it says itself when the disk is full
 		s.saveLocked()
 		s.releaseLocked()
 	}

@@ -75,9 +75,9 @@ func (s *session) takeUp() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.meta.Live = false
-	s.enterLocked(protocol.StateDormant, reasonRestarted)
+	err = s.enterLocked(protocol.StateDormant, reasonRestarted)
 	s.saveLocked()
-	return nil
+	return err
 }
 
 // hold keeps the journal open, and the ledger with it, until release.
@@ -102,15 +102,17 @@ func (s *session) hold() error {
 	return nil
 }
 
+// tokens is how most events by far begin.
+var tokens = []byte(`{"type":"stream_event"`)
+
 func (s *session) openLocked() error {
 	if err := os.MkdirAll(s.files.dir, 0o700); err != nil {
 		return err
 	}
 	l := newLedger()
-	tokens := []byte(`{"type":"stream_event"`)
 	j, err := journal.Open(s.files.journal(), func(e journal.Event) {
 		if bytes.HasPrefix(e.Data, tokens) {
-			return // most events by far, and none says anything to the ledger
+			return // none says anything to the ledger
 		}
 		if line, err := claude.Parse(e.Data); err == nil {
 			l.apply(e.Seq, line)
@@ -147,11 +149,13 @@ func (s *session) releaseLocked() {
 
 // dropLocked takes a session of which there is nothing off the list.
 func (s *session) dropLocked() {
-	s.gone = true
-	s.ss.forget(s)
+	// The folder first: once it is off the list, its id may be used again.
 	if err := os.RemoveAll(s.files.dir); err != nil {
 		s.ss.opt.Log.Warn("remove an empty session", "session", s.id, "error", err)
 	}
+	s.gone = true
+	s.info.Store(nil)
+	s.ss.forget(s)
 }
 
 // recordLocked journals an event of ours.
@@ -207,20 +211,22 @@ func (s *session) stateLocked() string {
 // settleLocked tells everyone when the state is another than before.
 func (s *session) settleLocked() {
 	if state := s.stateLocked(); state != s.ledger.state {
-		s.enterLocked(state, "")
+		_ = s.enterLocked(state, "") // it says itself when the disk is full
 	}
 }
 
-// enterLocked journals a state.
-func (s *session) enterLocked(state, reason string) {
+// enterLocked journals a state. It is entered also when that fails.
+func (s *session) enterLocked(state, reason string) error {
 	event := stateEvent{Type: protocol.EventState, State: state, Reason: reason}
-	if _, err := s.recordLocked(event); err != nil {
+	_, err := s.recordLocked(event)
+	if err != nil {
 		// The journal's word stays behind, but not ours: lists tell the truth.
 		s.ss.opt.Log.Error("journal a state", "session", s.id, "state", state, "error", err)
 		raw, _ := json.Marshal(event) // it was encoded a moment ago
 		s.ledger.applyOwn(s.last.Load(), "state", raw)
 	}
 	s.publishLocked()
+	return err
 }
 
 // complainLocked tells everyone what went wrong.
