@@ -121,7 +121,7 @@ func (s *session) ask(ctx context.Context, prompt string) (turn, error) {
 	}
 	t, err := follow(ctx, began, s.events)
 	if err != nil {
-		return t, fmt.Errorf("Carrel: %w", err)
+		return t, fmt.Errorf("follow Carrel: %w", err)
 	}
 	return t, nil
 }

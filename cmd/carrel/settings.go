@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -67,6 +66,3 @@ func self() (string, error) {
 func processLog(name string) *slog.Logger {
 	return newLog(os.Stderr, config.Log{Level: "info", Format: "text"}).With("process", name)
 }
-
-// background is for what must end in order although its context is over.
-func background(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }

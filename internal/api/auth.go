@@ -107,7 +107,7 @@ func caller(ctx context.Context) account.User { return requestOf(ctx).person.use
 
 // cookie makes the cookie for a secret, or one that removes it.
 func (q *request) cookie(secret string, expires time.Time) string {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // Secure follows how the browser came
 		Name: CookieName, Value: secret, Path: "/", HttpOnly: true, Secure: q.https, SameSite: http.SameSiteLaxMode,
 	}
 	if secret == "" {

@@ -55,7 +55,7 @@ func (r *rig) connect(path string, header http.Header) *client {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
-	ws, _, err := websocket.Dial(ctx, r.http.URL+Base+path, &websocket.DialOptions{HTTPHeader: header}) //nolint:bodyclose // the library does
+	ws, _, err := websocket.Dial(ctx, r.http.URL+Base+path, &websocket.DialOptions{HTTPHeader: header})
 	if err != nil {
 		r.t.Fatalf("dial %s: %v", path, err)
 	}

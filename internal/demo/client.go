@@ -67,7 +67,7 @@ func startServer(ctx context.Context, opt Options, dataDir string) (*server, err
 	go func() {
 		defer close(s.done)
 		_ = s.cmd.Wait() // how it ended is seen by who asked it to
-		w.Close()
+		_ = w.Close()    // ends the reader above
 	}()
 	select {
 	case s.code = <-code:

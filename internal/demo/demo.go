@@ -46,7 +46,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // a temporary folder
 	w := &walk{ctx: ctx, out: opt.Out}
 	w.say("Carrel's demo: two people, two desks, the real Claude CLI, a scripted model in the place of Anthropic's.")
 	w.server, err = startServer(ctx, opt, filepath.Join(dir, "data"))

@@ -181,7 +181,7 @@ func conversation(w *walk) error {
 		return err
 	}
 	start := time.Now()
-	answer, pieces, after, err := ask(w, w.ada, id, "p1", "[echo hello from a carrel]", after)
+	answer, _, after, err := ask(w, w.ada, id, "p1", "[echo hello from a carrel]", after)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,8 @@ func conversation(w *walk) error {
 	pid := i.Processes[0].PID
 	w.held("one Claude process is registered (pid %d inside)", pid)
 	start = time.Now()
-	if _, pieces, after, err = ask(w, w.ada, id, "p2", "[say 30]", after); err != nil {
+	_, pieces, after, err := ask(w, w.ada, id, "p2", "[say 30]", after)
+	if err != nil {
 		return err
 	}
 	if err := expect(pieces >= 10, "the answer came in %d pieces", pieces); err != nil {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -95,17 +94,6 @@ func setup(t testing.TB, far string, o Options) *bench {
 	b.outlet.Serve(l)
 	t.Cleanup(b.outlet.Close)
 	return b
-}
-
-func (b *bench) client(t testing.TB) *http.Client {
-	u, _ := url.Parse("http://egress")
-	tr := &http.Transport{
-		Proxy:           http.ProxyURL(u),
-		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, b.socket) },
-		TLSClientConfig: nil,
-	}
-	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr, Timeout: 20 * time.Second}
 }
 
 func dial(ctx context.Context, socket string) (net.Conn, error) {

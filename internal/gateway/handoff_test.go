@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -206,7 +205,7 @@ func FuzzOrder(f *testing.F) {
 	o := &orders{gateway: g}
 	f.Fuzz(func(t *testing.T, s string) {
 		if err := o.obey([]byte(s), nil); err == nil && !strings.Contains(strings.ToLower(s), "op") {
-			t.Fatal(fmt.Sprintf("%q was obeyed", s))
+			t.Fatalf("%q was obeyed", s)
 		}
 	})
 }

@@ -26,7 +26,7 @@ type DuplexCall[Req, Res any] struct {
 
 // OpenDuplex begins a call; it ends with ctx or with Close.
 func OpenDuplex[Req, Res any](ctx context.Context, c *Caller, procedure string) *DuplexCall[Req, Res] {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx) //nolint:gosec // Close calls it
 	cl := connect.NewClient[Req, Res](c.HTTP, c.base+procedure, ClientOptions())
 	return &DuplexCall[Req, Res]{stream: cl.CallBidiStream(ctx), cancel: cancel}
 }

@@ -397,7 +397,7 @@ func FuzzMessages(f *testing.F) {
 		m := New(Options{})
 		defer m.Close()
 		defer func() {
-			if r := recover(); r != nil && r != http.ErrAbortHandler {
+			if r := recover(); r != nil && r != any(http.ErrAbortHandler) {
 				panic(r)
 			}
 		}()

@@ -90,7 +90,7 @@ func (s *Service) takeOver(ctx context.Context, userID int64, found []protocol.T
 			}
 		}
 		if len(gone) > 0 {
-			_, err := tx.NewDelete().Table("sessions").Where("user_id = ? AND id IN (?)", userID, bun.In(gone)).Exec(ctx)
+			_, err := tx.NewDelete().Table("sessions").Where("user_id = ? AND id IN (?)", userID, bun.List(gone)).Exec(ctx)
 			if err != nil {
 				return fmt.Errorf("delete lost sessions: %w", err)
 			}

@@ -191,7 +191,7 @@ func (h *helper) start() (*running, error) {
 	run := &running{conn: conn, gone: make(chan struct{})}
 	if len(h.argv) == 0 {
 		h.wg.Go(func() {
-			defer run.Close()
+			defer func() { _ = run.Close() }()
 			if err := files.Serve(context.Background(), h.config, theirs, h.log); err != nil {
 				h.log.Warn("files in this process", "error", err)
 			}

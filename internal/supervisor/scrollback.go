@@ -3,6 +3,7 @@ package supervisor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -115,7 +116,7 @@ func (s *scrollback) follow(ctx context.Context, send func([]byte) error) error 
 	chunk := make([]byte, chunkBytes)
 	for {
 		n, err := s.next(ctx, r, chunk)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -61,7 +61,7 @@ func writeNew(root *os.Root, name, text string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Remove(temporary)
+	defer func() { _ = root.Remove(temporary) }() // gone already when it was renamed
 	_, err = f.WriteString(text)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err

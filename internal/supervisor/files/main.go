@@ -71,7 +71,7 @@ func Serve(ctx context.Context, c Config, conn *os.File, log *slog.Logger) error
 	if err != nil {
 		return fmt.Errorf("open workspace: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // it was only read
 	if err := workspace.Ensure(root, c.Name, c.Language); err != nil {
 		// A full disk is no reason not to show and to delete what fills it.
 		log.Warn("workspace is not complete", "error", err)
