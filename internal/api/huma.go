@@ -103,6 +103,7 @@ var schemaNames = map[reflect.Type]string{
 	reflect.TypeFor[fault.Field]():              "ProblemField",
 	reflect.TypeFor[protocol.CommandResponse](): "CommandResult",
 	reflect.TypeFor[socket.Hello]():             "ServerHello",
+	reflect.TypeFor[socket.Pong]():              "ServerPong",
 	reflect.TypeFor[socket.Event]():             "ServerEvent",
 	reflect.TypeFor[socket.Ack]():               "ServerAck",
 	reflect.TypeFor[socket.Error]():             "ServerError",

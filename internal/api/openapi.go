@@ -30,7 +30,7 @@ func (s *Server) document() error {
 	// What goes over the WebSockets is no operation's, but clients want its types.
 	var server []*huma.Schema
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[socket.Hello](), reflect.TypeFor[socket.Event](), reflect.TypeFor[socket.Ack](),
+		reflect.TypeFor[socket.Hello](), reflect.TypeFor[socket.Pong](), reflect.TypeFor[socket.Event](), reflect.TypeFor[socket.Ack](),
 		reflect.TypeFor[socket.Error](), reflect.TypeFor[socket.Notice](),
 	} {
 		server = append(server, schemas.Schema(t, true, ""))

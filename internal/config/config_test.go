@@ -152,7 +152,6 @@ server: {uid: 0}
 claude: 5
 log:
 oci: {uid_base: 1000, command: ""}
-storage: {driver: zfs}
 egress: {allow: "https://example.org/"}
 shutdown_timeout: 1m
 regsitration: open
@@ -177,7 +176,6 @@ regsitration: open
 		"oci.uid_base":               "65536",
 		"oci.command":                "empty",
 		"log.level":                  "(set by CARREL_LOG_LEVEL)",
-		"storage.driver":             "one of: auto, project",
 		"egress.allow":               "no URLs",
 		"shutdown_timeout":           "15s",
 		"session.idle_timeout":       "--session-idle-timeout",

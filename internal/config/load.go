@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -12,12 +13,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/knadh/koanf/maps"
 	yamlparser "github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -159,16 +162,9 @@ func fromEnviron(environ []string, faults *faults) layer {
 // written out (pool.idle_timeout: 30m).
 func fromFile(path string, required bool, faults *faults) layer {
 	l := layer{values: map[string]any{}, from: func(s Setting) string { return s.Name + " in " + path }}
-	info, err := os.Stat(path)
+	b, err := readFile(path, !required)
 	if errors.Is(err, fs.ErrNotExist) && !required {
 		return l
-	}
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFileBytes) {
-		err = errors.New("it is not a regular file of at most 1 MiB")
-	}
-	var b []byte
-	if err == nil {
-		b, err = os.ReadFile(path)
 	}
 	if err != nil {
 		faults.add(path, "cannot be read: %s", err)
@@ -176,6 +172,50 @@ func fromFile(path string, required bool, faults *faults) layer {
 	}
 	l.values = parseFile(path, b, faults)
 	return l
+}
+
+// readFile reads a file of settings. One that was found in the data folder must
+// be of root or of who starts Carrel, and theirs to change alone: the server can
+// make files in that folder, and a setting says what root will run.
+func readFile(path string, found bool) ([]byte, error) {
+	if found {
+		entry, err := os.Lstat(path) // it may be a link, which then must be theirs too
+		if err != nil {
+			return nil, err
+		}
+		if err := trusted(entry); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would be waited for
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxFileBytes {
+		return nil, errors.New("it is not a regular file of at most 1 MiB")
+	}
+	if found {
+		if err := trusted(info); err != nil {
+			return nil, err
+		}
+	}
+	return io.ReadAll(io.LimitReader(f, maxFileBytes))
+}
+
+func trusted(info fs.FileInfo) error {
+	me := os.Geteuid()
+	if owner := int(info.Sys().(*syscall.Stat_t).Uid); owner != 0 && owner != me {
+		return fmt.Errorf("it belongs to uid %d and Carrel is started by uid %d; if you trust what is in it: chown %d it", owner, me, me)
+	}
+	if info.Mode().IsRegular() && info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("others may write in it (mode %#o); if you trust what is in it: chmod 600 it", info.Mode().Perm())
+	}
+	return nil
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+)`)

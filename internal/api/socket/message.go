@@ -24,13 +24,14 @@ const (
 	typeInterrupt   = "interrupt"
 	typeAnswer      = "answer"
 	typeSet         = "set"
+	typePing        = "ping" // a page cannot see the protocol's own pings
 )
 
 // ClientMessage is one message of a client. Fields that it does not know are
 // passed over, so that a newer page can speak to an older server.
 type ClientMessage struct {
-	Type               string          `json:"type" enum:"subscribe,unsubscribe,prompt,interrupt,answer,set" doc:"What to do."`
-	SessionID          string          `json:"session_id" doc:"The session it is about."`
+	Type               string          `json:"type" enum:"subscribe,unsubscribe,prompt,interrupt,answer,set,ping" doc:"What to do."`
+	SessionID          string          `json:"session_id,omitempty" doc:"The session it is about; all but ping need one."`
 	ID                 string          `json:"id,omitempty" doc:"prompt: your own unique name of it; the same again runs nothing. Any message: what an error about it names."`
 	After              int64           `json:"after,omitempty" minimum:"0" doc:"subscribe: the last seq that was seen."`
 	Content            json.RawMessage `json:"content,omitempty" doc:"prompt: a text or Messages API content blocks."`
@@ -85,6 +86,8 @@ func decodeFault(err error) error {
 // check refuses a message that lacks what its type needs.
 func (m *ClientMessage) check() error {
 	switch m.Type {
+	case typePing:
+		return nil
 	case typeSubscribe, typeUnsubscribe, typePrompt, typeInterrupt, typeAnswer, typeSet:
 	case "":
 		return fault.InvalidField("type", "The message has no type.")

@@ -48,6 +48,8 @@ func (c *conn) handle(m ClientMessage) {
 	var err error
 	sessions, u := c.hub.cfg.Sessions, c.person.User
 	switch m.Type {
+	case typePing:
+		_ = c.send(Pong{Type: "pong"}) // fails only at the end
 	case typeSubscribe:
 		err = c.subscribe(m.SessionID, m.After)
 	case typeUnsubscribe:

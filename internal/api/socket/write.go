@@ -39,6 +39,10 @@ type (
 		Seq       int64  `json:"seq" doc:"Number of its carrel.prompt."`
 		Duplicate bool   `json:"duplicate" doc:"It was there already, and runs no second time."`
 	}
+	// Pong answers a ping.
+	Pong struct {
+		Type string `json:"type" enum:"pong" doc:"pong"`
+	}
 	// Error tells what became of a message that could not be done. The connection stays open.
 	Error struct {
 		Type      string        `json:"type" enum:"error" doc:"error"`

@@ -16,7 +16,7 @@ function sources(dir: string): string[] {
 }
 
 const code = sources(new URL('..', import.meta.url).pathname)
-const used = new Set(code.flatMap((text) => [...text.matchAll(/\bm\.([a-z_]+)\(/g)].map((x) => x[1]!)))
+const used = new Set(code.flatMap((text) => [...text.matchAll(/(?<![/\w])m\.([a-z_]+)\(/g)].map((x) => x[1]!)))
 
 const texts = (v: Message) => (typeof v === 'string' ? [v] : Object.values(v[0]!.match))
 const inputs = (v: Message) => [...new Set(texts(v).flatMap((t) => [...t.matchAll(/\{(\w+)\}/g)].map((x) => x[1]!)))].sort()
