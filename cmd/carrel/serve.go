@@ -57,11 +57,11 @@ func serve(cmd *cobra.Command, _ []string) error {
 		}
 		return fmt.Errorf("listen: %w", err)
 	}
-	if err := h.Prepare(); err != nil {
-		return err
-	}
 	lock, err := h.Lock()
 	if err != nil {
+		return err
+	}
+	if err := h.Prepare(); err != nil {
 		return err
 	}
 	if err := h.WriteSecrets(gatewaySecrets{APIKey: cfg.Gateway.APIKey.Reveal(), BaseURL: urlText(cfg)}); err != nil {

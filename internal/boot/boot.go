@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -49,7 +50,14 @@ type folder struct {
 	path     string
 	mode     os.FileMode
 	uid, gid int
+	// anyones is taken over from whoever made it. The others must be root's or their owner's: with a folder that
+	// another put in their place would come what is in it.
+	anyones bool
 }
+
+// longestSocket is below the state folder. The kernel has room for 107 bytes of
+// a socket's path.
+const longestSocket, maxSocketPath = "/instances/i-0123456789ab/sockets/gateway.sock", 107
 
 // Prepare makes the folders, or brings their owners and modes back.
 //
@@ -57,16 +65,19 @@ type folder struct {
 // but cannot put something else in the place of volumes or secrets, which the
 // keeper and the gateway trust.
 func (h House) Prepare() error {
+	if over := len(h.StateDir) + len(longestSocket) - maxSocketPath; over > 0 {
+		return fmt.Errorf("the path of the state folder, %s, is %d bytes too long for the sockets in it. Set state_dir to a shorter one", h.StateDir, over)
+	}
 	syscall.Umask(0o022)
 	folders := []folder{
-		{h.DataDir, 0o771 | os.ModeSticky, 0, h.ServerUID},
-		{filepath.Join(h.DataDir, "volumes"), 0o711, 0, 0},
-		{filepath.Join(h.DataDir, "workspaces"), 0o711, 0, 0},
-		{filepath.Join(h.DataDir, "secrets"), 0o700, h.GatewayUID, h.GatewayUID},
-		{filepath.Join(h.DataDir, "gateway"), 0o700, h.GatewayUID, h.GatewayUID},
-		{h.StateDir, 0o711, 0, 0},
-		{filepath.Join(h.StateDir, "instances"), 0o711, 0, 0},
-		{filepath.Join(h.StateDir, "gateway"), 0o711, h.GatewayUID, h.GatewayUID},
+		{path: h.DataDir, mode: 0o771 | os.ModeSticky, gid: h.ServerUID, anyones: true},
+		{path: filepath.Join(h.DataDir, "volumes"), mode: 0o711},
+		{path: filepath.Join(h.DataDir, "workspaces"), mode: 0o711},
+		{path: filepath.Join(h.DataDir, "secrets"), mode: 0o700, uid: h.GatewayUID, gid: h.GatewayUID},
+		{path: filepath.Join(h.DataDir, "gateway"), mode: 0o700, uid: h.GatewayUID, gid: h.GatewayUID},
+		{path: h.StateDir, mode: 0o711},
+		{path: filepath.Join(h.StateDir, "instances"), mode: 0o711},
+		{path: filepath.Join(h.StateDir, "gateway"), mode: 0o711, uid: h.GatewayUID, gid: h.GatewayUID},
 	}
 	for _, f := range folders {
 		if err := f.make(); err != nil {
@@ -76,23 +87,36 @@ func (h House) Prepare() error {
 	return nil
 }
 
+// make changes what it has opened, never what bears the name a moment later.
 func (f folder) make() error {
-	if err := os.MkdirAll(f.path, 0o755); err != nil {
+	notFolder := errors.New("it is a link or a file, and must be a folder")
+	switch err := os.MkdirAll(f.path, 0o755); {
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, fs.ErrExist):
+		return notFolder
+	case err != nil:
 		return err
 	}
-	fi, err := os.Lstat(f.path)
+	d, err := os.OpenFile(f.path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return notFolder
+	}
 	if err != nil {
 		return err
 	}
-	if !fi.IsDir() {
-		return errors.New("it is not a folder")
-	}
+	defer d.Close()
 	if AsRoot() {
-		if err := os.Lchown(f.path, f.uid, f.gid); err != nil {
+		fi, err := d.Stat()
+		if err != nil {
+			return err
+		}
+		if owner := int(fi.Sys().(*syscall.Stat_t).Uid); owner != 0 && owner != f.uid && !f.anyones {
+			return fmt.Errorf("it belongs to uid %d, who may have put anything in it. If you trust what is in it: chown -R %d:%d that folder", owner, f.uid, f.gid)
+		}
+		if err := d.Chown(f.uid, f.gid); err != nil {
 			return err
 		}
 	}
-	return os.Chmod(f.path, f.mode)
+	return d.Chmod(f.mode)
 }
 
 // WriteSecrets writes the gateway's settings where only the gateway can read
@@ -103,10 +127,7 @@ func (h House) WriteSecrets(settings any) error {
 		return fmt.Errorf("encode gateway's settings: %w", err)
 	}
 	path := filepath.Join(h.DataDir, "secrets", "gateway.json")
-	if have, err := os.ReadFile(path); err == nil && string(have) == string(b) {
-		return nil
-	}
-	// A file of its own name in a folder that the gateway can write: made anew, never followed.
+	// The gateway can write in this folder: what is in it is replaced, never opened.
 	making := path + ".new"
 	if err := os.Remove(making); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("write gateway's settings: %w", err)
@@ -203,6 +224,9 @@ func (h House) BecomeServer(args, env []string) error {
 	if err := h.DropToServer(); err != nil {
 		return err
 	}
+	// The flag is a thread's, and so is what an exec takes on.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up new privileges: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -18,10 +19,15 @@ func (h House) lockPath() string { return filepath.Join(h.DataDir, "server.lock"
 
 var wholeFile = unix.Flock_t{Type: unix.F_WRLCK}
 
-// Lock makes this process the only server of the data folder. One that is just
-// ending is waited for. The descriptor is meant to stay open, across an exec
-// too: the lock is the process's, and `carrel stop` learns the pid from it.
+// Lock makes this process the only server of the data folder, which is made when
+// it is missing. It comes before Prepare, which would change the folders under a
+// server that runs. One that is just ending is waited for. The descriptor is
+// meant to stay open, across an exec too: the lock is the process's, and `carrel
+// stop` learns the pid from it.
 func (h House) Lock() (fd int, err error) {
+	if err := os.MkdirAll(h.DataDir, 0o755); err != nil {
+		return 0, fmt.Errorf("make data folder: %w", err)
+	}
 	// Not an os.File: its finaliser would close the descriptor, and the lock with it.
 	fd, err = unix.Open(h.lockPath(), unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -62,6 +68,9 @@ func (h House) ServerPID() (int, error) {
 	if l.Type == unix.F_UNLCK {
 		return 0, nil
 	}
+	if l.Pid <= 0 {
+		return 0, errors.New("the server's lock is held by a process that the kernel does not name, as one of another container")
+	}
 	return int(l.Pid), nil
 }
 
@@ -77,6 +86,10 @@ func (h House) StopServer(ctx context.Context) (bool, error) {
 		return true, nil //nolint:nilerr // it has gone
 	}
 	defer unix.Close(fd)
+	// The pid may have become another's before it was opened; from here on it is this one.
+	if again, err := h.ServerPID(); err != nil || again != pid {
+		return true, err
+	}
 	for _, attempt := range []struct {
 		signal unix.Signal
 		wait   time.Duration
@@ -93,6 +106,9 @@ func (h House) StopServer(ctx context.Context) (bool, error) {
 			if n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
 				return true, nil
 			}
+		}
+		if ctx.Err() != nil {
+			return true, fmt.Errorf("wait for the server's end (pid %d): %w", pid, ctx.Err())
 		}
 	}
 	return true, fmt.Errorf("the server (pid %d) does not end", pid)

@@ -3,7 +3,6 @@ package keeper
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,9 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/carrel-dev/carrel/internal/gateway"
 	"github.com/carrel-dev/carrel/internal/inside"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/runtime/bare"
@@ -112,9 +108,10 @@ type keeper struct {
 	claude  string
 
 	mu         sync.Mutex
-	child      int  // guarded by mu: the gateway that this keeper started last
-	gatewayPID int  // guarded by mu: the one that is connected, 0 when none is
-	stopping   bool // guarded by mu
+	child      int       // guarded by mu: the gateway that this keeper started last
+	startedAt  time.Time // guarded by mu: when it did
+	gatewayPID int       // guarded by mu: the one that is connected, 0 when none is
+	stopping   bool      // guarded by mu
 }
 
 func (k *keeper) connected() int {
@@ -201,91 +198,6 @@ func (k *keeper) toolEnv() []string {
 		return env
 	}
 	return append(env, t.Env...)
-}
-
-func (k *keeper) dialGateway(ctx context.Context) (handoff, error) {
-	h, err := gateway.DialHandoff(ctx, filepath.Join(k.config.StateDir, "gateway", gateway.HandoffSocket))
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err != nil {
-		k.gatewayPID = 0
-		return nil, err
-	}
-	k.gatewayPID = h.PeerPID()
-	return h, nil
-}
-
-// launchGateway starts the gateway as its own user, in a session of its own,
-// unless the one that was started last is still coming up. It inherits the
-// working folder, and no secret: those it reads itself.
-func (k *keeper) launchGateway() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.stopping {
-		return nil
-	}
-	if k.child > 0 {
-		// It may outlive this keeper, so nobody waits for it but here.
-		if pid, err := unix.Wait4(k.child, nil, unix.WNOHANG, nil); err == nil && pid == 0 {
-			return nil
-		}
-		k.child = 0
-	}
-	log, err := os.OpenFile(filepath.Join(k.config.StateDir, "gateway.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("open log: %w", err)
-	}
-	defer log.Close()
-	// The path of the program may lead through folders that the gateway's user cannot enter.
-	cmd := exec.Command("/proc/self/exe", "gateway")
-	cmd.Args[0] = "carrel"
-	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", GatewayEnv + "=" + string(k.config.Gateway)}
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if os.Getuid() == 0 {
-		id := uint32(k.config.GatewayUID)
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: id, Gid: id, Groups: []uint32{}}
-	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start gateway: %w", err)
-	}
-	k.child = cmd.Process.Pid
-	k.log.Info("gateway started", "pid", k.child)
-	return cmd.Process.Release()
-}
-
-// endGateway ends the gateway in an orderly way, then by force; no other is
-// started.
-func (k *keeper) endGateway() {
-	k.mu.Lock()
-	k.stopping = true
-	pids := map[int]bool{k.child: true, k.gatewayPID: true} // two where one of an earlier keeper's answers
-	k.mu.Unlock()
-	for pid := range pids {
-		if pid > 1 {
-			endProcess(pid)
-		}
-	}
-}
-
-func endProcess(pid int) {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return
-	}
-	defer unix.Close(fd)
-	for _, sig := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
-		if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil {
-			return
-		}
-		deadline := time.Now().Add(3 * time.Second)
-		for time.Now().Before(deadline) {
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
-			if n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
-				return
-			}
-		}
-	}
 }
 
 // claudeVersion reads the version from the package that the CLI came in;

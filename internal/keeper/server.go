@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/rpc"
 	"github.com/carrel-dev/carrel/internal/runtime"
 )
@@ -86,7 +87,8 @@ func (s *server) told(what, id string, userID int64, start time.Time, err error)
 	log.Info("keeper did")
 }
 
-// destroyAll destroys every instance, four at a time.
+// destroyAll destroys every instance, four at a time; one that fails holds up no
+// other.
 func destroyAll(ctx context.Context, rt runtime.Runtime) error {
 	handles, err := rt.List(ctx)
 	if err != nil {
@@ -94,15 +96,17 @@ func destroyAll(ctx context.Context, rt runtime.Runtime) error {
 	}
 	var g errgroup.Group
 	g.SetLimit(4)
-	for _, h := range handles {
+	errs := make([]error, len(handles))
+	for i, h := range handles {
 		g.Go(func() error {
-			if err := rt.Destroy(ctx, h.Spec.ID); err != nil {
-				return fmt.Errorf("destroy %s: %w", h.Spec.ID, err)
+			err := rt.Destroy(ctx, h.Spec.ID)
+			if err != nil && !errors.Is(err, fault.NotFoundError) { // else: the server was faster
+				errs[i] = fmt.Errorf("destroy %s: %w", h.Spec.ID, err)
 			}
 			return nil
 		})
 	}
-	return g.Wait()
+	return errors.Join(g.Wait(), errors.Join(errs...))
 }
 
 // peers accepts only connections of root and of one uid, whatever the socket's

@@ -86,19 +86,15 @@ func (s *sockets) run(ctx context.Context) {
 			delete(s.open, id)
 		}
 	}()
-	const patience = 20 * time.Millisecond
 	for ctx.Err() == nil {
-		h, err := s.dial(ctx)
-		if err == nil {
+		wait := 20 * time.Millisecond
+		if h, err := s.dial(ctx); err == nil {
 			err = s.tell(ctx, h)
 			h.Close()
 			if ctx.Err() == nil {
 				s.log.Warn("the gateway went away", "err", err)
 			}
-			continue
-		}
-		wait := patience
-		if err := s.launch(); err != nil {
+		} else if err := s.launch(); err != nil {
 			s.log.Error("start gateway", "err", err)
 			wait = time.Second
 		}

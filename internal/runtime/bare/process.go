@@ -47,7 +47,8 @@ func marked(id string) ([]int, error) {
 	return pids, nil
 }
 
-// endMarked asks all processes to end, then kills until none is found.
+// endMarked asks all processes to end, then kills until none is found twice: one
+// that is just in an exec shows no environment for a moment.
 func endMarked(ctx context.Context, id string) error {
 	pids, err := marked(id)
 	if err != nil {
@@ -57,10 +58,15 @@ func endMarked(ctx context.Context, id string) error {
 		_ = syscall.Kill(pid, syscall.SIGTERM) // it may be gone
 	}
 	kill := time.Now().Add(2 * time.Second)
-	for {
+	for none := 0; ; {
 		pids, err := marked(id)
-		if err != nil || len(pids) == 0 {
+		if err != nil {
 			return err
+		}
+		if none++; len(pids) > 0 {
+			none = 0
+		} else if none == 2 {
+			return nil
 		}
 		if time.Now().After(kill) {
 			for _, pid := range pids {

@@ -86,11 +86,16 @@ const makingPrefix, goingPrefix = ".making-", ".going-"
 
 // Add makes an instance's folder with its record in it, both at once. An id
 // that is there is an error.
-func (r Root) Add(h runtime.Handle) error {
+func (r Root) Add(h runtime.Handle) (err error) {
 	making := filepath.Join(string(r), makingPrefix+h.Spec.ID)
 	if err := os.Mkdir(making, 0o711); err != nil {
 		return fmt.Errorf("make instance folder: %w", err)
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(making))
+		}
+	}()
 	if err := os.Chmod(making, 0o711); err != nil { // whatever the umask is
 		return fmt.Errorf("make instance folder: %w", err)
 	}

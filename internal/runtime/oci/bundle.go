@@ -8,11 +8,9 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
-
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Ids inside, and where things stand inside. The person is uid 1000; the
@@ -43,9 +41,9 @@ func (r *Runtime) bundleSpec(spec runtime.Spec, p paths, uidBase uint32) (*specs
 	if err != nil {
 		return nil, fmt.Errorf("encode supervisor's settings: %w", err)
 	}
-	var nofile unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &nofile); err != nil {
-		return nil, fmt.Errorf("read limit of open files: %w", err)
+	each, err := rlimits(spec.Limits)
+	if err != nil {
+		return nil, err
 	}
 	s := &specs.Spec{
 		Version:  "1.0.2",
@@ -60,12 +58,7 @@ func (r *Runtime) bundleSpec(spec runtime.Spec, p paths, uidBase uint32) (*specs
 			Capabilities: &specs.LinuxCapabilities{
 				Bounding: capabilities, Effective: capabilities, Permitted: capabilities,
 			},
-			Rlimits: []specs.POSIXRlimit{
-				{Type: "RLIMIT_CORE"},
-				// runc 1.1.5 cannot raise it in a user namespace.
-				{Type: "RLIMIT_NOFILE", Soft: min(nofile.Max, 65536), Hard: min(nofile.Max, 65536)},
-				{Type: "RLIMIT_FSIZE", Soft: uint64(spec.Limits.StorageBytes), Hard: uint64(spec.Limits.StorageBytes)},
-			},
+			Rlimits: each,
 		},
 		Mounts: r.mounts(spec, p),
 		Linux: &specs.Linux{
@@ -160,7 +153,7 @@ func resources(l runtime.Limits) *specs.LinuxResources {
 		Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}},
 		CPU:     &specs.LinuxCPU{Quota: &quota, Period: ptr(uint64(period)), Shares: ptr(uint64(1024))},
 		Memory:  &specs.LinuxMemory{Limit: &l.MemoryBytes, Swap: &l.MemoryBytes},
-		Pids:    &specs.LinuxPids{Limit: &l.PIDs},
+		Pids:    pidsLimit(l),
 	}
 }
 

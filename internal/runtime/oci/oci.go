@@ -404,6 +404,9 @@ func (r *Runtime) Resize(ctx context.Context, id string, l runtime.Limits) error
 	if err := r.runc.Update(ctx, id, resources(l)); err != nil {
 		return fmt.Errorf("update limits: %w", err)
 	}
+	if err := r.changeRlimits(id, l); err != nil {
+		r.opt.Log.Warn("limits of processes rise at the next start of the instance", "instance_id", id, "err", err)
+	}
 	// Growing a mounted file system takes CAP_SYS_RESOURCE, which root in a container may lack.
 	// The volume then grows when the instance is next made.
 	if err := r.growMounted(ctx, r.paths(id, h.Spec.UserID), l.StorageBytes); err != nil {

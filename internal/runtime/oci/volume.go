@@ -78,7 +78,7 @@ func (r *Runtime) makeImage(ctx context.Context, l runtime.Limits, image string)
 		return fmt.Errorf("make volume: %w", err)
 	}
 	// 16 MiB of journal suffice; small volumes get what mkfs thinks right.
-	args := []string{"-q", "-F", "-N", strconv.FormatInt(l.Inodes, 10), "-m", strconv.Itoa(reservedPercent),
+	args := []string{"-q", "-F", "-N", strconv.FormatInt(inodes(l), 10), "-m", strconv.Itoa(reservedPercent),
 		"-E", "lazy_itable_init=1,lazy_journal_init=1,nodiscard"}
 	if l.StorageBytes >= 512<<20 {
 		args = append(args, "-J", "size=16")
@@ -91,6 +91,11 @@ func (r *Runtime) makeImage(ctx context.Context, l runtime.Limits, image string)
 	}
 	return nil
 }
+
+// inodes are those of a new image. Each takes 256 bytes of it for good: more of
+// them than one for every 2 KiB would leave little room for what is in files,
+// and mkfs refuses what leaves none.
+func inodes(l runtime.Limits) int64 { return min(l.Inodes, l.StorageBytes/2048) }
 
 // growImage grows an image that is not mounted. It is never made smaller: a
 // smaller limit would have to fit what is in it.

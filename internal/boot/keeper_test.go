@@ -1,0 +1,164 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/keeper"
+)
+
+// status waits until a keeper of this pid answers.
+func status(t *testing.T, h House, pid int) keeper.Status {
+	t.Helper()
+	c := keeper.NewClient(h.StateDir, "bare")
+	defer c.Close()
+	deadline := time.Now().Add(patience)
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		st, err := c.Status(ctx)
+		cancel()
+		if err == nil && st.PID == pid {
+			return *st
+		}
+		if time.Now().After(deadline) {
+			log, _ := os.ReadFile(filepath.Join(h.StateDir, "keeper.log"))
+			t.Fatalf("no keeper %d within %s: %+v, %v\n%s", pid, patience, st, err, log)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// The keeper is the real one; with the runtime bare it needs nothing.
+func TestEnsureKeeper(t *testing.T) {
+	needRoot(t)
+	h := prepared(t)
+	config := keeper.Config{Version: "1", DataDir: h.DataDir, StateDir: h.StateDir, Runtime: "bare", ServerUID: serverUID, GatewayUID: gatewayUID, Gateway: []byte("{}")}
+	first, err := h.EnsureKeeper(t.Context(), config)
+	if err != nil || first == 0 {
+		t.Fatalf("the first: pid %d, %v", first, err)
+	}
+	reaped := make(chan struct{})
+	go func() { defer close(reaped); reap(first) }()
+	t.Cleanup(func() { // whatever happened
+		c := keeper.NewClient(h.StateDir, "bare")
+		defer c.Close()
+		_ = c.Stop(context.Background(), keeper.StopRequest{Instances: true, Gateway: true})
+		<-reaped
+	})
+	st := status(t, h, first)
+	if st.Version != "1" || st.Runtime != "bare" || st.Fingerprint == "" {
+		t.Errorf("status %+v", st)
+	}
+	if again, err := h.EnsureKeeper(t.Context(), config); err != nil || again != 0 {
+		t.Errorf("the same settings: pid %d, %v; want that one is there", again, err)
+	}
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", first))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for v := range strings.SplitSeq(strings.TrimSuffix(string(environ), "\x00"), "\x00") {
+		if name, _, _ := strings.Cut(v, "="); name != "PATH" && name != KeeperEnv {
+			t.Errorf("the keeper has %q in its environment", v)
+		}
+	}
+
+	config.Version = "2"
+	second, err := h.EnsureKeeper(t.Context(), config)
+	if err != nil || second == 0 {
+		t.Fatalf("other settings: pid %d, %v; want another keeper", second, err)
+	}
+	<-reaped
+	reaped = make(chan struct{})
+	go func() { defer close(reaped); reap(second) }()
+	if other := status(t, h, second); other.Version != "2" || other.Fingerprint == st.Fingerprint {
+		t.Errorf("status %+v; want another version and fingerprint", other)
+	}
+
+	tired, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := h.AwaitKeeperGone(tired); err == nil {
+		t.Error("the keeper is said to be gone while it runs")
+	}
+	c := keeper.NewClient(h.StateDir, "bare")
+	defer c.Close()
+	if err := c.Stop(t.Context(), keeper.StopRequest{Gateway: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.AwaitKeeperGone(t.Context()); err != nil {
+		t.Errorf("after its end: %v", err)
+	}
+	// A keeper that was killed leaves its socket; it is nobody's.
+	third, err := h.EnsureKeeper(t.Context(), config)
+	if err != nil || third == 0 {
+		t.Fatalf("after a stop: pid %d, %v", third, err)
+	}
+	<-reaped
+	status(t, h, third)
+	if err := syscall.Kill(third, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	reap(third)
+	fourth, err := h.EnsureKeeper(t.Context(), config)
+	if err != nil || fourth == 0 {
+		t.Fatalf("after a kill: pid %d, %v", fourth, err)
+	}
+	reaped = make(chan struct{})
+	go func() { defer close(reaped); reap(fourth) }()
+	status(t, h, fourth)
+}
+
+func reap(pid int) {
+	for {
+		if _, err := syscall.Wait4(pid, nil, 0, nil); !errors.Is(err, syscall.EINTR) {
+			return
+		}
+	}
+}
+
+func TestFindClaude(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "bin", "carrel")
+	t.Setenv("PATH", filepath.Join(dir, "path"))
+	for _, d := range []string{"bin", "path"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put := func(path, content string) string {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	want := func(what, configured, want string) {
+		t.Helper()
+		if got := FindClaude(configured, program); got != want {
+			t.Errorf("%s: found %q; want %q", what, got, want)
+		}
+	}
+	if _, err := os.Stat("/opt/carrel/claude"); err != nil {
+		want("nothing there", "", "")
+	}
+	want("what is configured is taken as it is", "/not/there", "/not/there")
+	inPath := put(filepath.Join(dir, "path", "claude"), "#!/bin/sh\n")
+	want("a script in PATH would not run inside", "", "")
+	put(inPath, "\x7fELF and more")
+	want("a native one in PATH", "", inPath)
+	beside := filepath.Join(dir, "bin", "claude")
+	if err := os.Symlink(inPath+"-1.2.3", beside); err != nil {
+		t.Fatal(err)
+	}
+	want("a link to nothing beside the program", "", inPath)
+	put(inPath+"-1.2.3", "\x7fELF")
+	want("a link beside the program is followed, for what is shown inside", "", inPath+"-1.2.3")
+	put(inPath+"-1.2.3", "\x7fE")
+	want("a file too short", "", inPath)
+}
