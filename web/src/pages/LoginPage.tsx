@@ -40,7 +40,7 @@ export function LoginPage() {
           {m.login_do()}
         </Button>
         {config && config.registration !== 'closed' && (
-          <Link to="/register" className="self-center py-2 text-minor text-info underline underline-offset-2">
+          <Link to="/register" className="inline-flex min-h-11 items-center self-center text-minor text-info underline underline-offset-2 desk:min-h-9">
             {config.registration === 'open' ? m.register_link() : m.register_link_invited()}
           </Link>
         )}

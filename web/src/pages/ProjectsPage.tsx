@@ -67,7 +67,7 @@ function ProjectLine({ project, onStart, onDelete }: { project: Project; onStart
         <p className="truncate font-strong">{project.name}</p>
         <p className="truncate text-minor text-muted tabular">{[m.sessions_count({ count }), ago(project.modified_at, now)].join(' · ')}</p>
       </div>
-      <Button onClick={onStart}>
+      <Button onClick={onStart} className="min-w-11">
         <span className="max-desk:hidden">{m.session_new()}</span>
         <Icon name="plus" size={16} className="desk:hidden" />
         <span className="sr-only desk:hidden">{m.session_new()}</span>

@@ -50,7 +50,7 @@ export function RegisterPage() {
         <Button type="submit" look="primary" busy={register.isPending}>
           {m.register_do()}
         </Button>
-        <Link to="/login" className="self-center py-2 text-minor text-info underline underline-offset-2">
+        <Link to="/login" className="inline-flex min-h-11 items-center self-center text-minor text-info underline underline-offset-2 desk:min-h-9">
           {m.login_link()}
         </Link>
       </form>

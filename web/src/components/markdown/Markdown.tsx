@@ -1,6 +1,7 @@
 import type { Token, Tokens } from 'marked'
 import { memo, useRef, type ReactNode } from 'react'
 import { CodeBlock } from '@/components/code/CodeBlock'
+import { m } from '@/i18n/paraglide/messages.js'
 import { nothingParsed, parse, safeHref, type Parsed } from './blocks'
 
 /**
@@ -67,7 +68,7 @@ function blocks(tokens: Token[]): ReactNode {
 function list(t: Tokens.List): ReactNode {
   const items = t.items.map((item, i) => (
     <li key={i} className={item.task ? 'task' : undefined}>
-      {item.task && <input type="checkbox" checked={item.checked ?? false} readOnly disabled className="me-1.5 align-[-0.1em]" />}
+      {item.task && <input type="checkbox" checked={item.checked ?? false} aria-label={item.checked ? m.task_done() : m.task_open()} readOnly disabled className="me-1.5 align-[-0.1em]" />}
       {blocks(item.tokens.filter((x) => x.type !== 'checkbox'))}
     </li>
   ))

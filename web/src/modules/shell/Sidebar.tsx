@@ -14,8 +14,8 @@ import { ScriptedBanner } from './Scripted'
 export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; className: string }) {
   return (
     <nav aria-label={m.sessions()} className={`${className} min-h-0 flex-col bg-page desk:border-r`}>
-      <div className="flex items-center gap-2 px-4 pt-3 pb-2">
-        <Link to="/" className="flex flex-1 items-center gap-2 text-title font-strong">
+      <div className="flex items-center gap-2 px-4 pt-1 pb-1 desk:pt-3 desk:pb-2">
+        <Link to="/" className="flex min-h-11 flex-1 items-center gap-2 text-title font-strong desk:min-h-0">
           <span className="text-accent">
             <Lamp light="running" size={20} />
           </span>

@@ -25,7 +25,7 @@ export function PermissionCard({ request, cwd, busy, answer }: CardProps) {
             </span>
           )}
         </h3>
-        <Why request={request} cwd={cwd} />
+        <Why request={request} cwd={cwd} shown={[command, face.patch && face.object]} />
       </div>
       <div className="scroller mx-4 my-2 min-h-0 rounded-control border bg-surface">
         {command !== undefined ? (
@@ -89,10 +89,11 @@ function title(tool: string, displayName: string): string {
   return m.ask_tool({ tool: displayName })
 }
 
-function Why({ request, cwd }: Pick<CardProps, 'request' | 'cwd'>) {
+/** Why Claude asks; what the card shows anyway is not said twice. */
+function Why({ request, cwd, shown }: Pick<CardProps, 'request' | 'cwd'> & { shown: (string | undefined)[] }) {
   const lines = [
     request.agentId !== undefined && m.ask_subagent(),
-    request.description !== undefined && request.description !== str(request.input.command) && request.description,
+    request.description !== undefined && !shown.includes(request.description) && request.description,
     request.reason,
     request.blockedPath !== undefined && m.ask_path({ path: shortPath(request.blockedPath, cwd) }),
   ].filter((l): l is string => typeof l === 'string' && l !== '')
