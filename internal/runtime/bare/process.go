@@ -117,18 +117,21 @@ func (r *Runtime) Usage(_ context.Context, id string) (runtime.Usage, error) {
 
 // processUsage reads CPU seconds and resident bytes; zeros when the process is gone.
 func processUsage(pid int) (cpuSeconds float64, rssBytes int64) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	dir := filepath.Join("/proc", strconv.Itoa(pid))
+	// In nanoseconds, where /proc/<pid>/stat counts hundredths of a second: a supervisor takes less than one.
+	if b, err := os.ReadFile(filepath.Join(dir, "schedstat")); err == nil {
+		if ran, _, ok := strings.Cut(string(b), " "); ok {
+			ns, _ := strconv.ParseFloat(ran, 64)
+			cpuSeconds = ns / 1e9
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "statm"))
 	if err != nil {
 		return 0, 0
 	}
-	_, rest, ok := strings.Cut(string(b), ") ") // the name may hold anything
-	f := strings.Fields(rest)
-	if !ok || len(f) < 22 {
-		return 0, 0
+	if f := strings.Fields(string(b)); len(f) > 1 {
+		pages, _ := strconv.ParseInt(f[1], 10, 64)
+		rssBytes = pages * int64(os.Getpagesize())
 	}
-	const ticks = 100 // USER_HZ, the same on every Linux that Go runs on
-	utime, _ := strconv.ParseFloat(f[11], 64)
-	stime, _ := strconv.ParseFloat(f[12], 64)
-	pages, _ := strconv.ParseInt(f[21], 10, 64)
-	return (utime + stime) / ticks, pages * int64(os.Getpagesize())
+	return cpuSeconds, rssBytes
 }
