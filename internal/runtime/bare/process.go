@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/runtime"
 )
@@ -117,15 +119,13 @@ func (r *Runtime) Usage(_ context.Context, id string) (runtime.Usage, error) {
 
 // processUsage reads CPU seconds and resident bytes; zeros when the process is gone.
 func processUsage(pid int) (cpuSeconds float64, rssBytes int64) {
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	// In nanoseconds, where /proc/<pid>/stat counts hundredths of a second: a supervisor takes less than one.
-	if b, err := os.ReadFile(filepath.Join(dir, "schedstat")); err == nil {
-		if ran, _, ok := strings.Cut(string(b), " "); ok {
-			ns, _ := strconv.ParseFloat(ran, 64)
-			cpuSeconds = ns / 1e9
-		}
+	// The process's own clock counts nanoseconds, /proc/<pid>/stat hundredths of a second: a supervisor takes less than one.
+	const processClock = 2 // of clock_getcpuclockid(3): the time of all threads
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid)<<3|processClock, &t); err == nil {
+		cpuSeconds = time.Duration(t.Nano()).Seconds()
 	}
-	b, err := os.ReadFile(filepath.Join(dir, "statm"))
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
 	if err != nil {
 		return 0, 0
 	}
