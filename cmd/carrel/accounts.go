@@ -43,7 +43,6 @@ func withAccounts(cmd *cobra.Command, f func(context.Context, *account.Service) 
 }
 
 func userCommand() *cobra.Command {
-	user := &cobra.Command{Use: "user", Short: "Manage people"}
 	var n account.NewUser
 	var fromStdin bool
 	add := &cobra.Command{
@@ -72,8 +71,7 @@ func userCommand() *cobra.Command {
 	add.Flags().StringVar(&n.Language, "language", "en", "en or zh-CN")
 	add.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input, up to the first line's end")
 	dataFlags(add)
-	user.AddCommand(add)
-	return user
+	return group("user", "Manage people", add)
 }
 
 // readPassword asks on the terminal, twice, or reads one line.
@@ -108,7 +106,6 @@ func readPassword(cmd *cobra.Command, fromStdin bool) (string, error) {
 }
 
 func tokenCommand() *cobra.Command {
-	token := &cobra.Command{Use: "token", Short: "Manage API tokens"}
 	var user, name string
 	create := &cobra.Command{
 		Use:   "create",
@@ -135,6 +132,5 @@ func tokenCommand() *cobra.Command {
 	create.Flags().StringVar(&user, "user", "", "name of the user")
 	create.Flags().StringVar(&name, "name", "command line", "what the token is for")
 	dataFlags(create)
-	token.AddCommand(create)
-	return token
+	return group("token", "Manage API tokens", create)
 }

@@ -42,10 +42,13 @@ func doctorCommand() *cobra.Command {
 					failed++
 				}
 			}
-			if failed > 0 {
-				return fmt.Errorf("%d things are missing", failed)
+			switch failed {
+			case 0:
+				return nil
+			case 1:
+				return errors.New("one thing is missing")
 			}
-			return nil
+			return fmt.Errorf("%d things are missing", failed)
 		},
 	}
 	cmd.Flags().String("config", "", "file of settings; carrel.yaml in the data folder when it is not given")

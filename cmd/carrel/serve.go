@@ -105,7 +105,7 @@ func keeperConfig(c config.Config, h boot.House) (keeper.Config, error) {
 	if err != nil {
 		return keeper.Config{}, err
 	}
-	gateway, err := json.Marshal(gatewayProcess{RunDir: h.StateDir + "/gateway", ToolsFile: keeper.ToolsFile(h.StateDir), ServerUID: c.Server.UID,
+	gateway, err := json.Marshal(gatewayProcess{RunDir: h.StateDir + "/gateway", ToolsFile: keeper.ToolsFile(h.StateDir), ServerUID: h.ServerUID,
 		Version: version, Allow: c.Egress.Allow, Deny: c.Egress.Deny})
 	if err != nil {
 		return keeper.Config{}, fmt.Errorf("encode gateway's settings: %w", err)
@@ -116,7 +116,7 @@ func keeperConfig(c config.Config, h boot.House) (keeper.Config, error) {
 	}
 	return keeper.Config{
 		Version: build, DataDir: h.DataDir, StateDir: h.StateDir, Runtime: c.Runtime, OCICommand: c.OCI.Command, OCIRoot: c.OCI.Root,
-		UIDBase: uint32(c.OCI.UIDBase), Carrel: carrel, Claude: boot.FindClaude(c.Claude.Path, carrel), ServerUID: c.Server.UID, GatewayUID: c.Gateway.UID,
+		UIDBase: uint32(c.OCI.UIDBase), Carrel: carrel, Claude: boot.FindClaude(c.Claude.Path, carrel), ServerUID: h.ServerUID, GatewayUID: h.GatewayUID,
 		Gateway: gateway, ToolsEnv: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")},
 	}, nil
 }

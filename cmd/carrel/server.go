@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -75,7 +76,7 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if in.keeperPID > 0 {
-		reap(in.keeperPID, log)
+		reap(in.keeperPID, cfg.StateDir, log)
 	}
 
 	s, err := assemble(ctx, cfg, in, log)
@@ -127,7 +128,7 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 
 // reap waits for the keeper that `carrel serve` started before it became this
 // process: it is a child of ours, and would stay a zombie. It may outlive us.
-func reap(pid int, log *slog.Logger) {
+func reap(pid int, stateDir string, log *slog.Logger) {
 	p, err := os.FindProcess(pid)
 	if err != nil {
 		return
@@ -135,7 +136,7 @@ func reap(pid int, log *slog.Logger) {
 	go func() {
 		state, err := p.Wait()
 		if err == nil {
-			log.Warn("the keeper has ended; running instances go on", "state", state.String())
+			log.Warn("the keeper has ended; running instances go on", "state", state.String(), "why", filepath.Join(stateDir, "keeper.log"))
 		}
 	}()
 }

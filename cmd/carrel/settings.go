@@ -46,7 +46,11 @@ func house(c config.Config) boot.House {
 	if state == "" {
 		state = boot.StateDirFor(c.DataDir)
 	}
-	return boot.House{DataDir: c.DataDir, StateDir: state, ServerUID: c.Server.UID, GatewayUID: c.Gateway.UID}
+	h := boot.House{DataDir: c.DataDir, StateDir: state, ServerUID: c.Server.UID, GatewayUID: c.Gateway.UID}
+	if !boot.AsRoot() { // then all processes are of one user
+		h.ServerUID, h.GatewayUID = os.Getuid(), os.Getuid()
+	}
+	return h
 }
 
 // self is this program's file, for the keeper to show inside instances.

@@ -37,6 +37,13 @@ func stopCommand() *cobra.Command {
 			if err := h.AwaitKeeperGone(ctx); err != nil {
 				return err
 			}
+			// A keeper that was killed ends nothing.
+			if keeper.EndGateway(ctx, h.StateDir, h.GatewayUID) {
+				stopped = true
+			}
+			if left := keeper.Instances(h.StateDir); left > 0 {
+				return fmt.Errorf("%d instances are left, and no keeper to end them. Start Carrel again, which finds them, and end it by Ctrl-C or `carrel stop`", left)
+			}
 			text := "Carrel has ended."
 			if !stopped {
 				text = "No Carrel was running on " + h.DataDir + "."

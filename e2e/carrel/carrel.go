@@ -253,6 +253,18 @@ type Person struct {
 // Setup makes the first administrator.
 func (s *Server) Setup(name string) *Person {
 	s.t.Helper()
+	s.AwaitSetupCode()
+	p := s.person(name)
+	if res := p.Do("POST", "/setup", map[string]any{"setup_code": s.SetupCode, "username": name, "password": p.Password}, nil); res.StatusCode/100 != 2 {
+		s.t.Fatalf("set-up: %s %s", res.Status, res.Text)
+	}
+	p.Login()
+	return p
+}
+
+// AwaitSetupCode returns the code that the server prints while it has no account.
+func (s *Server) AwaitSetupCode() string {
+	s.t.Helper()
 	if s.SetupCode == "" {
 		select {
 		case s.SetupCode = <-s.out.code:
@@ -260,12 +272,7 @@ func (s *Server) Setup(name string) *Person {
 			s.t.Fatalf("the server printed no set-up code:\n%s", s.out)
 		}
 	}
-	p := s.person(name)
-	if res := p.Do("POST", "/setup", map[string]any{"setup_code": s.SetupCode, "username": name, "password": p.Password}, nil); res.StatusCode/100 != 2 {
-		s.t.Fatalf("set-up: %s %s", res.Status, res.Text)
-	}
-	p.Login()
-	return p
+	return s.SetupCode
 }
 
 // Add makes a user and signs them in.
@@ -321,6 +328,15 @@ func (r Response) Code() string {
 // into takes a JSON answer.
 func (p *Person) Do(method, path string, body, into any) Response {
 	p.s.t.Helper()
+	res, err := p.Try(method, path, body, into)
+	if err != nil {
+		p.s.t.Fatal(err)
+	}
+	return res
+}
+
+// Try is Do for goroutines other than the test's own, which may not end it.
+func (p *Person) Try(method, path string, body, into any) (Response, error) {
 	var r io.Reader
 	contentType := "application/json"
 	switch b := body.(type) {
@@ -330,13 +346,13 @@ func (p *Person) Do(method, path string, body, into any) Response {
 	default:
 		j, err := json.Marshal(b)
 		if err != nil {
-			p.s.t.Fatal(err)
+			return Response{}, err
 		}
 		r = bytes.NewReader(j)
 	}
 	req, err := http.NewRequest(method, p.s.URL+"/api/v1"+path, r)
 	if err != nil {
-		p.s.t.Fatal(err)
+		return Response{}, err
 	}
 	if r != nil {
 		req.Header.Set("Content-Type", contentType)
@@ -348,19 +364,19 @@ func (p *Person) Do(method, path string, body, into any) Response {
 	}
 	res, err := p.client.Do(req)
 	if err != nil {
-		p.s.t.Fatalf("%s %s: %v", method, path, err)
+		return Response{}, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		p.s.t.Fatalf("%s %s: read answer: %v", method, path, err)
+		return Response{}, fmt.Errorf("%s %s: read answer: %w", method, path, err)
 	}
 	if into != nil && res.StatusCode/100 == 2 {
 		if err := json.Unmarshal(b, into); err != nil {
-			p.s.t.Fatalf("%s %s: %v in %s", method, path, err, b)
+			return Response{}, fmt.Errorf("%s %s: %w in %s", method, path, err, b)
 		}
 	}
-	return Response{res, string(b)}
+	return Response{res, string(b)}, nil
 }
 
 // Must is Do with a status that has to come.

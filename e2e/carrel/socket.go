@@ -65,6 +65,17 @@ type Socket struct {
 // Dial connects as the person, from our own origin.
 func (p *Person) Dial() *Socket {
 	p.s.t.Helper()
+	conn := p.Connect("/ws")
+	life, stop := context.WithCancel(context.Background())
+	s := &Socket{t: p.s.t, conn: conn, stop: stop, news: make(chan struct{}, 1)}
+	s.wg.Go(func() { s.read(life) })
+	p.s.t.Cleanup(s.Close)
+	return s
+}
+
+// Connect opens a WebSocket of the API, which the caller closes.
+func (p *Person) Connect(path string) *websocket.Conn {
+	p.s.t.Helper()
 	header := http.Header{}
 	options := &websocket.DialOptions{HTTPHeader: header, HTTPClient: p.client}
 	if p.Token != "" {
@@ -76,16 +87,12 @@ func (p *Person) Dial() *Socket {
 	defer cancel()
 	// The client's own timeout would cut the connection.
 	options.HTTPClient = &http.Client{Jar: p.client.Jar}
-	conn, res, err := websocket.Dial(ctx, strings.Replace(p.s.URL, "http", "ws", 1)+"/api/v1/ws", options)
+	conn, res, err := websocket.Dial(ctx, strings.Replace(p.s.URL, "http", "ws", 1)+"/api/v1"+path, options) //nolint:bodyclose // the library's: "you never need to close the body yourself"
 	if err != nil {
 		p.s.t.Fatalf("dial WebSocket: %v %v", err, res)
 	}
 	conn.SetReadLimit(64 << 20)
-	life, stop := context.WithCancel(context.Background())
-	s := &Socket{t: p.s.t, conn: conn, stop: stop, news: make(chan struct{}, 1)}
-	s.wg.Go(func() { s.read(life) })
-	p.s.t.Cleanup(s.Close)
-	return s
+	return conn
 }
 
 func (s *Socket) read(ctx context.Context) {

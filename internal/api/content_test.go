@@ -60,7 +60,7 @@ func TestContent(t *testing.T) {
 		t.Errorf("two ranges: got %d %q; want the whole", p.status, p.body)
 	}
 	p = r.do(call{method: "GET", path: at("temp/ä b.txt"), as: "ana", header: map[string]string{"Range": "bytes=9-"}})
-	if p.status != 400 || p.code(t) != "invalid" {
+	if p.status != 416 || p.code(t) != "range_not_satisfiable" {
 		t.Errorf("a range that is not there: got %d %s", p.status, p.body)
 	}
 	if p = r.do(call{method: "GET", path: at("temp"), as: "ana"}); p.status != 409 {

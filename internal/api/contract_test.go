@@ -184,7 +184,6 @@ func TestBadBodies(t *testing.T) {
 		{"path that leaves", "GET", "/files?path=../../etc/passwd", "", "", 400, "invalid", "query.path"},
 		{"absolute path", "GET", "/files/content?path=/etc/passwd", "", "", 400, "invalid", "query.path"},
 		{"zero byte", "GET", "/files/content?path=a%00b", "", "", 400, "invalid", "query.path"},
-		{"line break", "DELETE", "/files?path=a%0Ab", "", "", 400, "invalid", "query.path"},
 		{"not UTF-8", "GET", "/files/content?path=a%FF", "", "", 400, "invalid", "query.path"},
 		{"no path", "PUT", "/files/content", "x", "", 400, "invalid", "query.path"},
 		{"two paths", "GET", "/files/content?path=a&path=b", "", "", 400, "invalid", "query.path"},

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/carrel-dev/carrel/internal/account"
@@ -26,13 +25,9 @@ const (
 )
 
 // checkPath refuses a path before anything is asked with it. Inside it is
-// resolved again, where it counts.
+// resolved again, where it counts; there, too, a new name is kept to what can
+// be shown, while one that a program left may hold anything.
 func checkPath(u account.User, location, p string) error {
-	for _, r := range p {
-		if unicode.IsControl(r) {
-			return fault.InvalidField(location, "The path holds a control character.")
-		}
-	}
 	if !utf8.ValidString(p) {
 		return fault.InvalidField(location, "The path is not UTF-8.")
 	}
@@ -90,6 +85,8 @@ func decodeInside[T any](res *http.Response) (T, error) {
 	return out, nil
 }
 
+const rangeText = "The file has no such range. Ask for one within its size, or for all of it."
+
 // insideProblem is nil for an answer that went well, and else the fault that it tells of.
 func insideProblem(res *http.Response) error {
 	if res.StatusCode >= 200 && res.StatusCode < 300 || res.StatusCode == http.StatusNotModified {
@@ -110,7 +107,7 @@ func insideProblem(res *http.Response) error {
 	case http.StatusPreconditionFailed:
 		return fault.New(fault.PreconditionFailed, "The file was changed by something else since you loaded it. Load it again.")
 	case http.StatusRequestedRangeNotSatisfiable:
-		return fault.InvalidField("header.Range", "The file has no such range.")
+		return &fault.Error{Code: fault.RangeNotSatisfiable, Detail: rangeText, Fields: []fault.Field{{Location: "header.Range", Message: rangeText}}}
 	}
 	return strangeAnswer(res.StatusCode, err)
 }

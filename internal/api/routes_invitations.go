@@ -11,7 +11,7 @@ import (
 )
 
 type invitationInput struct {
-	Body struct {
+	Body *struct { // left out: all as it is without
 		Role      string     `json:"role,omitempty" enum:"admin,moderator,user" default:"user" doc:"Role of the account it makes; at most one's own."`
 		ExpiresAt *time.Time `json:"expires_at,omitempty" doc:"When it stops to count; in 7 days, if left out."`
 	} `nameHint:"NewInvitation"`
@@ -35,8 +35,11 @@ func (s *Server) registerInvitations() {
 	route(s, moderators, huma.Operation{Method: http.MethodPost, Path: "/invitations", Summary: "Invite somebody", DefaultStatus: http.StatusCreated,
 		Description: "It serves once; the secret is shown once."},
 		func(ctx context.Context, in *invitationInput) (*body[NewInvitationSecret], error) {
-			n := account.NewInvitation{By: caller(ctx).ID, Role: in.Body.Role}
-			set(&n.ExpiresAt, in.Body.ExpiresAt)
+			n := account.NewInvitation{By: caller(ctx).ID, Role: account.RoleUser}
+			if b := in.Body; b != nil {
+				n.Role = b.Role
+				set(&n.ExpiresAt, b.ExpiresAt)
+			}
 			i, secret, err := s.deps.Accounts.Invite(ctx, n)
 			if err != nil {
 				return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -13,7 +14,7 @@ import (
 )
 
 type newTerminalInput struct {
-	Body struct {
+	Body *struct { // left out: all as it is without
 		Project string   `json:"project,omitempty" maxLength:"255" example:"thesis" doc:"Project to begin in; the home, if left out."`
 		Argv    []string `json:"argv,omitempty" maxItems:"1000" doc:"What to run; a login shell, if left out."`
 		Cols    uint16   `json:"cols,omitempty" minimum:"1" maximum:"1000" default:"80" doc:"Columns of the window."`
@@ -29,12 +30,15 @@ func (s *Server) registerTerminals() {
 			if err != nil {
 				return nil, err
 			}
-			return listOf(all, ""), nil // a handful at most: one page
+			return pageOfTerminals(all, in)
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/terminals", Summary: "Open a terminal", DefaultStatus: http.StatusCreated},
 		func(ctx context.Context, in *newTerminalInput) (*body[protocol.Terminal], error) {
-			b := in.Body
-			t, err := desk.OpenTerminal(ctx, caller(ctx).ID, &protocol.OpenTerminalRequest{Project: b.Project, Argv: b.Argv, Cols: b.Cols, Rows: b.Rows})
+			r := &protocol.OpenTerminalRequest{}
+			if b := in.Body; b != nil {
+				r = &protocol.OpenTerminalRequest{Project: b.Project, Argv: b.Argv, Cols: b.Cols, Rows: b.Rows}
+			}
+			t, err := desk.OpenTerminal(ctx, caller(ctx).ID, r)
 			if err != nil {
 				return nil, err
 			}
@@ -49,6 +53,23 @@ func (s *Server) registerTerminals() {
 		func(ctx context.Context, in *idInput) (*nothing, error) {
 			return nil, desk.CloseTerminal(ctx, caller(ctx).ID, in.ID)
 		})
+}
+
+// pageOfTerminals cuts a page out of all, in order of opening; the cursor is the last one's time.
+func pageOfTerminals(all []protocol.Terminal, in *Page) (*body[List[protocol.Terminal]], error) {
+	if in.Cursor != "" {
+		after, err := strconv.ParseInt(in.Cursor, 10, 64)
+		if err != nil {
+			return nil, fault.InvalidField("query.cursor", "The cursor is not one that this list gave.")
+		}
+		all = slices.DeleteFunc(all, func(t protocol.Terminal) bool { return t.CreatedAt.UnixNano() <= after })
+	}
+	next := ""
+	if len(all) > in.Limit {
+		all = all[:in.Limit]
+		next = strconv.FormatInt(all[in.Limit-1].CreatedAt.UnixNano(), 10)
+	}
+	return listOf(all, next), nil
 }
 
 // attach joins a terminal. That there is none is said before the upgrade, as a problem that a client can read.

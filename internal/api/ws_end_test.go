@@ -133,17 +133,3 @@ func TestShutdownClosesConnections(t *testing.T) {
 		t.Errorf("a connection to a server that stops: got %d; want 503", p.status)
 	}
 }
-
-func TestConnectionsOfOneUserAreBounded(t *testing.T) {
-	r := newRig(t)
-	for range 64 {
-		r.dial("ana")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), readTimeout)
-	defer cancel()
-	_, res, err := websocket.Dial(ctx, r.http.URL+Base+"/ws", &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + r.tokens["ana"]}}})
-	if err == nil || res == nil || res.StatusCode != 429 {
-		t.Errorf("got %v, %v; want 429", res, err)
-	}
-	r.dial("bob")
-}

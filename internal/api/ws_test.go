@@ -179,8 +179,8 @@ func TestSubscribe(t *testing.T) {
 func TestManySessionsOnOneConnection(t *testing.T) {
 	r := newRig(t)
 	c := r.dial("ana")
-	const n = 64
-	for i := range n + 1 {
+	const n = 200
+	for i := range n {
 		r.sessions.make(r.users["ana"].ID, sid(i))
 	}
 	for i := range n {
@@ -195,16 +195,6 @@ func TestManySessionsOnOneConnection(t *testing.T) {
 		}
 		last[f.SessionID] = f.Seq
 	}
-	c.send(`{"type":"subscribe","session_id":%q}`, sid(n))
-	c.fails("quota_exceeded")
-	c.send(`{"type":"unsubscribe","session_id":%q}`, sid(0))
-	// Its lane is another, so wait for the effect.
-	eventually(t, "room for another subscription", func() (bool, string) {
-		c.send(`{"type":"subscribe","session_id":%q}`, sid(n))
-		r.sessions.emit(sid(n), 1, 10)
-		f := c.next()
-		return f.Type == "event" && f.SessionID == sid(n), fmt.Sprint(f)
-	})
 }
 
 func TestTurns(t *testing.T) {

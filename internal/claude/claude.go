@@ -109,19 +109,24 @@ const (
 	defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
 
+// Variables are what a CLI needs to speak to the gateway, whoever starts it.
+func Variables(gateway string) []string {
+	return []string{
+		"ANTHROPIC_UNIX_SOCKET=" + gateway,
+		"ANTHROPIC_BASE_URL=" + baseURL,
+		"ANTHROPIC_API_KEY=" + placeholder,
+		"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
+		"DISABLE_AUTOUPDATER=1",
+		"DISABLE_TELEMETRY=1",
+	}
+}
+
 // Environ is the environment, each name once.
 func (e Environment) Environ() []string {
 	env := append([]string{"PATH=" + defaultPath, "LANG=C.UTF-8"}, e.Base...)
-	env = append(env,
-		"HOME="+e.Home, "USER="+e.User, "LOGNAME="+e.User,
-		"ANTHROPIC_UNIX_SOCKET="+e.Gateway,
-		"ANTHROPIC_BASE_URL="+baseURL,
-		"ANTHROPIC_API_KEY="+placeholder,
-		"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
-		"CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS=1", // the CLI's own word for when it is idle
-		"DISABLE_AUTOUPDATER=1",
-		"DISABLE_TELEMETRY=1",
-	)
+	env = append(env, "HOME="+e.Home, "USER="+e.User, "LOGNAME="+e.User)
+	env = append(env, Variables(e.Gateway)...)
+	env = append(env, "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS=1") // the CLI's own word for when it is idle
 	takeUp := "CLAUDE_CODE_RESUME_INTERRUPTED_TURN="
 	if e.TakeUp {
 		env = append(env, takeUp+"1")

@@ -50,7 +50,9 @@ func startServer(ctx context.Context, opt Options, dataDir string) (*server, err
 		return nil, fmt.Errorf("start server: %w", err)
 	}
 	code := make(chan string, 1)
+	scanned := make(chan struct{})
 	go func() {
+		defer close(scanned)
 		scan := bufio.NewScanner(r)
 		for scan.Scan() {
 			if s.printed.Len() < 1<<20 {
@@ -63,11 +65,13 @@ func startServer(ctx context.Context, opt Options, dataDir string) (*server, err
 				}
 			}
 		}
+		_, _ = io.Copy(io.Discard, r) // a line too long ended the scan; the server must not stand still for it
 	}()
 	go func() {
 		defer close(s.done)
 		_ = s.cmd.Wait() // how it ended is seen by who asked it to
 		_ = w.Close()    // ends the reader above
+		<-scanned
 	}()
 	select {
 	case s.code = <-code:

@@ -91,7 +91,7 @@ func contains(text, part string) error {
 
 func cut(s string) string {
 	if len(s) > 300 {
-		return s[:300] + "…"
+		return strings.ToValidUTF8(s[:300], "") + "…"
 	}
 	return s
 }

@@ -26,6 +26,7 @@ const (
 	RateLimited         Code = "rate_limited"
 	TooLarge            Code = "too_large"
 	PreconditionFailed  Code = "precondition_failed"
+	RangeNotSatisfiable Code = "range_not_satisfiable"
 	SlowConsumer        Code = "slow_consumer"
 	InstanceUnavailable Code = "instance_unavailable"
 	RuntimeUnavailable  Code = "runtime_unavailable"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"path/filepath"
 
@@ -15,6 +16,15 @@ import (
 
 // SocketPath is where the keeper of a state folder listens.
 func SocketPath(stateDir string) string { return filepath.Join(stateDir, "keeper.sock") }
+
+// Instances counts the instances of a state folder, also where no keeper runs.
+func Instances(stateDir string) int {
+	handles, err := instancedir.At(stateDir).List(slog.New(slog.DiscardHandler))
+	if err != nil { // there is no such folder, or it is not ours to see
+		return 0
+	}
+	return len(handles)
+}
 
 // Client asks the keeper; it is the server's runtime.Runtime. Supervisors it
 // dials itself, by their sockets' modes.

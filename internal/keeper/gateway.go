@@ -110,6 +110,19 @@ func (k *keeper) endGateway() {
 	}
 }
 
+// EndGateway ends the gateway of a state folder whose keeper has gone, and tells
+// whether there was one.
+func EndGateway(ctx context.Context, stateDir string, gatewayUID int) bool {
+	k := &keeper{config: Config{StateDir: stateDir, GatewayUID: gatewayUID}}
+	h, err := k.dialGateway(ctx)
+	if err != nil {
+		return false
+	}
+	_ = h.Close() // its process is what counts
+	k.endGateway()
+	return true
+}
+
 // isGateway tells whether a process runs as the gateway's user.
 func (k *keeper) isGateway(pid int) bool {
 	want := k.config.GatewayUID

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	osruntime "runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -56,7 +57,8 @@ func Main(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer held.Close()
+	// Given up by this process's end and not before: who waits for the lock, as `carrel stop` does, waits for that.
+	defer osruntime.KeepAlive(held)
 	// The gateway inherits this as its working folder: it may not be able to walk the way to it.
 	if err := os.Chdir(c.DataDir); err != nil {
 		return fmt.Errorf("enter data folder: %w", err)
@@ -77,7 +79,11 @@ func Main(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	wg.Go(func() { k.sockets.run(ctx) })
 	wg.Go(func() { k.askTools(ctx) })
-	f, err := instancedir.Listen(SocketPath(c.StateDir), os.Getuid(), c.ServerUID, 0o660)
+	group := c.ServerUID
+	if os.Getuid() != 0 { // then all processes are of one user
+		group = os.Getgid()
+	}
+	f, err := instancedir.Listen(SocketPath(c.StateDir), os.Getuid(), group, 0o660)
 	if err != nil {
 		return err
 	}

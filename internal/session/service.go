@@ -40,8 +40,8 @@ type Options struct {
 // Bounds. They are generous for people and keep one user from wearing out the server.
 const (
 	maxSessions      = 10_000           // of one user in the catalogue
-	maxSubscriptions = 256              // of one user at one time, waits for events included
-	maxWatches       = 64               // connections of one user
+	maxSubscriptions = 4000             // of one user at one time, waits for events included
+	maxWatches       = 1000             // connections of one user
 	maxContentBytes  = 16 << 20         // of a prompt
 	maxTitleRunes    = 200              //
 	maxModelBytes    = 200              //

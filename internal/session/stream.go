@@ -206,10 +206,21 @@ func (s *Service) Events(ctx context.Context, userID int64, id string, after int
 	switch {
 	case errors.Is(context.Cause(ctx), errDeleted):
 		return nil, errNoSession()
+	case fault.CodeOf(err) == fault.Invalid: // after is beyond the end
+		return nil, fmt.Errorf("read events of session %s: %w", id, inQuery(err))
 	case err != nil:
 		return nil, fmt.Errorf("read events of session %s: %w", id, ended(ctx, unreachable(err)))
 	}
 	return evs, nil
+}
+
+// inQuery names the field as the caller of Events gave it.
+func inQuery(err error) error {
+	var f *fault.Error
+	if !errors.As(err, &f) {
+		return err
+	}
+	return fault.InvalidField("query.after", "%s", f.Detail)
 }
 
 // read reads what is there now.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
@@ -31,6 +32,13 @@ func personEnv(c protocol.Config, proxyPort int) []string {
 		env["NO_PROXY"], env["no_proxy"] = "localhost,127.0.0.1,::1", "localhost,127.0.0.1,::1"
 	}
 	path := []string{filepath.Join(c.Home, ".local/bin"), filepath.Join(c.Home, ".npm-global/bin")}
+	if c.Claude != "" { // in a terminal, a person has the CLI itself
+		path = append(path, filepath.Dir(c.Claude))
+		for _, v := range claude.Variables(c.GatewaySocket) {
+			name, value, _ := strings.Cut(v, "=")
+			env[name] = value
+		}
+	}
 	for _, v := range c.Env {
 		name, value, ok := strings.Cut(v, "=")
 		if !ok || name == "" {

@@ -289,6 +289,10 @@ func TestPersonEnv(t *testing.T) {
 			t.Errorf("%q is missing in%s", want, text)
 		}
 	}
+	env = personEnv(protocol.Config{Home: "/home/ana", Claude: "/opt/carrel/claude", GatewaySocket: "/run/g.sock"}, 0)
+	if text := strings.Join(env, "\n"); !strings.Contains(text, "ANTHROPIC_UNIX_SOCKET=/run/g.sock\n") || !strings.Contains(text, ":/opt/carrel:") {
+		t.Errorf("the CLI cannot be run in a terminal: %s", text)
+	}
 	if strings.Contains(strings.Join(personEnv(protocol.Config{}, 0), "\n"), "PROXY") {
 		t.Error("a proxy without a way out")
 	}

@@ -36,6 +36,7 @@ var statuses = map[fault.Code]int{
 	fault.RateLimited:         http.StatusTooManyRequests,
 	fault.TooLarge:            http.StatusRequestEntityTooLarge,
 	fault.PreconditionFailed:  http.StatusPreconditionFailed,
+	fault.RangeNotSatisfiable: http.StatusRequestedRangeNotSatisfiable,
 	fault.SlowConsumer:        http.StatusConflict,
 	fault.InstanceUnavailable: http.StatusServiceUnavailable,
 	fault.RuntimeUnavailable:  http.StatusServiceUnavailable,

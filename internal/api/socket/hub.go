@@ -73,9 +73,9 @@ type Times struct {
 // DefaultTimes are for production; tests have less patience.
 var DefaultTimes = Times{Ping: 20 * time.Second, Stall: 10 * time.Second, Recheck: 3 * time.Second, Grace: 3 * time.Second, Call: 2 * time.Minute}
 
-// maxPerUser bounds the connections of one user: several devices with many
-// terminals each, but not a leak.
-const maxPerUser = 64
+// maxPerUser bounds the connections of one user: many devices and programs
+// with many terminals each, but not a leak.
+const maxPerUser = 1000
 
 // Person is who holds a connection.
 type Person struct {

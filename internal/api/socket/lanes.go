@@ -8,7 +8,7 @@ import (
 
 // Bounds of what a connection has asked for and is not done yet.
 const (
-	maxLanes     = 64       // sessions that are being worked for at one time
+	maxLanes     = 2000     // sessions that are being worked for at one time
 	maxLaneJobs  = 256      // messages that wait for one session
 	maxLaneBytes = 64 << 20 // of all messages that wait
 )

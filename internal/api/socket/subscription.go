@@ -9,8 +9,9 @@ import (
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
-// maxSubscriptions bounds the sessions of one connection.
-const maxSubscriptions = 64
+// maxSubscriptions bounds the sessions of one connection, which carries any
+// number that a person has use for.
+const maxSubscriptions = 2000
 
 // subscription is one session's stream of events to one connection.
 type subscription struct {

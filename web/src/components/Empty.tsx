@@ -1,11 +1,12 @@
 import type { ReactNode } from 'react'
 
 /** An empty place, and the next step from it. */
-export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
+export function Empty({ title, children, action, mark }: { title: string; children?: ReactNode; action?: ReactNode; mark?: ReactNode }) {
   return (
     <div className="mx-auto flex max-w-md flex-col items-center gap-2 px-6 py-12 text-center">
-      <p className="text-title font-strong">{title}</p>
-      {children && <p className="text-muted">{children}</p>}
+      {mark}
+      <p className="text-title font-strong text-balance">{title}</p>
+      {children && <p className="text-balance text-muted">{children}</p>}
       {action && <div className="mt-3 flex flex-wrap justify-center gap-2">{action}</div>}
     </div>
   )

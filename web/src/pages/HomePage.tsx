@@ -15,8 +15,9 @@ export function HomePage() {
     <>
       <LinkState />
       <div className="grid flex-1 place-content-center justify-items-center pb-24">
-        <Lamp light={waiting > 0 ? 'waiting' : 'dormant'} size={44} />
-        <Empty title={waiting > 0 ? m.home_waiting({ count: waiting }) : m.home_title()}>{m.home_text()}</Empty>
+        <Empty mark={<Lamp light={waiting > 0 ? 'waiting' : 'dormant'} size={44} />} title={waiting > 0 ? m.home_waiting({ count: waiting }) : m.home_title()}>
+          {m.home_text()}
+        </Empty>
       </div>
     </>
   )

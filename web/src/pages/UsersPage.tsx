@@ -6,7 +6,7 @@ import { Button } from '@/components/Button'
 import { Loading } from '@/components/Empty'
 import { Failure } from '@/components/Notice'
 import { Page } from '@/components/Page'
-import { bytes, number } from '@/i18n/format'
+import { bytes, compact } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { AddUser } from '@/modules/admin/AddUser'
 import { EditUser } from '@/modules/admin/EditUser'
@@ -59,7 +59,7 @@ function UserLine({ user, onEdit }: { user: User; onEdit: () => void }) {
           {user.username} {user.email && <span className="text-minor font-normal text-muted">{user.email}</span>}
         </p>
         <p className="text-minor">{user.active ? roleName(user.role) : m.user_inactive()}</p>
-        <p className="text-minor text-muted tabular desk:truncate">{[m.cores({ count: q.cpu }), bytes(q.memory_bytes), bytes(q.storage_bytes), m.live_sessions({ count: q.live_sessions }), q.tokens_per_month !== null && m.tokens_month({ count: number(q.tokens_per_month) })].filter(Boolean).join(' · ')}</p>
+        <p className="text-minor text-muted tabular desk:truncate">{[m.cores({ count: q.cpu }), m.memory_size({ size: bytes(q.memory_bytes) }), m.storage_size({ size: bytes(q.storage_bytes) }), m.live_sessions({ count: q.live_sessions }), q.tokens_per_month !== null && m.tokens_month({ count: compact(q.tokens_per_month) })].filter(Boolean).join(' · ')}</p>
       </div>
       <Button onClick={onEdit}>{m.user_edit()}</Button>
     </li>

@@ -12,7 +12,7 @@ export const Diff = memo(function Diff({ patch, numbers = true }: { patch: Patch
   const rows = patch.hunks.flatMap((h, n) => numbered(h.lines, h.oldStart, h.newStart, n > 0))
   const shown = all ? rows : rows.slice(0, shownLines)
   return (
-    <div className="scroller font-mono text-code" tabIndex={0} role="group" aria-label={m.diff_label({ count: patch.added, added: number(patch.added), removed: number(patch.removed) })}>
+    <div className="scroller font-mono text-code [tab-size:2]" tabIndex={0} role="group" aria-label={m.diff_label({ count: patch.added, added: number(patch.added), removed: number(patch.removed) })}>
       <table className="min-w-full border-collapse">
         <tbody>
           {shown.map((r, i) =>

@@ -75,9 +75,9 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
         <fieldset>
           <legend className="mb-2 text-minor font-strong">{m.limits()}</legend>
           <div className="grid gap-4 desk:grid-cols-2">
-            {field('cpu', 'cpu', m.quota_cpu(), m.unit_cores())}
-            {field('memoryGiB', 'memory_bytes', m.quota_memory(), 'GiB')}
-            {field('storageGiB', 'storage_bytes', m.quota_storage(), 'GiB')}
+            {field('cpu', 'cpu', m.with_unit({ name: m.quota_cpu(), unit: m.unit_cores() }))}
+            {field('memoryGiB', 'memory_bytes', m.with_unit({ name: m.quota_memory(), unit: 'GiB' }))}
+            {field('storageGiB', 'storage_bytes', m.with_unit({ name: m.quota_storage(), unit: 'GiB' }))}
             {field('pids', 'pids', m.quota_pids())}
             {field('liveSessions', 'live_sessions', m.quota_live_sessions())}
             {field('inodes', 'inodes', m.quota_inodes())}

@@ -37,7 +37,7 @@ export function Shell({ me }: { me: Me }) {
     <div className="grid h-full grid-rows-[minmax(0,1fr)_auto] safe-top desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
       <Sidebar me={me} onNew={() => setAdding(true)} className={atHome ? 'flex' : 'hidden desk:flex'} />
       <main className={`min-h-0 min-w-0 flex-col bg-surface ${atHome ? 'hidden desk:flex' : 'flex'}`}>
-        <ScriptedBanner me={me} compact={inSession} />
+        <ScriptedBanner me={me} compact />
         <Outlet />
       </main>
       <BottomBar hidden={inSession} />

@@ -26,7 +26,7 @@ export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; c
         <LinkState />
         <ScriptedBanner me={me} compact={false} />
       </div>
-      <div className="px-4 pt-1 pb-1">
+      <div className="px-4 pt-3 pb-1 desk:pt-1">
         <Button onClick={onNew} className="w-full justify-start!">
           <Icon name="plus" size={16} className="text-muted" />
           {m.session_new()}

@@ -64,9 +64,9 @@ function Ask({ q, name, picked, own, onPick, onWrite }: AskProps) {
       <legend className="font-strong">
         {q.question} {q.multi && <span className="text-minor font-normal text-muted">{m.question_several()}</span>}
       </legend>
-      <div className="mt-1.5 flex flex-col gap-1">
+      <div className="mt-1 flex flex-col">
         {q.options.map((o) => (
-          <label key={o.label} className="flex min-h-11 items-start gap-2.5 rounded-control border border-transparent px-2.5 py-2 hover:bg-hover has-checked:border-accent has-checked:bg-surface desk:min-h-9 desk:py-1.5">
+          <label key={o.label} className="flex min-h-11 items-start gap-2.5 rounded-control border border-transparent px-2.5 py-1.5 hover:bg-hover has-checked:border-accent has-checked:bg-surface desk:min-h-9 desk:py-1">
             <input type={q.multi ? 'checkbox' : 'radio'} name={name} checked={picked.has(o.label)} onChange={(e) => onPick(o.label, e.target.checked)} className="mt-1 size-4 shrink-0 accent-accent" />
             <span className="min-w-0">
               <span className="block">{o.label}</span>
@@ -79,7 +79,7 @@ function Ask({ q, name, picked, own, onPick, onWrite }: AskProps) {
           onChange={(e) => onWrite(e.target.value)}
           placeholder={m.question_own()}
           aria-label={`${q.question} ${m.question_own()}`}
-          className="min-h-11 rounded-control border border-edge bg-surface px-3 py-1.5 text-[1rem] desk:min-h-9 desk:text-minor"
+          className="mt-2 min-h-11 rounded-control border border-edge bg-surface px-3 py-1.5 text-[1rem] desk:min-h-9 desk:text-minor"
         />
       </div>
       {preview && (

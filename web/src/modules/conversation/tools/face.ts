@@ -45,7 +45,7 @@ const faces: Record<string, Maker> = {
   TaskUpdate: (input) => ({ icon: 'list', verb: m.tool_task_change(), object: [str(input.taskId) && `#${str(input.taskId)}`, str(input.subject), str(input.status)].filter(Boolean).join(' ') }),
   TaskList: () => ({ icon: 'list', verb: m.tool_task_list(), object: '' }),
   TaskGet: named('list', () => m.tool_task_list(), 'taskId'),
-  AskUserQuestion: (input) => ({ icon: 'chat', verb: m.tool_ask(), object: list(input.questions).map((q) => str(obj(q).header) ?? str(obj(q).question) ?? '').join(' · ') }),
+  AskUserQuestion: (input) => ({ icon: 'chat', verb: m.tool_ask(), object: list(input.questions).map((q) => str(obj(q).question) ?? str(obj(q).header) ?? '').join(' · ') }),
   ExitPlanMode: () => ({ icon: 'pen', verb: m.tool_plan(), object: '' }),
   EnterPlanMode: () => ({ icon: 'pen', verb: m.tool_plan_enter(), object: '' }),
   Skill: (input) => ({ icon: 'right', verb: m.tool_skill(), object: str(input.skill) ?? str(input.command) ?? '' }),

@@ -1,0 +1,71 @@
+// A person's own account: language and looks, in every view.
+import assert from 'node:assert/strict'
+import { accessible, fits, noEnglish } from './checks.mjs'
+
+const ground = (page) => page.evaluate(() => getComputedStyle(document.body).colorScheme)
+
+export async function accountPart(world) {
+  const ada = world.person('ada')
+  const { page } = ada
+
+  world.note('Chinese, at once and in every view')
+  const session = await ada.startProject('chinese')
+  // What people named is theirs, in any language.
+  const [users, sessions, projects] = await Promise.all(['/users', '/sessions', '/projects'].map((path) => ada.api('GET', path)))
+  const order = '[write permission-card.txt 一盏灯]'
+  const names = [...users.items.map((u) => u.username), ...sessions.items.map((s) => s.title), ...projects.items.map((p) => p.name), order, 'permission-card.txt'].filter(Boolean).sort((a, b) => b.length - a.length)
+  await page.goto('/account')
+  await page.getByLabel('Language', { exact: true }).selectOption('zh-CN')
+  await page.getByRole('heading', { name: '语言与外观' }).waitFor()
+  await noEnglish(page, 'account', names)
+  await fits(page, 'account')
+
+  await page.goto(`/s/${session}`)
+  await page.getByRole('textbox', { name: '提示' }).or(page.locator('[data-composer]')).first().fill(order)
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: '允许一次' }).waitFor()
+  await noEnglish(page, 'permission card', names)
+  await page.getByRole('button', { name: '允许一次' }).click()
+  await page.getByRole('log').getByText('完成。').first().waitFor()
+  await noEnglish(page, 'conversation', names)
+  await page.getByRole('log').getByRole('button', { name: /permission-card\.txt/ }).waitFor()
+
+  for (const path of ['/', '/projects', '/projects?add=true', '/admin/users', '/admin/instances', '/more', '/nowhere']) {
+    await page.goto(path)
+    await page.waitForLoadState('networkidle')
+    await noEnglish(page, path, names)
+    await fits(page, path)
+  }
+  await page.goto('/')
+  await page.getByRole('navigation').first().waitFor()
+  for (const key of ['?', 'n']) {
+    await page.keyboard.press(key)
+    await page.getByRole('dialog').waitFor()
+    await noEnglish(page, `the dialog of the key ${key}`, names)
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+  }
+  assert.equal(await page.evaluate(() => document.documentElement.lang), 'zh-CN')
+
+  world.note('another device speaks the same language')
+  const elsewhere = await world.seat('ada', undefined, { locale: 'en' })
+  await elsewhere.page.goto('/')
+  await elsewhere.signIn()
+  await elsewhere.page.getByRole('link', { name: '项目' }).first().waitFor()
+  await world.leave(elsewhere)
+
+  world.note('dark and light')
+  await page.goto('/account')
+  await page.getByText('深色', { exact: true }).click()
+  assert.equal(await ground(page), 'dark')
+  await accessible(page, 'account, dark')
+  await page.reload()
+  await page.getByRole('heading', { name: '语言与外观' }).waitFor()
+  assert.equal(await ground(page), 'dark')
+  await page.getByText('浅色', { exact: true }).click()
+  assert.equal(await ground(page), 'light')
+  await accessible(page, 'account, light')
+  await page.getByText('跟随系统', { exact: true }).click()
+  await page.getByLabel('语言', { exact: true }).selectOption('en')
+  await page.getByRole('heading', { name: 'Language and looks' }).waitFor()
+}

@@ -1,0 +1,77 @@
+// The administrator's views show what is, and change it.
+import assert from 'node:assert/strict'
+import { accessible, fits } from './checks.mjs'
+
+export async function administratorPart(world) {
+  const ada = world.person('ada')
+  const bob = world.person('bob')
+  const { page } = ada
+  const { id } = await bob.api('GET', '/me')
+
+  world.note('users are listed, a limit is changed and counts')
+  await page.goto('/admin/users')
+  const line = page.getByRole('listitem').filter({ hasText: 'bob' })
+  await line.waitFor()
+  await accessible(page, 'users')
+  await fits(page, 'users')
+  const before = (await ada.api('GET', `/users/${id}`)).quota
+  await bob.page.goto('/account')
+  await line.getByRole('button', { name: 'Edit' }).click()
+  const dialog = page.getByRole('dialog', { name: 'bob' })
+  await accessible(page, 'edit a user')
+  await dialog.getByLabel('Live sessions').fill('7')
+  await dialog.getByLabel('CPU').fill('1.5')
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  await line.getByText(/7 live sessions/).waitFor()
+  const after = await ada.until('the new limit', `/users/${id}`, (u) => u.quota.live_sessions === 7)
+  assert.deepEqual(after.quota, { ...before, live_sessions: 7, cpu: 1.5 }, 'the other limits stay')
+  await bob.page.reload()
+  await bob.page.getByText('1.5 cores').waitFor()
+  await line.getByRole('button', { name: 'Edit' }).click()
+  await ada.excusing([/422|400/], async () => {
+    await dialog.getByLabel('CPU').fill('none')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.getByRole('textbox', { name: 'CPU' }).and(page.locator('[aria-invalid=true]')).waitFor()
+  })
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'detached' })
+
+  world.note('instances show live data')
+  await bob.startSession('tools')
+  await page.goto('/admin/instances')
+  const card = page.getByRole('listitem').filter({ has: page.getByRole('button', { name: 'Menu of bob’s instance' }) })
+  await card.waitFor()
+  await accessible(page, 'instances')
+  await fits(page, 'instances')
+  await card.getByText(/[1-9][\d.,]* MiB of 2 GiB/).waitFor()
+  await card.getByText(/[1-9]\d* of 512/).waitFor()
+
+  world.note('an instance is restarted')
+  const instance = await ada.api('GET', `/instances/${id}`)
+  await act(page, 'Restart the instance')
+  const restarted = await ada.until('another instance', `/instances/${id}`, (i) => i.id !== instance.id || i.created_at !== instance.created_at)
+  assert.equal(restarted.status, 'active')
+  await bob.turn('[echo after the restart]', 'after the restart')
+  await card.getByRole('button', { name: '1 process', exact: true }).click() // nobody reloads
+  await card.getByRole('cell', { name: 'Claude', exact: true }).waitFor()
+  await bob.startSession('tools')
+  await card.getByRole('button', { name: '2 processes' }).waitFor()
+  assert.equal(await card.getByRole('cell', { name: 'Claude', exact: true }).count(), 2)
+
+  world.note('an instance is destroyed')
+  await act(page, 'Destroy the instance')
+  await card.waitFor({ state: 'detached' })
+  await ada.api('GET', `/instances/${id}`, { status: 404 })
+  await bob.turn('[echo after the end]', 'after the end')
+  await ada.api('PUT', `/users/${id}/quota`, { data: before })
+}
+
+async function act(page, what) {
+  await page.getByRole('button', { name: 'Menu of bob’s instance' }).click()
+  await page.getByRole('menuitem', { name: what }).click()
+  const confirm = page.getByRole('dialog', { name: new RegExp(`^${what.split(' ')[0]} bob’s instance`) })
+  await accessible(page, what)
+  await confirm.getByRole('button', { name: what }).click()
+  await confirm.waitFor({ state: 'detached', timeout: 60_000 })
+}
