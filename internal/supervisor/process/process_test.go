@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
@@ -213,6 +214,11 @@ func alive(pid string) bool {
 
 // What a child of the person's starts with: nothing of the supervisor's.
 func TestChildIsBare(t *testing.T) {
+	// As in the supervisor: what is caught is the default in a child. A test that runs in the background would
+	// hand on that it ignores these two.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGQUIT)
+	defer signal.Stop(caught)
 	eachMode(t, func(t *testing.T, opt Options) {
 		table := newTable(t, opt)
 		t.Setenv("CARREL_SECRET", "s")
