@@ -1,5 +1,3 @@
-//go:build contract
-
 package e2e
 
 import (
@@ -136,6 +134,17 @@ func contractLogin(t *testing.T, ada *carrel.Person) {
 		t.Error("a refused login sets a cookie")
 	}
 	refused(t, "an empty name", login("", ""), 0, "unauthenticated")
+	// Who guesses is slowed, and told for how long.
+	var slowed carrel.Response
+	for range 8 {
+		if slowed = login("login-guessed", "wrong password"); slowed.StatusCode != 401 {
+			break
+		}
+	}
+	refused(t, "many guesses", slowed, 429, "rate_limited")
+	if slowed.Header.Get("Retry-After") == "" {
+		t.Error("a 429 without Retry-After")
+	}
 
 	cookie := cookieIn(t, base, "login-bob", "the password of bob")
 	own := map[string]string{"Cookie": cookie, "Origin": base}

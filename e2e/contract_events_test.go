@@ -1,5 +1,3 @@
-//go:build contract
-
 package e2e
 
 import (
@@ -184,6 +182,39 @@ func contractPrompts(t *testing.T, ada *carrel.Person) {
 	}
 }
 
+// contractBudget spends a user's tokens.
+func contractBudget(t *testing.T, ada *carrel.Person) {
+	bob := member(t, ada, "budget-bob")
+	ada.Must(200, "PUT", "/users/"+itoa(bob.ID)+"/quota", map[string]any{"tokens_per_day": 100}, nil)
+	id := newSession(bob, "demo")
+	ask := func(prompt string, after int64) (carrel.Event, int64) {
+		bob.Must(202, "POST", "/sessions/"+id+"/prompts", map[string]any{"id": prompt, "content": "[say 50]"}, nil)
+		return poll(t, bob, id, after, isResult)
+	}
+	_, at := ask("first", 0)
+	carrel.Await(t, "the use to be counted", func() error {
+		var me struct {
+			Usage struct {
+				Today int64 `json:"tokens_today"`
+				Month int64 `json:"tokens_this_month"`
+			}
+		}
+		if bob.Must(200, "GET", "/me", nil, &me); me.Usage.Today < 100 || me.Usage.Month < me.Usage.Today {
+			return fmt.Errorf("%+v", me.Usage)
+		}
+		return nil
+	})
+	spent, at := ask("second", at)
+	if !spent.IsError || !strings.Contains(spent.Result, "budget of 100 tokens") || !strings.Contains(spent.Result, "00:00 UTC") {
+		t.Errorf("a spent budget: %+v; want the reason, and when it starts anew", spent)
+	}
+	// With more, the session goes on.
+	ada.Must(200, "PUT", "/users/"+itoa(bob.ID)+"/quota", map[string]any{"tokens_per_day": nil}, nil)
+	if result, _ := ask("third", at); result.IsError {
+		t.Errorf("with a new budget: %+v", result)
+	}
+}
+
 // contractQueue lets two sessions want the one place there is.
 func contractQueue(t *testing.T, ada *carrel.Person) {
 	bob := member(t, ada, "queue-bob")
@@ -204,10 +235,13 @@ func contractQueue(t *testing.T, ada *carrel.Person) {
 	if err := json.Unmarshal(m.Event, &q); err != nil || q.Place == nil || *q.Place < 1 {
 		t.Errorf("queue: %s; want a place", m.Event)
 	}
-	var s conversation
-	if bob.Must(200, "GET", "/sessions/"+second, nil, &s); s.State != "queued" {
-		t.Errorf("state %q; want queued", s.State)
-	}
+	carrel.Await(t, "the list to say so", func() error {
+		var s conversation
+		if bob.Must(200, "GET", "/sessions/"+second, nil, &s); s.State != "queued" {
+			return fmt.Errorf("state %q", s.State)
+		}
+		return nil
+	})
 	ws.Send(map[string]any{"type": "interrupt", "session_id": first})
 	ws.WaitEvent("the first's end", first, at, isResult)
 	if result, _ := ws.WaitEvent("the second's turn", second, m.Seq, isResult); !strings.Contains(result.Result, "at last") {

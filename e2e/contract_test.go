@@ -1,5 +1,3 @@
-//go:build contract
-
 package e2e
 
 import (
@@ -51,6 +49,7 @@ func TestContract(t *testing.T) {
 			{"prompts", contractPrompts},
 			{"answers", contractAnswers},
 			{"queue", contractQueue},
+			{"budget", contractBudget},
 			{"files", contractFiles},
 			{"guarded files", contractGuardedFiles},
 			{"file names", contractFileNames},

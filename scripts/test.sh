@@ -24,7 +24,6 @@ step "page: types, lint, unit tests" bash -c 'cd web && npm run --silent check'
 step "go test -race" go test -race -shuffle=on -timeout 15m $(go list ./... | grep -v /e2e)
 step "end to end: real CLI, real sandbox, real browser" go test -timeout 15m -v ./e2e/...
 step "demo" bin/carrel demo
-echo "Not part of this run yet: the tests behind the tags browser, contract (go test -tags browser,contract ./e2e) and scripts (go test -tags scripts ./cmd/carrel)."
 
 echo
 for name in "${failed[@]}"; do echo "FAILED: $name"; done

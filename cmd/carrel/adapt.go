@@ -71,8 +71,13 @@ type instances struct {
 	meter *meter.Meter
 }
 
-// SetQuota tells the gateway of new token limits at once, too.
+// SetQuota tells the gateway of new token limits, too: before it returns, so
+// that they hold for what comes next, and once more in the background, lest a
+// renewal that began before be the last word. There a failure is told.
 func (i instances) SetQuota(ctx context.Context, userID int64, q quota.Quota) error {
+	push, cancel := context.WithTimeout(ctx, 2*time.Second)
+	_ = i.meter.PushLeases(push)
+	cancel()
 	i.meter.Renew()
 	return i.Pool.SetQuota(ctx, userID, q)
 }

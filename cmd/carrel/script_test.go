@@ -1,5 +1,3 @@
-//go:build scripts
-
 package main_test
 
 import (
@@ -358,7 +356,7 @@ func (s *session) left() []string {
 		// What cannot be read has gone. A zombie has neither.
 		env, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
 		cmdline, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
-		if bytes.Contains(env, []byte(s.data)) || bytes.Contains(cmdline, []byte(s.data)) {
+		if said := append(env, cmdline...); bytes.Contains(said, []byte(s.data)) || bytes.Contains(said, []byte(s.state)) {
 			left = append(left, fmt.Sprintf("process %d (%s)", pid, bytes.ReplaceAll(cmdline, []byte{0}, []byte{' '})))
 		}
 	}

@@ -83,6 +83,9 @@ func serve(cmd *cobra.Command, _ []string) error {
 	if cfg.Gateway.BaseURL == nil && !cfg.Gateway.APIKey.IsSet() {
 		args = append(args, "--scripted")
 	}
+	if err := cmd.Context().Err(); err != nil { // a signal that came meanwhile would be lost in the change
+		return err
+	}
 	cfg.StateDir = h.StateDir
 	return h.BecomeServer(args, append(cfg.Environ(), "PATH=/usr/local/bin:/usr/bin:/bin"))
 }

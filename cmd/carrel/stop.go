@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/carrel-dev/carrel/internal/keeper"
 )
 
 func stopCommand() *cobra.Command {
@@ -26,26 +24,12 @@ func stopCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			client := keeper.NewClient(h.StateDir, cfg.Runtime)
-			defer client.Close()
-			if _, err := client.Status(ctx); err == nil {
-				if err := client.Stop(ctx, keeper.StopRequest{Instances: true, Gateway: true}); err != nil {
-					return err
-				}
-				stopped = true
-			}
-			if err := h.AwaitKeeperGone(ctx); err != nil {
+			rest, err := h.StopKeeper(ctx, cfg.Runtime)
+			if err != nil {
 				return err
 			}
-			// A keeper that was killed ends nothing.
-			if keeper.EndGateway(ctx, h.StateDir, h.GatewayUID) {
-				stopped = true
-			}
-			if left := keeper.Instances(h.StateDir); left > 0 {
-				return fmt.Errorf("%d instances are left, and no keeper to end them. Start Carrel again, which finds them, and end it by Ctrl-C or `carrel stop`", left)
-			}
 			text := "Carrel has ended."
-			if !stopped {
+			if !stopped && !rest {
 				text = "No Carrel was running on " + h.DataDir + "."
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), text)

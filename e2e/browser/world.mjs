@@ -1,6 +1,6 @@
 // What the parts share: the browser, the people who sit before it, and what
 // went wrong behind their backs.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Person } from './person.mjs'
 
@@ -13,6 +13,7 @@ export class World {
   constructor({ browser, url, code, pictures, say, ask }) {
     Object.assign(this, { browser, url, code, pictures, say, ask })
     mkdirSync(pictures, { recursive: true })
+    for (const name of readdirSync(pictures)) rmSync(join(pictures, name)) // of an earlier run
   }
 
   note(text) {

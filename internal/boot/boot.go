@@ -4,7 +4,6 @@
 package boot
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,15 +11,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/carrel-dev/carrel/internal/keeper"
 )
 
 // House is one Carrel on this host: a data folder, a state folder, and the
@@ -149,53 +144,6 @@ func (h House) WriteSecrets(settings any) error {
 	return nil
 }
 
-// KeeperEnv is the variable in which a keeper is given its settings.
-const KeeperEnv = "CARREL_KEEPER_PROCESS"
-
-// EnsureKeeper finds a keeper of this version and with these settings, or
-// starts one; one of other settings is ended first, which ends no instance. It
-// gives the pid of the one it started, 0 when one was there. It does not wait
-// until a new one listens.
-func (h House) EnsureKeeper(ctx context.Context, c keeper.Config) (pid int, err error) {
-	settings, err := json.Marshal(c)
-	if err != nil {
-		return 0, fmt.Errorf("encode keeper's settings: %w", err)
-	}
-	sum := sha256.Sum256(settings)
-	c.Fingerprint = hex.EncodeToString(sum[:8])
-	if settings, err = json.Marshal(c); err != nil {
-		return 0, fmt.Errorf("encode keeper's settings: %w", err)
-	}
-	client := keeper.NewClient(h.StateDir, c.Runtime)
-	defer client.Close()
-	ask, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if st, err := client.Status(ask); err == nil {
-		if st.Fingerprint == c.Fingerprint {
-			return 0, nil
-		}
-		if err := client.Stop(ask, keeper.StopRequest{Gateway: true}); err != nil {
-			return 0, fmt.Errorf("end the keeper of an earlier version: %w", err)
-		}
-	}
-	log, err := os.OpenFile(filepath.Join(h.StateDir, "keeper.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return 0, fmt.Errorf("open keeper's log: %w", err)
-	}
-	defer log.Close()
-	cmd := exec.Command("/proc/self/exe", "keeper")
-	cmd.Args[0] = "carrel"
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", KeeperEnv + "=" + string(settings)}
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("start keeper: %w", err)
-	}
-	pid = cmd.Process.Pid
-	return pid, cmd.Process.Release()
-}
-
 // DropToServer makes this process the server's user, without root and without
 // a way back. The working folder becomes the data folder first: the way to it
 // may lead through folders that the server's user cannot enter.
@@ -221,14 +169,20 @@ func (h House) DropToServer() error {
 // BecomeServer replaces this process by `carrel server`: the same pid, another
 // user, and memory that never held the key. It returns only with an error.
 func (h House) BecomeServer(args, env []string) error {
+	ofRoot := AsRoot() // the terminal, if there is one
 	if err := h.DropToServer(); err != nil {
 		return err
 	}
-	// The flag is a thread's, and so is what an exec takes on.
+	// The flag and the filter are a thread's, and so is what an exec takes on.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up new privileges: %w", err)
+	}
+	if ofRoot {
+		if err := denyTyping(); err != nil {
+			return err
+		}
 	}
 	err := syscall.Exec("/proc/self/exe", append([]string{"carrel", "server"}, args...), env)
 	return fmt.Errorf("become the server: %w", err)

@@ -208,7 +208,9 @@ func TestBecomeServer(t *testing.T) {
 	}
 	ids := fmt.Sprintf("%d\t%[1]d\t%[1]d\t%[1]d\n", serverUID)
 	for _, part := range []string{"[carrel server --listener 7]\n", "[CARREL_LISTEN=x]\n", "\n" + h.DataDir + "\n", "Uid:\t" + ids, "Gid:\t" + ids, "Groups:\t \n", "NoNewPrivs:\t1\n",
-		"CapEff:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "CapAmb:\t0000000000000000\n", fmt.Sprintf("\nPid:\t%d\n", cmd.Process.Pid)} {
+		"CapEff:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "CapAmb:\t0000000000000000\n", "Seccomp:\t2\n",
+		// Its input is no terminal here: TCGETS shows what the kernel would say, the others do not get so far.
+		"TIOCSTI: operation not permitted\n", "TIOCSTI with a high half: operation not permitted\n", "TIOCLINUX: operation not permitted\n", "TCGETS: inappropriate ioctl for device\n", fmt.Sprintf("\nPid:\t%d\n", cmd.Process.Pid)} {
 		if !strings.Contains(out, part) {
 			t.Errorf("the server lacks %q: %s", part, out)
 		}

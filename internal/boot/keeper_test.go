@@ -37,6 +37,7 @@ func status(t *testing.T, h House, pid int) keeper.Status {
 
 // The keeper is the real one; with the runtime bare it needs nothing.
 func TestEnsureKeeper(t *testing.T) {
+	t.Parallel() // beside those that wait
 	needRoot(t)
 	h := prepared(t)
 	config := keeper.Config{Version: "1", DataDir: h.DataDir, StateDir: h.StateDir, Runtime: "bare", ServerUID: serverUID, GatewayUID: gatewayUID, Gateway: []byte("{}")}
@@ -81,25 +82,18 @@ func TestEnsureKeeper(t *testing.T) {
 		t.Errorf("status %+v; want another version and fingerprint", other)
 	}
 
-	tired, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if err := h.AwaitKeeperGone(tired); err == nil {
-		t.Error("the keeper is said to be gone while it runs")
+	if was, err := h.StopKeeper(t.Context(), "bare"); err != nil || !was {
+		t.Errorf("stop: %v, %v; want that there was one", was, err)
 	}
-	c := keeper.NewClient(h.StateDir, "bare")
-	defer c.Close()
-	if err := c.Stop(t.Context(), keeper.StopRequest{Gateway: true}); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.AwaitKeeperGone(t.Context()); err != nil {
-		t.Errorf("after its end: %v", err)
+	<-reaped
+	if was, err := h.StopKeeper(t.Context(), "bare"); err != nil || was {
+		t.Errorf("stop again: %v, %v; want that there was none", was, err)
 	}
 	// A keeper that was killed leaves its socket; it is nobody's.
 	third, err := h.EnsureKeeper(t.Context(), config)
 	if err != nil || third == 0 {
 		t.Fatalf("after a stop: pid %d, %v", third, err)
 	}
-	<-reaped
 	status(t, h, third)
 	if err := syscall.Kill(third, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -112,6 +106,54 @@ func TestEnsureKeeper(t *testing.T) {
 	reaped = make(chan struct{})
 	go func() { defer close(reaped); reap(fourth) }()
 	status(t, h, fourth)
+}
+
+// From the moment that one is started there is one: who comes then finds it,
+// though it does not answer yet, and who ends it ends it.
+func TestKeeperThatIsJustStarting(t *testing.T) {
+	t.Parallel() // beside those that wait
+	needRoot(t)
+	h := prepared(t)
+	config := keeper.Config{Version: "1", DataDir: h.DataDir, StateDir: h.StateDir, Runtime: "bare", ServerUID: serverUID, GatewayUID: gatewayUID, Gateway: []byte("{}")}
+	for range 3 {
+		first, err := h.EnsureKeeper(t.Context(), config)
+		if err != nil || first == 0 {
+			t.Fatalf("the first: pid %d, %v", first, err)
+		}
+		reaped := make(chan struct{})
+		go func() { defer close(reaped); reap(first) }()
+		if second, err := h.EnsureKeeper(t.Context(), config); err != nil || second != 0 {
+			t.Errorf("the second: pid %d, %v; want the first to be found", second, err)
+		}
+		if was, err := h.StopKeeper(t.Context(), "bare"); err != nil || !was {
+			t.Errorf("stop: %v, %v", was, err)
+		}
+		<-reaped
+		first, err = h.EnsureKeeper(t.Context(), config)
+		if err != nil || first == 0 {
+			t.Fatalf("after the end: pid %d, %v", first, err)
+		}
+		reaped = make(chan struct{})
+		go func() { defer close(reaped); reap(first) }()
+		if was, err := h.StopKeeper(t.Context(), "bare"); err != nil || !was {
+			t.Errorf("stop at once: %v, %v", was, err)
+		}
+		<-reaped
+	}
+	// One that hangs is not doubled.
+	lock, err := keeper.TryLock(h.StateDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	tired, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if pid, err := h.EnsureKeeper(tired, config); err == nil || pid != 0 || !strings.Contains(err.Error(), "keeper.log") {
+		t.Errorf("beside one that hangs: pid %d, %v; want an error that says where to look", pid, err)
+	}
+	if _, err := h.StopKeeper(tired, "bare"); err == nil {
+		t.Error("one that hangs was ended, it is said")
+	}
 }
 
 func reap(pid int) {

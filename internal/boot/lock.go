@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/carrel-dev/carrel/internal/fault"
-	"github.com/carrel-dev/carrel/internal/keeper"
 )
 
 func (h House) lockPath() string { return filepath.Join(h.DataDir, "server.lock") }
@@ -112,16 +111,4 @@ func (h House) StopServer(ctx context.Context) (bool, error) {
 		}
 	}
 	return true, fmt.Errorf("the server (pid %d) does not end", pid)
-}
-
-// AwaitKeeperGone waits until no keeper holds the state folder any more.
-func (h House) AwaitKeeperGone(ctx context.Context) error {
-	f, err := keeper.Lock(ctx, h.StateDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // there never was one
-	}
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }

@@ -25,8 +25,8 @@ func TestNoServer(t *testing.T) {
 	if was, err := h.StopServer(t.Context()); err != nil || was {
 		t.Errorf("stop: %v, %v; want that there was none", was, err)
 	}
-	if err := h.AwaitKeeperGone(t.Context()); err != nil {
-		t.Errorf("no keeper: %v", err)
+	if was, err := h.StopKeeper(t.Context(), "bare"); err != nil || was {
+		t.Errorf("stop the keeper: %v, %v; want that there was none", was, err)
 	}
 	fd, err := h.Lock() // makes the folder
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/carrel-dev/carrel/internal/boot"
 )
 
 // Options are what the walk needs.
@@ -46,7 +48,10 @@ func Run(ctx context.Context, opt Options) (err error) {
 	if err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // a temporary folder
+	defer func() {
+		_ = os.RemoveAll(dir) // both are for this walk alone
+		_ = os.RemoveAll(boot.StateDirFor(filepath.Join(dir, "data")))
+	}()
 	w := &walk{ctx: ctx, out: opt.Out}
 	w.say("Carrel's demo: two people, two desks, the real Claude CLI, a scripted model in the place of Anthropic's.")
 	w.server, err = startServer(ctx, opt, filepath.Join(dir, "data"))

@@ -33,7 +33,7 @@ func Unpack(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the program for instances: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing was written
 	hash := sha256.New()
 	size, err := io.Copy(hash, f)
 	if err != nil {

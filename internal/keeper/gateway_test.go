@@ -145,7 +145,7 @@ func TestWhoAnswersMustBeTheGatewaysUser(t *testing.T) {
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer other.Wait() //nolint:errcheck // killed below
+	defer other.Wait()
 	defer other.Process.Kill()
 	k.gatewayPID = other.Process.Pid
 	k.endGateway()

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/carrel-dev/carrel/internal/inside"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/runtime/bare"
@@ -38,6 +40,18 @@ type Config struct {
 	Gateway     json.RawMessage `json:"gateway"` // handed on to the gateway as it is
 	// ToolsEnv is the environment (PATH, HOME) in which this machine's npm, go and apt are asked what they are set up for.
 	ToolsEnv []string `json:"tools_env"`
+	// LockFD is the descriptor of the state folder's lock, which whoever starts it has taken; 0: take it.
+	LockFD int `json:"lock_fd,omitempty"`
+}
+
+// lock takes over the lock that who starts a keeper already holds, so that there
+// is no moment in which there could be two; by hand, there is none to take over.
+func (c Config) lock(ctx context.Context) (*os.File, error) {
+	if c.LockFD == 0 {
+		return Lock(ctx, c.StateDir)
+	}
+	unix.CloseOnExec(c.LockFD)
+	return os.NewFile(uintptr(c.LockFD), "keeper.lock"), nil
 }
 
 // GatewayEnv is the variable in which a gateway is given its settings.
@@ -53,7 +67,7 @@ type maker interface {
 // and the gateway go on without it.
 func Main(ctx context.Context, c Config, log *slog.Logger) error {
 	syscall.Umask(0o022)
-	held, err := Lock(ctx, c.StateDir)
+	held, err := c.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,7 +106,7 @@ func Main(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	defer os.Remove(SocketPath(c.StateDir))
+	defer func() { _ = os.Remove(SocketPath(c.StateDir)) }() // the next keeper would, too
 	k.claude = claudeVersion(c.Claude)
 	s := &server{runtime: rt, log: log, status: func() Status {
 		return Status{Version: c.Version, Fingerprint: c.Fingerprint, PID: os.Getpid(), Runtime: rt.Name(), GatewayPID: k.connected(), Claude: k.claude}

@@ -182,22 +182,33 @@ func (s *server) serve(ctx context.Context, l net.Listener) error {
 // Lock makes the caller the only keeper of the state folder, for as long as the
 // file is open. One that is just ending is waited for.
 func Lock(ctx context.Context, stateDir string) (*os.File, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	for {
+		f, err := TryLock(stateDir)
+		if !errors.Is(err, ErrLocked) {
+			return f, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// ErrLocked is in the chain when a keeper runs, starts or ends.
+var ErrLocked = errors.New("another keeper has this state folder")
+
+// TryLock is Lock without the wait.
+func TryLock(stateDir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(stateDir, "keeper.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return f, nil
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("another keeper has this state folder: %w", err)
-		case <-time.After(20 * time.Millisecond):
-		}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w: %w", ErrLocked, err)
 	}
+	return f, nil
 }

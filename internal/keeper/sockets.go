@@ -90,7 +90,7 @@ func (s *sockets) run(ctx context.Context) {
 		wait := 20 * time.Millisecond
 		if h, err := s.dial(ctx); err == nil {
 			err = s.tell(ctx, h)
-			h.Close()
+			_ = h.Close() // it has served
 			if ctx.Err() == nil {
 				s.log.Warn("the gateway went away", "err", err)
 			}

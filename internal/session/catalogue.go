@@ -182,7 +182,7 @@ func (s *Service) Change(ctx context.Context, userID int64, id string, c Change)
 	}
 	s.tellSession(r)
 	v := s.view(r)
-	v.Model, v.PermissionMode = r.Model, r.PermissionMode // the pool may hear of it a moment later
+	v.Model, v.PermissionMode = r.Model, r.PermissionMode // whatever the pool has heard by now
 	return v, nil
 }
 
@@ -203,7 +203,21 @@ func (s *Service) set(ctx context.Context, k key, c Change) (*protocol.Session, 
 		return nil, fmt.Errorf("set in session %s: %w", k.id, unreachable(err))
 	}
 	inst.Touch()
+	s.awaitSettings(ctx, k, now)
 	return now, nil
+}
+
+// awaitSettings waits until the pool has heard of changed settings, which come to it another way: who looks next must
+// find them. It is a matter of milliseconds, and not worth failing for.
+func (s *Service) awaitSettings(ctx context.Context, k key, now *protocol.Session) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for {
+		p, ok := s.live(k)
+		if !ok || p.Model == now.Model && p.PermissionMode == now.PermissionMode || pause(ctx, 2*time.Millisecond) != nil {
+			return
+		}
+	}
 }
 
 // amend changes a row under the store's lock.

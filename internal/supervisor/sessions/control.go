@@ -39,12 +39,14 @@ func (r *run) call(ctx context.Context, line func(id string) []byte) (claude.Ans
 	s.mu.Lock()
 	delete(r.calls, id)
 	s.mu.Unlock()
+	s.ss.moveLine() // it may be idle now
 	return claude.Answer{}, err
 }
 
 var errEnded = fault.New(fault.InstanceUnavailable, "Claude has just ended. Try again in a moment.")
 
-// Interrupt ends the running turn; its result tells when. Prompts that wait behind it stay, and run next. A session
+// Interrupt ends the running turn; its result tells when. Prompts that wait behind it stay, and run next; those of a
+// session that waits in line for a place are given up. A session
 // that does nothing is left alone.
 func (ss *Sessions) Interrupt(ctx context.Context, req *protocol.SessionRequest) (*protocol.Empty, error) {
 	ctx, leave, err := ss.enter(ctx)
@@ -57,6 +59,9 @@ func (ss *Sessions) Interrupt(ctx context.Context, req *protocol.SessionRequest)
 		return nil, err
 	}
 	defer release()
+	if stood, err := s.leaveLine(ctx, reasonWithdrawn); stood || err != nil {
+		return &protocol.Empty{}, err
+	}
 	r, err := s.greeted(ctx)
 	if err != nil || r == nil {
 		return &protocol.Empty{}, err

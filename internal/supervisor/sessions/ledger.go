@@ -65,6 +65,10 @@ type (
 		Author    string `json:"author"`
 		Message   string `json:"message,omitempty"`
 	}
+	queueEvent struct {
+		Type  string `json:"type"`
+		Place int    `json:"place"` // 1: the next one
+	}
 	errorEvent struct {
 		Type   string `json:"type"`
 		Code   string `json:"code"`
@@ -81,6 +85,7 @@ const (
 	reasonExited     = "exited"      // Claude ended by itself, without a turn
 	reasonNotStarted = "not_started" // Claude could not be started; prompts wait for the next try
 	reasonCopied     = "copied"      // all before belongs to the session that this one began as a copy of
+	reasonWithdrawn  = "withdrawn"   // somebody interrupted it while it waited in line: its prompts are given up
 	reasonFailed     = "failed"      // Claude ended again and again: what was asked of it is given up
 )
 
@@ -164,7 +169,7 @@ func (l *ledger) processGone(reason string) {
 	switch reason {
 	case reasonClosed, reasonIdle:
 		l.endTurn()
-	case reasonFailed, reasonCopied:
+	case reasonFailed, reasonCopied, reasonWithdrawn:
 		l.endTurn()
 		l.finish(func(*prompt) bool { return true })
 	default:

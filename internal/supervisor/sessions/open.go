@@ -25,7 +25,7 @@ func (ss *Sessions) Open(ctx context.Context, req *protocol.OpenRequest) (*proto
 		return nil, err
 	}
 	defer release()
-	if err := s.ensure(ctx, req); err != nil {
+	if err := s.ensure(ctx, req, forLater); err != nil {
 		return nil, err
 	}
 	info, _ := s.snapshot() // a session that was made live has been published
@@ -71,10 +71,17 @@ func (ss *Sessions) checkMode(mode string) error {
 	return nil
 }
 
-// ensure makes the session live. It waits for a process that is ending: there are never two.
-func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest) error {
+// ensure makes the session live. It waits for a process that is ending: there are never two. One that stands in line
+// is left to it: nil to who comes ahead of a prompt, errAtWork to who has one.
+func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest, n need) error {
 	if s.live() {
 		return nil
+	}
+	if n != inLine && s.stands() {
+		if n == forLater {
+			return nil
+		}
+		return errAtWork
 	}
 	select {
 	case s.gate <- struct{}{}:
@@ -105,7 +112,10 @@ func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest) error {
 		return err
 	}
 	defer letGo()
-	if err := s.ss.takeSlot(ctx); err != nil {
+	if req.ForkOf != "" && n == forLater {
+		n = forWork // a copy is wanted for good, whoever else comes
+	}
+	if err := s.takeSlot(ctx, n); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -129,6 +139,26 @@ func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest) error {
 	return nil
 }
 
+// settingsLocked keeps what a request asks for.
+func (s *session) settingsLocked(req *protocol.OpenRequest) {
+	if req.Project != "" {
+		s.meta.Project = req.Project // a project may have been renamed
+	}
+	if req.Model != "" {
+		s.meta.Model = req.Model
+	}
+	if req.PermissionMode != "" {
+		s.meta.PermissionMode = req.PermissionMode
+	}
+}
+
+// stands says whether the session waits in line.
+func (s *session) stands() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.standing != nil
+}
+
 // live says whether there is a process that is to stay.
 func (s *session) live() bool {
 	s.mu.Lock()
@@ -146,17 +176,10 @@ func (s *session) beginLocked(req *protocol.OpenRequest, from origin) error {
 		return fault.New(fault.Conflict, "This session is being deleted.")
 	}
 	before := s.meta
-	if req.Project != "" {
-		s.meta.Project = req.Project // a project may have been renamed
-	}
+	s.settingsLocked(req)
 	if s.meta.Project == "" {
+		s.meta = before
 		return fault.InvalidField("project", "The project of the session is missing.")
-	}
-	if req.Model != "" {
-		s.meta.Model = req.Model
-	}
-	if req.PermissionMode != "" {
-		s.meta.PermissionMode = req.PermissionMode
 	}
 	if !s.meta.Ran && s.meta.ForkOf == "" {
 		s.meta.ForkOf = from.conversation
@@ -169,38 +192,6 @@ func (s *session) beginLocked(req *protocol.OpenRequest, from origin) error {
 	}
 	s.touchLocked()
 	return nil
-}
-
-// takeSlot takes one of the places for live sessions. When all are taken, the session that was idle the longest makes
-// room.
-func (ss *Sessions) takeSlot(ctx context.Context) error {
-	limit := ss.opt.Config.LiveSessions
-	if limit <= 0 {
-		return fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
-	}
-	for {
-		ss.mu.Lock()
-		if ss.live < limit {
-			ss.live++
-			ss.mu.Unlock()
-			return nil
-		}
-		all := ss.sessionsLocked()
-		ss.mu.Unlock()
-		soon, idle := ss.candidates(all)
-		switch {
-		case soon != nil:
-		case idle == nil:
-			return fault.New(fault.QuotaExceeded, "All %d live sessions of your quota are at work. Wait until one is done, or close one.", limit)
-		default:
-			if soon = idle.makeRoom(); soon == nil {
-				continue // it has just got work
-			}
-		}
-		if err := wait(ctx, soon); err != nil {
-			return err
-		}
-	}
 }
 
 // candidates looks for a place: soon is closed when one that is ending or starting is further, idle is the session
@@ -250,6 +241,7 @@ func (ss *Sessions) giveSlot() {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.live--
+	ss.moveLineLocked()
 }
 
 func wait(ctx context.Context, done <-chan struct{}) error {

@@ -89,6 +89,7 @@ func (s *session) takeAnswerLocked(r *run, l claude.Line, a claude.Answer) error
 			a.Response = slices.Clone(a.Response)
 			c <- a // it has room for one
 		}
+		s.ss.moveLine() // it may be idle now
 		return nil
 	}
 	if r.greeted {

@@ -47,7 +47,8 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 	if seq, known := s.done(req.ID); known {
 		return &protocol.PromptResponse{Seq: seq, Duplicate: true}, nil
 	}
-	if err := s.ensure(ctx, &req.OpenRequest); err != nil {
+	err = s.ensure(ctx, &req.OpenRequest, forWork)
+	if err != nil && !s.mayStand(req, err) {
 		return nil, err
 	}
 	seq, duplicate, err := s.accept(req, content)
@@ -59,13 +60,23 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 		return nil, storageFault(err)
 	}
 	if !s.deliver(seq) {
-		// Its process ended after ensure. The prompt is safe, and brought when the session is live again: now, if it
-		// can be.
-		if err := s.ensure(ctx, &req.OpenRequest); err != nil {
+		// There was no place for it, or its process ended after ensure. The prompt is safe, and brought when the session
+		// is live again: now, if it can be.
+		if err := s.ensure(ctx, &req.OpenRequest, forWork); errors.Is(err, errAtWork) {
+			s.mu.Lock()
+			s.standLocked(&req.OpenRequest)
+			s.mu.Unlock()
+		} else if err != nil {
 			ss.opt.Log.Warn("a prompt waits", "session", s.id, "error", err)
 		}
 	}
 	return &protocol.PromptResponse{Seq: seq, Duplicate: duplicate}, nil
+}
+
+// mayStand says whether a prompt for which there is no place may wait for one. A copy of another conversation must
+// begin before that goes on.
+func (s *session) mayStand(req *protocol.PromptRequest, err error) bool {
+	return errors.Is(err, errAtWork) && (req.ForkOf == "" || s.last.Load() > 0)
 }
 
 // done finds a prompt that has been dealt with.

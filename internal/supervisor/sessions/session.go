@@ -34,6 +34,7 @@ type session struct {
 	journal  *journal.Journal // nil while there are none
 	ledger   *ledger          // nil while there are none
 	durable  int64            // events up to this number are safe from a crash of the machine
+	standing *standing        // while it waits in line for a place
 	run      *run             // the process, from its start until its whole tree is gone
 	starts   int              // since the last result, after a process died at work
 	guessed  bool             // the CLI said that resuming, or not, was wrong; the other was tried
@@ -196,6 +197,8 @@ func storageFault(err error) error {
 // stateLocked is the state that the process and the ledger make.
 func (s *session) stateLocked() string {
 	switch {
+	case s.run == nil && s.standing != nil:
+		return protocol.StateQueued
 	case s.run == nil:
 		return protocol.StateDormant
 	case !s.run.greeted:
@@ -213,6 +216,7 @@ func (s *session) settleLocked() {
 	if state := s.stateLocked(); state != s.ledger.state {
 		_ = s.enterLocked(state, "") // it says itself when the disk is full
 	}
+	s.ss.moveLine() // it may be idle now
 }
 
 // enterLocked journals a state. It is entered also when that fails.

@@ -61,6 +61,7 @@ type Sessions struct {
 	mu   sync.Mutex
 	all  map[string]*session
 	live int // sessions that have a process or are about to
+	line line
 
 	watching sync.Mutex
 	watchers map[*watcher]struct{}

@@ -96,8 +96,7 @@ function PromptState({ row }: { row: PromptRow }) {
 function TextView({ row, nested }: { row: TextRow; nested: boolean }) {
   return (
     <div className={`group ${nested ? 'text-minor' : ''}`}>
-      <Markdown text={row.text} live={row.live} />
-      {row.aborted && <span className="text-muted"> …</span>}
+      <Markdown text={row.aborted ? `${row.text.trimEnd()} …` : row.text} live={row.live} />
       {!row.live && !nested && (
         <div className="-ms-2 h-0 opacity-0 transition-opacity group-hover:opacity-100 focus-within:opacity-100 max-desk:hidden">
           <CopyButton text={row.text} />

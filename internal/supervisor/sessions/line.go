@@ -1,0 +1,215 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// need is how much somebody needs one of the places for live sessions.
+type need int
+
+const (
+	forLater need = iota // a process ahead of a prompt: of those that wait, only the last is still wanted
+	forWork              // there is a prompt: it is told at once when all places are at work, and then stands in line
+	inLine               // the prompt is journaled: it waits for its turn
+)
+
+// errAtWork means that every place has work, or somebody before has a right to the next.
+var errAtWork = fault.New(fault.QuotaExceeded, "All live sessions of your quota are at work. Wait until one is done, or close one.")
+
+// line is who waits for a place among the live sessions.
+type line struct {
+	waiting []*session    // with prompts on disk; the first has come first
+	moved   chan struct{} // closed and replaced when one of them may have got a chance
+	ahead   chan struct{} // of the last who waits ahead of a prompt; closed when another comes
+}
+
+// standing is a session's stay in line.
+type standing struct {
+	leave  context.CancelCauseFunc
+	left   chan struct{} // closed when it is over
+	reason string        // why it was left without a place; guarded by the session's mu
+}
+
+// errLeft ends a stay in line.
+var errLeft = errors.New("left the line")
+
+// moveLine lets those who wait look again.
+func (ss *Sessions) moveLine() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.moveLineLocked()
+}
+
+func (ss *Sessions) moveLineLocked() {
+	if len(ss.line.waiting) > 0 {
+		close(ss.line.moved)
+		ss.line.moved = make(chan struct{})
+	}
+}
+
+// join puts a session at the end of the line; leave takes it out.
+func (ss *Sessions) join(s *session) (leave func()) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.line.moved == nil {
+		ss.line.moved = make(chan struct{})
+	}
+	ss.line.waiting = append(ss.line.waiting, s)
+	return func() {
+		ss.mu.Lock()
+		defer ss.mu.Unlock()
+		ss.line.waiting = slices.DeleteFunc(ss.line.waiting, func(o *session) bool { return o == s })
+		ss.moveLineLocked()
+	}
+}
+
+// takeSlot takes one of the places for live sessions. When all are taken, the session that was idle the longest makes
+// room. Where none is idle, what happens is told by the need.
+func (s *session) takeSlot(ctx context.Context, n need) error {
+	ss := s.ss
+	limit := ss.opt.Config.LiveSessions
+	if limit <= 0 {
+		return fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
+	}
+	var later <-chan struct{} // closed when somebody else is wanted ahead
+	for shown := 0; ; {
+		ss.mu.Lock()
+		moved, before := (<-chan struct{})(ss.line.moved), len(ss.line.waiting)
+		if n == inLine {
+			before = slices.Index(ss.line.waiting, s)
+		}
+		if ss.live < limit && before == 0 {
+			ss.live++
+			ss.mu.Unlock()
+			return nil
+		}
+		all := ss.sessionsLocked()
+		ss.mu.Unlock()
+
+		soon, idle := ss.candidates(all)
+		switch {
+		case before > 0:
+			soon = nil
+		case soon == nil && idle != nil:
+			if soon = idle.makeRoom(); soon == nil {
+				continue // it has just got work
+			}
+		}
+		switch {
+		case n == inLine:
+			if before+1 != shown {
+				shown = before + 1
+				s.showPlace(shown)
+			}
+			if soon == nil {
+				soon = moved
+			}
+		case soon == nil:
+			return errAtWork
+		case n == forLater && later == nil:
+			later = ss.comeAhead()
+		}
+		select {
+		case <-soon:
+		case <-moved: // never, while nobody stands in line
+		case <-later:
+			return errAtWork
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// comeAhead takes the place of the last who waited ahead of a prompt. A person who opens a hundred sessions wants the
+// one that is open now.
+func (ss *Sessions) comeAhead() <-chan struct{} {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.line.ahead != nil {
+		close(ss.line.ahead)
+	}
+	ss.line.ahead = make(chan struct{})
+	return ss.line.ahead
+}
+
+// showPlace tells everyone how far the session is from its turn.
+func (s *session) showPlace(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.recordLocked(queueEvent{Type: protocol.EventQueue, Place: n}); err != nil {
+		s.ss.opt.Log.Error("journal a place in line", "session", s.id, "error", err)
+	}
+}
+
+// standLocked has a session whose prompts are on disk wait for a place, if it does not already.
+func (s *session) standLocked(req *protocol.OpenRequest) {
+	if s.standing != nil || s.run != nil || s.deleting || s.ss.stopping.Load() {
+		return
+	}
+	s.settingsLocked(req)
+	ctx, leave := context.WithCancelCause(s.ss.life)
+	st := &standing{leave: leave, left: make(chan struct{})}
+	s.standing = st
+	s.users++ // the journal stays open
+	s.meta.Live = true
+	_ = s.enterLocked(protocol.StateQueued, "") // it says itself when the disk is full
+	s.saveLocked()
+	leaveLine := s.ss.join(s) // here: who comes next stands behind
+	s.ss.running.Go(func() { s.stand(ctx, st, leaveLine) })
+}
+
+// stand waits until the session is live, or is to wait no more.
+func (s *session) stand(ctx context.Context, st *standing, leaveLine func()) {
+	defer close(st.left)
+	defer st.leave(nil)
+	// What was asked for is in meta, and may be changed there while it waits.
+	err := s.ensure(ctx, &protocol.OpenRequest{SessionID: s.id}, inLine)
+	leaveLine()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.standing = nil
+	if err != nil && s.run == nil {
+		reason := st.reason
+		switch {
+		case reason != "":
+		case s.ss.stopping.Load():
+			reason = reasonStopped
+		default:
+			s.ss.opt.Log.Warn("make a queued session live", "session", s.id, "error", err)
+			s.complainLocked(fault.CodeOf(err), "%s", detailOf(err))
+			reason = reasonNotStarted
+		}
+		s.meta.Live = false
+		_ = s.enterLocked(protocol.StateDormant, reason)
+		s.saveLocked()
+	}
+	s.releaseLocked()
+}
+
+func detailOf(err error) string {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f.Detail
+	}
+	return "Claude could not be started."
+}
+
+// leaveLine takes a session out of the line, and waits until it is. It tells whether it was in it.
+func (s *session) leaveLine(ctx context.Context, reason string) (bool, error) {
+	s.mu.Lock()
+	st := s.standing
+	if st != nil && st.reason == "" {
+		st.reason = reason
+	}
+	s.mu.Unlock()
+	if st == nil {
+		return false, nil
+	}
+	st.leave(errLeft)
+	return true, wait(ctx, st.left)
+}
