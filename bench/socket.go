@@ -23,7 +23,7 @@ type socket struct {
 }
 
 func (p *person) dial(ctx context.Context) (*socket, error) {
-	conn, _, err := websocket.Dial(ctx, p.url+"/api/v1/ws", &websocket.DialOptions{
+	conn, _, err := websocket.Dial(ctx, p.url+"/api/v1/ws", &websocket.DialOptions{ //nolint:bodyclose // the library owns it
 		HTTPClient: p.client, HTTPHeader: http.Header{"Origin": {p.url}},
 	})
 	if err != nil {

@@ -155,6 +155,32 @@ func TestInterruptModeAndModel(t *testing.T) {
 	_ = at
 }
 
+// TestChangedQuotaIsTold: whose limits an administrator changes is told so, and
+// nobody else.
+func TestChangedQuotaIsTold(t *testing.T) {
+	s := carrel.Start(t)
+	ada := s.Setup("ada")
+	bob := s.Add(ada, "bob")
+	hers, his := ada.Dial(), bob.Dial()
+	for _, ws := range []*carrel.Socket{hers, his} {
+		ws.Wait("hello", func(m carrel.Message) bool { return m.Type == "hello" })
+	}
+	isQuota := func(m carrel.Message) bool { return m.Type == "notice" && m.Kind == "quota" }
+	setInstances(t, ada, 1)
+	hers.Wait("a notice to ada", isQuota)
+	ada.Must(200, "PUT", fmt.Sprintf("/users/%d/quota", bob.ID), map[string]any{"pids": 300}, nil)
+	his.Wait("a notice to bob", isQuota)
+	n := 0
+	for _, m := range hers.Messages() {
+		if isQuota(m) {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("ada was told %d times; want once, of her own", n)
+	}
+}
+
 // TestPromptRunsOnce sends one id again and again, from two devices.
 func TestPromptRunsOnce(t *testing.T) {
 	s := carrel.Start(t)

@@ -20,6 +20,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/quota"
 	"github.com/carrel-dev/carrel/internal/runtime"
+	"github.com/carrel-dev/carrel/internal/session"
 	"github.com/carrel-dev/carrel/internal/supervisor/client"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
@@ -68,7 +69,8 @@ func (s *server) use(ctx context.Context, userID int64) (api.Use, error) {
 // instances is the pool as the API asks it: by what it shows.
 type instances struct {
 	*pool.Pool
-	meter *meter.Meter
+	meter    *meter.Meter
+	sessions *session.Service
 }
 
 // SetQuota tells the gateway of new token limits, too: before it returns, so
@@ -79,6 +81,7 @@ func (i instances) SetQuota(ctx context.Context, userID int64, q quota.Quota) er
 	_ = i.meter.PushLeases(push)
 	cancel()
 	i.meter.Renew()
+	defer i.sessions.TellQuota(userID)
 	return i.Pool.SetQuota(ctx, userID, q)
 }
 

@@ -171,7 +171,7 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 	s.meter = meter.New(db.Bun(), s.gateway, quotas{s.accounts}, log)
 	projects := project.NewService(s.pool, s.sessions, log)
 	s.api = api.New(api.Deps{
-		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Use: s.use,
+		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Use: s.use,
 		Ready: s.ready, Metrics: metrics(s.pool), Web: webui.Handler(), Log: log, Version: version, Registration: cfg.Registration,
 		DefaultQuota: cfg.Quota.Limits(), Scripted: in.scripted, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies,
 	})

@@ -47,10 +47,7 @@ func Leftovers(dataDir string) []string {
 			left = append(left, "loop device of "+strings.TrimSpace(string(text)))
 		}
 	}
-	for _, p := range processesOf(dataDir) {
-		left = append(left, p)
-	}
-	return left
+	return append(left, processesOf(dataDir)...)
 }
 
 // processesOf finds processes that name the data folder or its state folder in

@@ -20,6 +20,7 @@ type Message struct {
 	Seq       int64           `json:"seq,omitempty"`
 	ID        string          `json:"id,omitempty"`
 	Code      string          `json:"code,omitempty"`
+	Kind      string          `json:"kind,omitempty"` // of a notice
 	Detail    string          `json:"detail,omitempty"`
 	Event     json.RawMessage `json:"event,omitempty"`
 }

@@ -149,7 +149,7 @@ func (o *Outlet) connect(target string, ctx *goproxy.ProxyCtx) (*goproxy.Connect
 	}
 	if err != nil {
 		o.record(http.MethodConnect, host, port, start, err, 0, 0)
-		ctx.Resp = answer(ctx.Req, host, err)
+		ctx.Resp = answer(ctx.Req, host, err) //nolint:bodyclose // goproxy writes it out and closes it
 		return goproxy.RejectConnect, target
 	}
 	near, _ := ctx.Req.Context().Value(connKey{}).(*place)

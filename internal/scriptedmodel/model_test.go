@@ -390,7 +390,7 @@ func FuzzMessages(f *testing.F) {
 		if bytes.Contains(bytes.ToLower(b), []byte("[")) && bytes.ContainsAny(bytes.ToLower(b), "hpw") {
 			for _, slow := range []string{"hang", "stall", "wait", "pace"} {
 				if bytes.Contains(bytes.ToLower(b), []byte(slow)) {
-					t.Skip("would wait")
+					return // it would wait, as it was told to
 				}
 			}
 		}

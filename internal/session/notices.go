@@ -108,6 +108,9 @@ func (s *Service) Watch(ctx context.Context, userID int64, f func(Notice) error)
 	}
 }
 
+// TellQuota has a user's connections told that their limits are others now.
+func (s *Service) TellQuota(userID int64) { s.notices.tell(userID, Notice{Kind: "quota"}) }
+
 // tellSession tells a user's connections how a session stands now.
 func (s *Service) tellSession(r *row) {
 	v := s.view(r)

@@ -391,7 +391,7 @@ func openRelative(path string) {
 
 func TestRelativePathBelowClosedFolders(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("needs root to become somebody else")
+		t.Fatal("needs root to become somebody else")
 	}
 	closed := t.TempDir() // 0755, root's, until below
 	dir := filepath.Join(closed, "data 100%?")

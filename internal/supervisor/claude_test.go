@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -44,12 +45,47 @@ func reachable(path string) bool {
 	}
 }
 
+// madeReachable gives a file another name where every user may walk to it: a link, or on another disk a copy.
+func madeReachable(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/tmp", "carrel-claude-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	there := filepath.Join(dir, "claude")
+	if os.Link(path, there) == nil {
+		return there
+	}
+	from, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	to, err := os.OpenFile(there, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(to, from)
+	if err := errors.Join(err, to.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return there
+}
+
 // A whole turn of the real CLI, as the person of a sandbox, whose tool leaves a process behind that detaches and
 // ignores every request to end.
 func TestClaudeInside(t *testing.T) {
 	path := claudePath(t)
 	if !reachable(path) {
-		t.Skipf("another user cannot reach %s", path)
+		path = madeReachable(t, path)
 	}
 	b, _, gateway := inside(t, path)
 	t.Cleanup(func() {

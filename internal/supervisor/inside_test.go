@@ -80,7 +80,7 @@ func confine() error {
 func inside(t *testing.T, claude string) (b *bench, egress, gateway net.Listener) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("needs root to make namespaces with several users")
+		t.Fatal("needs root to make namespaces with several users")
 	}
 	// A folder that the mapped users can walk to.
 	dir, err := os.MkdirTemp("/tmp", "carrel-inside-")
@@ -142,7 +142,7 @@ func inside(t *testing.T, claude string) (b *bench, egress, gateway net.Listener
 	}
 	b = &bench{t: t, home: home, ended: make(chan error, 1)}
 	if err := cmd.Start(); errors.Is(err, syscall.EPERM) {
-		t.Skipf("needs the right to make namespaces: %v", err)
+		t.Fatalf("needs the right to make namespaces: %v", err)
 	} else if err != nil {
 		t.Fatalf("start in namespaces: %v", err)
 	}
@@ -155,7 +155,7 @@ func inside(t *testing.T, claude string) (b *bench, egress, gateway net.Listener
 		ended := <-b.ended
 		b.Close()
 		if cmd.ProcessState.ExitCode() == exitUnconfined {
-			t.Skip("needs the right to mount within namespaces")
+			t.Fatal("needs the right to mount within namespaces")
 		}
 		t.Fatalf("ping: %v; the supervisor ended with %v", err, ended)
 	}

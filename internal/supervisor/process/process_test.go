@@ -52,7 +52,7 @@ func eachMode(t *testing.T, f func(t *testing.T, opt Options)) {
 	t.Run("variable", func(t *testing.T) { f(t, Options{UID: -1, GID: -1}) })
 	t.Run("group", func(t *testing.T) {
 		if os.Geteuid() != 0 {
-			t.Skip("needs root to become another user")
+			t.Fatal("needs root to become another user")
 		}
 		f(t, Options{UID: testUID, GID: testUID, TreeGIDs: [2]int{testGIDFirst, testGIDLast}})
 	})
