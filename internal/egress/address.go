@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -77,6 +78,23 @@ func whyRefused(a netip.Addr) string {
 	return ""
 }
 
+// ownAddresses are this host's, asked anew each time: they come and go.
+func ownAddresses() []netip.Addr {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	var own []netip.Addr
+	for _, a := range all {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok {
+				own = append(own, ip.Unmap())
+			}
+		}
+	}
+	return own
+}
+
 // refusePrivate is the last gate, asked with the address that the kernel is
 // about to connect to. It never refuses what open has checked.
 func refusePrivate(_, address string, _ syscall.RawConn) error {
@@ -104,8 +122,13 @@ func (p *Proxy) open(ctx context.Context, host string, port uint16) (net.Conn, e
 	}
 	why := "no address"
 	var errs []error
+	own := p.own()
 	for _, a := range addrs {
-		if w := whyRefused(a); w != "" {
+		w := whyRefused(a)
+		if slices.Contains(own, a.Unmap()) {
+			w = "this host's own" // from here it would be reached past the firewall that keeps others out
+		}
+		if w != "" {
 			why = w
 			continue
 		}

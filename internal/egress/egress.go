@@ -54,7 +54,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Log  *slog.Logger
 
-	headerTime time.Duration // 0: headerTimeout; tests have less
+	own        func() []netip.Addr // nil: ownAddresses; tests have others
+	headerTime time.Duration       // 0: headerTimeout; tests have less
 }
 
 // Owner says whose socket it is.
@@ -71,6 +72,7 @@ type Proxy struct {
 	idle     time.Duration
 	total    time.Duration
 	header   time.Duration
+	own      func() []netip.Addr
 	log      *slog.Logger
 }
 
@@ -80,8 +82,11 @@ func New(o Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{resolver: o.Resolver, dial: o.Dial, idle: o.IdleTime, total: o.TotalTime, header: o.headerTime, log: o.Log}
+	p := &Proxy{resolver: o.Resolver, dial: o.Dial, idle: o.IdleTime, total: o.TotalTime, header: o.headerTime, own: o.own, log: o.Log}
 	p.rules.Store(&rules)
+	if p.own == nil {
+		p.own = ownAddresses
+	}
 	if p.resolver == nil {
 		p.resolver = net.DefaultResolver
 	}

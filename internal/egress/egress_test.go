@@ -183,6 +183,22 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// A public address of the host's own is as closed as its loopback, whatever name leads to it.
+func TestTheHostItselfIsRefused(t *testing.T) {
+	far := httptest.NewServer(http.NotFoundHandler())
+	defer far.Close()
+	b := setup(t, far.Listener.Addr().String(), Options{Allow: []string{"*"}, own: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr(public)} }})
+	if got := b.raw(t, "CONNECT ok.test:443 HTTP/1.1\r\nHost: x\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 403") {
+		t.Errorf("got %.200q; want 403", got)
+	}
+	if d := b.dials(); len(d) > 0 {
+		t.Errorf("dialled %v", d)
+	}
+	if len(ownAddresses()) == 0 {
+		t.Error("this host has no address")
+	}
+}
+
 func TestLogHasNoPaths(t *testing.T) {
 	far := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "12345") }))
 	defer far.Close()

@@ -111,7 +111,7 @@ func Serve(ctx context.Context, l net.Listener, m *Model) error {
 		if err = srv.Shutdown(stopCtx); err != nil {
 			err = errors.Join(err, srv.Close())
 		}
-		_ = <-served // the shutdown's error is the one that tells
+		<-served //nolint:errcheck // the error of the shutdown is the one that tells
 	}
 	m.Close()
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {

@@ -153,7 +153,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 	// Shutdown by itself takes a second for every HTTP/2 connection; here it only has to get the last answers out.
 	_ = within(stopFlush, server.Shutdown)
 	_ = server.Close()
-	_ = <-served // closed by us
+	<-served //nolint:errcheck // closed by us
 	<-answered
 	return err
 }
