@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/rpc"
 	"github.com/carrel-dev/carrel/internal/runtime"
 )
 
@@ -116,10 +117,7 @@ func (p *Pool) make(ctx context.Context, s *slot, inst *Instance) (*Instance, er
 	spec, err := p.admit(ctx, s, inst)
 	if err == nil {
 		var h runtime.Handle
-		if h, err = p.createOnce(ctx, spec); err == nil {
-			err = p.greet(ctx, inst)
-		}
-		if err == nil {
+		if h, err = p.start(ctx, inst, spec); err == nil {
 			if p.enter(ctx, s, inst, h) {
 				p.o.Log.Info("instance made", "instance", inst.id, "user", inst.userID, "took", p.now().Sub(started))
 				return inst, nil
@@ -167,6 +165,26 @@ func (p *Pool) admit(ctx context.Context, s *slot, inst *Instance) (runtime.Spec
 	p.emitInstanceLocked(inst)
 	return runtime.Spec{ID: inst.id, UserID: inst.userID, Name: owner.Name, Language: owner.Language,
 		Limits: limits(owner.Quota), LiveSessions: owner.Quota.LiveSessions}, nil
+}
+
+// start has the instance made, and waits until it answers. One that is lost
+// before that, killed or out of memory, is made anew: its user has asked for
+// an instance, not for that one.
+func (p *Pool) start(ctx context.Context, inst *Instance, spec runtime.Spec) (runtime.Handle, error) {
+	for try := 1; ; try++ {
+		h, err := p.createOnce(ctx, spec)
+		if err != nil {
+			return h, err
+		}
+		if err = p.greet(ctx, inst); err == nil {
+			return h, nil
+		}
+		if try == startAttempts || ctx.Err() != nil || !errors.Is(err, rpc.ErrUnreachable) {
+			return h, err
+		}
+		p.o.Log.Warn("instance was lost while it started, making it anew", "instance", inst.id, "user", inst.userID, "error", err)
+		p.sweepUp(ctx, inst, err)
+	}
 }
 
 // createOnce asks the runtime. A conflict means that a creation which was cut

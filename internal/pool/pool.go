@@ -62,11 +62,12 @@ type Options struct {
 
 // Times that need no setting.
 const (
-	failureThreshold = 3                // checks in a row before an instance counts as dead
-	retryInterval    = 2 * time.Second  // between checks while they fail
-	idleAfter        = time.Minute      // unused for so long is shown as idle
-	usageTTL         = 2 * time.Second  // a measurement is shared for so long
-	measureTimeout   = 2 * time.Second  // what a hanging instance may cost a look
+	failureThreshold = 3               // checks in a row before an instance counts as dead
+	retryInterval    = 2 * time.Second // between checks while they fail
+	idleAfter        = time.Minute     // unused for so long is shown as idle
+	usageTTL         = 2 * time.Second // a measurement is shared for so long
+	measureTimeout   = 2 * time.Second // what a hanging instance may cost a look
+	startAttempts    = 3
 	greetTimeout     = 20 * time.Second // a machine under load starts slowly
 	graceTimeout     = 3 * time.Second  // for a supervisor to flush and exit by itself
 	quickDeath       = time.Minute      // an instance that lived less is replaced with a growing delay

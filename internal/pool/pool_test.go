@@ -233,6 +233,27 @@ func TestFailedCreation(t *testing.T) {
 	b.get(t, 7)
 }
 
+// One that dies before it was ever known is made anew, and in the end said to
+// be unavailable.
+func TestLostWhileStarting(t *testing.T) {
+	t.Parallel()
+	e := start(t, nil)
+	deaths := 0
+	e.rt.OnStart(func(s *pooltest.Supervisor) {
+		if deaths++; deaths <= 2 {
+			s.Kill()
+		}
+	})
+	inst := e.get(t, 1)
+	if _, err := inst.Client().Ping(t.Context()); err != nil || e.rt.Creates(1) != 3 || e.rt.Len() != 1 {
+		t.Fatalf("ping %v after %d creations, %d instances; want none after 3, 1", err, e.rt.Creates(1), e.rt.Len())
+	}
+	e.rt.OnStart(func(s *pooltest.Supervisor) { s.Kill() })
+	if _, _, err := e.Get(t.Context(), 2); fault.CodeOf(err) != fault.InstanceUnavailable || e.rt.Len() != 1 {
+		t.Fatalf("got %v with %d instances; want instance_unavailable with 1", err, e.rt.Len())
+	}
+}
+
 func TestGivingUpDoesNotCancelForOthers(t *testing.T) {
 	t.Parallel()
 	b := start(t, nil)

@@ -28,6 +28,7 @@ type Runtime struct {
 	volumes   map[int64]*Volume
 	creates   map[int64]int
 	onCreate  func(ctx context.Context, spec runtime.Spec) error
+	onStart   func(*Supervisor)
 	onDestroy func(ctx context.Context, id string) error
 	onResize  func(runtime.Limits) error
 	away      bool
@@ -61,6 +62,13 @@ func (r *Runtime) OnCreate(f func(ctx context.Context, spec runtime.Spec) error)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.onCreate = f
+}
+
+// OnStart is given each supervisor before its Create returns.
+func (r *Runtime) OnStart(f func(*Supervisor)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.onStart = f
 }
 
 // OnDestroy is called at the start of every Destroy; its error is the Destroy's.
@@ -160,6 +168,9 @@ func (r *Runtime) Create(ctx context.Context, spec runtime.Spec) (runtime.Handle
 		return runtime.Handle{}, err
 	}
 	r.insts[spec.ID] = s
+	if r.onStart != nil {
+		r.onStart(s)
+	}
 	return s.handle(), nil
 }
 
@@ -199,6 +210,7 @@ func (r *Runtime) Destroy(ctx context.Context, id string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.insts, id)
+	_ = os.Remove(filepath.Join(r.dir, id)) // may be gone with a Destroy at the same time
 	return nil
 }
 
