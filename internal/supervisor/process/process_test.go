@@ -215,10 +215,10 @@ func alive(pid string) bool {
 
 // What a child of the person's starts with: nothing of the supervisor's.
 func TestChildIsBare(t *testing.T) {
-	// As in the supervisor: what is caught is the default in a child. A test that runs in the background would
-	// hand on that it ignores these two. What it ignores of 32 and 33, the threads' own, it cannot help.
+	// What is caught is the default in a child. A test that runs in the background, or under nohup, would hand on
+	// what it ignores. What it ignores of 32 and 33, the threads' own, it cannot help.
 	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGINT, syscall.SIGQUIT)
+	signal.Notify(caught)
 	defer signal.Stop(caught)
 	threads := regexp.MustCompile(`SigIgn:\t0000000[01][08]0000000`)
 	eachMode(t, func(t *testing.T, opt Options) {
