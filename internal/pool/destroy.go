@@ -6,6 +6,8 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/quota"
+	"github.com/carrel-dev/carrel/internal/rpc"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
 func errNone() error { return fault.New(fault.NotFound, "There is no instance.") }
@@ -155,6 +157,8 @@ func (p *Pool) SetQuota(ctx context.Context, userID int64, q quota.Quota) error 
 	}
 }
 
+const notApplied = "The new limits could not be applied to the running instance. Restart it to apply them."
+
 // resize is done by one caller at a time, so that the limits which the runtime
 // has are those that the statistics show.
 func (p *Pool) resize(ctx context.Context, s *slot, inst *Instance, q quota.Quota) error {
@@ -175,8 +179,14 @@ func (p *Pool) resize(ctx context.Context, s *slot, inst *Instance, q quota.Quot
 			if errors.As(err, &f) {
 				return err
 			}
-			return fault.Wrap(err, fault.InstanceUnavailable, "The new limits could not be applied to the running instance. Restart it to apply them.")
+			return fault.Wrap(err, fault.InstanceUnavailable, "%s", notApplied)
 		}
+	}
+	cctx, cancel := context.WithTimeout(ctx, p.o.CheckTimeout)
+	defer cancel()
+	// One that is not there any more is replaced by one that starts with them.
+	if err := inst.client.Configure(cctx, &protocol.Limits{LiveSessions: q.LiveSessions}); err != nil && !errors.Is(err, rpc.ErrUnreachable) {
+		return fault.Wrap(err, fault.InstanceUnavailable, "%s", notApplied)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -150,6 +150,10 @@ func TestSetQuota(t *testing.T) {
 	if st.Quota.MemoryBytes != 1<<30 || b.rt.Supervisor(7).Spec.Limits.MemoryBytes != 1<<30 {
 		t.Fatalf("shown %d, applied %d", st.Quota.MemoryBytes, b.rt.Supervisor(7).Spec.Limits.MemoryBytes)
 	}
+	q.LiveSessions = 9
+	if err := b.SetQuota(t.Context(), 7, q); err != nil || b.rt.Supervisor(7).Limits().LiveSessions != 9 {
+		t.Fatalf("%v, the supervisor has %+v; want 9 live sessions", err, b.rt.Supervisor(7).Limits())
+	}
 	b.rt.OnResize(func(runtime.Limits) error { return fault.New(fault.Conflict, "More is stored than that.") })
 	small := q
 	small.StorageBytes = 32 << 20

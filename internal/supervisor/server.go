@@ -20,6 +20,7 @@ type Sessions interface {
 	Answer(context.Context, *protocol.AnswerRequest) (*protocol.Empty, error)
 	Interrupt(context.Context, *protocol.SessionRequest) (*protocol.Empty, error)
 	Set(context.Context, *protocol.SetRequest) (*protocol.Session, error)
+	Configure(context.Context, *protocol.Limits) (*protocol.Empty, error)
 	Close(context.Context, *protocol.SessionRequest) (*protocol.Empty, error)
 	Delete(context.Context, *protocol.SessionRequest) (*protocol.Empty, error)
 	Events(context.Context, *protocol.EventsRequest, func(*protocol.Event) error) error
@@ -45,6 +46,7 @@ func (s *Server) routes() *http.ServeMux {
 	rpc.Unary(mux, protocol.Set, false, s.sessions.Set)
 	rpc.Unary(mux, protocol.Close, false, s.sessions.Close)
 	rpc.Unary(mux, protocol.Delete, false, s.sessions.Delete)
+	rpc.Unary(mux, protocol.Configure, false, s.sessions.Configure)
 	rpc.Stream(mux, protocol.Events, streaming(s, s.sessions.Events))
 	rpc.Unary(mux, protocol.Transcripts, false, s.transcripts)
 

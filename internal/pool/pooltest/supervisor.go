@@ -30,6 +30,7 @@ type Supervisor struct {
 	mu        sync.Mutex
 	hung      chan struct{} // not nil: every call waits for its close
 	hold      bool
+	limits    protocol.Limits // as last configured
 	processes []protocol.Process
 	sessions  map[string]*protocol.Session
 	nextPID   int
@@ -61,6 +62,12 @@ func startSupervisor(path string, spec runtime.Spec, v *Volume) (*Supervisor, er
 		return &protocol.TranscriptsResponse{Transcripts: v.transcripts()}, nil
 	})
 	unary(mux, s, protocol.Command, s.command)
+	unary(mux, s, protocol.Configure, func(_ context.Context, l *protocol.Limits) (*protocol.Empty, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.limits = *l
+		return &protocol.Empty{}, nil
+	})
 	unary(mux, s, protocol.Shutdown, func(context.Context, *protocol.Empty) (*protocol.Empty, error) {
 		go s.Kill()
 		return &protocol.Empty{}, nil
@@ -89,6 +96,13 @@ func unary[Req, Res any](mux *http.ServeMux, s *Supervisor, procedure string, f 
 func (s *Supervisor) Kill() {
 	s.once.Do(func() { close(s.killed); _ = s.srv.Close() })
 	<-s.served
+}
+
+// Limits are those that were last configured.
+func (s *Supervisor) Limits() protocol.Limits {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limits
 }
 
 // Hang makes every call wait, until the returned function is called.

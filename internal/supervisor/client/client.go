@@ -66,6 +66,11 @@ func (c *Client) Delete(ctx context.Context, r *protocol.SessionRequest) error {
 	return call(ctx, c, protocol.Delete, r)
 }
 
+// Configure gives other limits; they hold for what is started from then on.
+func (c *Client) Configure(ctx context.Context, l *protocol.Limits) error {
+	return call(ctx, c, protocol.Configure, l)
+}
+
 // Events gives f the events after r.After, in order, and those to come.
 func (c *Client) Events(ctx context.Context, r *protocol.EventsRequest, f func(*protocol.Event) error) error {
 	return rpc.Subscribe(ctx, c.caller, protocol.Events, r, f)

@@ -21,6 +21,7 @@ const (
 	Close         = "/carrel.supervisor/Close"         // SessionRequest → Empty; ends the process, the session is dormant
 	Delete        = "/carrel.supervisor/Delete"        // SessionRequest → Empty; Close, then journal and transcript are removed
 	Events        = "/carrel.supervisor/Events"        // EventsRequest → stream of Event
+	Configure     = "/carrel.supervisor/Configure"     // Limits → Empty
 	Transcripts   = "/carrel.supervisor/Transcripts"   // Empty → TranscriptsResponse
 	Command       = "/carrel.supervisor/Command"       // CommandRequest → CommandResponse
 	OpenTerminal  = "/carrel.supervisor/OpenTerminal"  // OpenTerminalRequest → Terminal
@@ -53,6 +54,11 @@ type Config struct {
 	TreeGIDs     [2]int   `json:"tree_gids"`
 	Env          []string `json:"env"` // added to what every process of the person gets
 	LiveSessions int      `json:"live_sessions"`
+}
+
+// Limits are those of the user's that the supervisor itself keeps; Config has them at the start.
+type Limits struct {
+	LiveSessions int `json:"live_sessions"`
 }
 
 type Empty struct{}

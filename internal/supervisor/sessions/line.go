@@ -52,6 +52,18 @@ func (ss *Sessions) moveLineLocked() {
 	}
 }
 
+// Configure takes other limits. Nothing is ended for a lower one: what goes to sleep is not started again beyond it.
+func (ss *Sessions) Configure(_ context.Context, l *protocol.Limits) (*protocol.Empty, error) {
+	if l.LiveSessions < 0 {
+		return nil, fault.InvalidField("live_sessions", "must not be negative")
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.places = l.LiveSessions
+	ss.moveLineLocked()
+	return &protocol.Empty{}, nil
+}
+
 // join puts a session at the end of the line; leave takes it out.
 func (ss *Sessions) join(s *session) (leave func()) {
 	ss.mu.Lock()
@@ -72,18 +84,18 @@ func (ss *Sessions) join(s *session) (leave func()) {
 // room. Where none is idle, what happens is told by the need.
 func (s *session) takeSlot(ctx context.Context, n need) error {
 	ss := s.ss
-	limit := ss.opt.Config.LiveSessions
-	if limit <= 0 {
-		return fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
-	}
 	var later <-chan struct{} // closed when somebody else is wanted ahead
 	for shown := 0; ; {
 		ss.mu.Lock()
+		if ss.places <= 0 {
+			ss.mu.Unlock()
+			return fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
+		}
 		moved, before := (<-chan struct{})(ss.line.moved), len(ss.line.waiting)
 		if n == inLine {
 			before = slices.Index(ss.line.waiting, s)
 		}
-		if ss.live < limit && before == 0 {
+		if ss.live < ss.places && before == 0 {
 			ss.live++
 			ss.mu.Unlock()
 			return nil

@@ -163,3 +163,25 @@ func TestCrowdAhead(t *testing.T) {
 		t.Errorf("%d of %d were given up; want most of them", refused, cap(errs))
 	}
 }
+
+// TestMorePlaces: a raised quota reaches who waits already.
+func TestMorePlaces(t *testing.T) {
+	w, release := crowded(t)
+	defer release()
+	id := uuid.NewString()
+	w.prompt(id, "[echo served]")
+	f := w.follow(id, 0)
+	f.state(protocol.StateQueued)
+	if _, err := w.Configure(w.ctx(), &protocol.Limits{LiveSessions: -1}); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("got %v for a negative limit", err)
+	}
+	if _, err := w.Configure(w.ctx(), &protocol.Limits{LiveSessions: 2}); err != nil {
+		t.Fatal(err)
+	}
+	f.result()
+	if _, err := w.Configure(w.ctx(), &protocol.Limits{LiveSessions: 0}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Open(w.ctx(), &protocol.OpenRequest{SessionID: uuid.NewString(), Project: "demo"})
+	wantCode(t, err, fault.QuotaExceeded)
+}
