@@ -208,6 +208,10 @@ func contractBudget(t *testing.T, ada *carrel.Person) {
 	if !spent.IsError || !strings.Contains(spent.Result, "budget of 100 tokens") || !strings.Contains(spent.Result, "00:00 UTC") {
 		t.Errorf("a spent budget: %+v; want the reason, and when it starts anew", spent)
 	}
+	told, at := poll(t, bob, id, at, func(e carrel.Event) bool { return e.Type == "carrel.error" })
+	if told.Code != "budget_exceeded" || !strings.HasPrefix(told.Detail, "Today's token budget of 100 tokens") {
+		t.Errorf("told as an event: %+v", told)
+	}
 	// With more, the session goes on.
 	ada.Must(200, "PUT", "/users/"+itoa(bob.ID)+"/quota", map[string]any{"tokens_per_day": nil}, nil)
 	if result, _ := ask("third", at); result.IsError {

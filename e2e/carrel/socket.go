@@ -34,6 +34,8 @@ type Event struct {
 	ID        string `json:"id"`
 	IsError   bool   `json:"is_error"`
 	Result    string `json:"result"`
+	Code      string `json:"code"`
+	Detail    string `json:"detail"`
 	Behavior  string `json:"behavior"`
 	Author    string `json:"author"`
 	Message   json.RawMessage

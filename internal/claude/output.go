@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Line is one line out, with what says which kind it is. Unknown kinds come with every version of the CLI.
@@ -76,6 +77,8 @@ func (l Line) Replayed() (uuid string, ok bool) {
 
 // Result ends a turn.
 type Result struct {
+	Text    string          `json:"result"`
+	APIType string          `json:"api_error_type"` // of the error that ended the turn
 	IsError bool            `json:"is_error"`
 	Errors  []string        `json:"errors"`
 	CostUSD float64         `json:"total_cost_usd"` // of the whole session
@@ -83,12 +86,23 @@ type Result struct {
 	Prompts []string        `json:"user_message_uuids"`
 }
 
+// BudgetExceeded is the error type by which our gateway tells its refusal from the API's own.
+const BudgetExceeded = "budget_exceeded"
+
 // Result reads a result.
 func (l Line) Result() (Result, bool) {
 	if l.Type != "result" {
 		return Result{}, false
 	}
 	return decode[Result](l), true
+}
+
+// Reason is the API's own text in the result of a turn that it ended; the CLI puts words of its own before it.
+func (r Result) Reason() string {
+	if _, said, ok := strings.Cut(r.Text, " · "); ok && strings.HasPrefix(r.Text, "API Error: ") {
+		return said
+	}
+	return r.Text
 }
 
 // System is what we read of system lines.

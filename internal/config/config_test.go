@@ -155,7 +155,7 @@ oci: {uid_base: 1000, command: ""}
 egress: {allow: "https://example.org/"}
 shutdown_timeout: 1m
 regsitration: open
-`, []string{"CARREL_GATEWAY_APIKEY=sk-secret", "CARREL_LOG_LEVEL=loud", "CARREL_QUITE_ANOTHER_THING=1"}, "--session-idle-timeout=-5s")
+`, []string{"CARREL_GATEWAY_APIKEY=sk-secret", "CARREL_LOG_LEVEL=loud", "CARREL_QUITE_ANOTHER_THING=1", "CARREL_GATEWAY_API_KEY=sk-ant two"}, "--session-idle-timeout=-5s")
 	wantFaults(t, err, map[string]string{
 		"listen":                     "in quotes",
 		"runtime":                    "one of: oci, bare",
@@ -179,6 +179,7 @@ regsitration: open
 		"egress.allow":               "no URLs",
 		"shutdown_timeout":           "15s",
 		"session.idle_timeout":       "--session-idle-timeout",
+		"gateway.api_key":            "a space",
 		"CARREL_GATEWAY_APIKEY":      "did you mean CARREL_GATEWAY_API_KEY?",
 		"CARREL_QUITE_ANOTHER_THING": "is no setting",
 	})

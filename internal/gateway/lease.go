@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/carrel-dev/carrel/internal/claude"
 )
 
 // Limit is a user's lease of tokens: what the server says may still be used.
@@ -142,7 +144,7 @@ func (l *ledger) check(userID int64, now time.Time) *apiError {
 	case "month":
 		what = "This month's token budget"
 	}
-	return &apiError{status: http.StatusTooManyRequests, kind: "rate_limit_error", retryAfter: max(have.ResetsAt.Sub(now), 0),
+	return &apiError{status: http.StatusTooManyRequests, kind: claude.BudgetExceeded, retryAfter: max(have.ResetsAt.Sub(now), 0),
 		message: fmt.Sprintf("%s of %d tokens is used up. It starts anew at %s. An administrator can raise it before.",
 			what, have.BudgetTokens, have.ResetsAt.UTC().Format("2006-01-02 15:04 UTC"))}
 }

@@ -150,6 +150,9 @@ func (s *session) observeLocked(r *run, l claude.Line) {
 func (s *session) observeResultLocked(r *run, result claude.Result) {
 	s.starts = 0
 	s.touchLocked()
+	if result.IsError && result.APIType == claude.BudgetExceeded {
+		s.complainLocked(fault.BudgetExceeded, "%s", result.Reason())
+	}
 	if len(result.Usage) > 2 { // more than {}
 		s.meta.Usage = slices.Clone(result.Usage)
 	}
