@@ -266,6 +266,8 @@ describe('events of our own', () => {
   })
 
   it('says errors and the place in line', () => {
+    const spent = { type: 'assistant', error: 'rate_limit', api_error_status: 429, message: { id: 'm', content: [{ type: 'text', text: 'API Error' }] } }
+    expect(brief(of(spent, { type: 'carrel.error', code: 'budget_exceeded', detail: 'Spent.' }).rows)).toEqual(['error carrel budget_exceeded -'])
     const s = of({ type: 'carrel.state', state: 'queued' }, { type: 'carrel.queue', place: 3 }, { type: 'carrel.error', code: 'budget_exceeded', detail: 'Spent.' })
     expect(s.place).toBe(3)
     expect(brief(s.rows)).toEqual(['error carrel budget_exceeded -'])

@@ -27,6 +27,12 @@ export function reduce(c: Conversation, e: Event): void {
   take(c, line, e)
 }
 
+/** The key of the API's error that ends the conversation so far: ours says the same in better words, and takes its place. */
+function refusal(c: Conversation): string | undefined {
+  const last = c.rows.get(c.durable.at(-1) ?? '')
+  return last?.kind === 'error' && last.source === 'api' ? last.key : undefined
+}
+
 function take(c: Conversation, line: Line, e: Event): void {
   switch (line.kind) {
     case 'prompt':
@@ -43,7 +49,7 @@ function take(c: Conversation, line: Line, e: Event): void {
       c.place = line.place
       return
     case 'failure':
-      put(c, { kind: 'error', key: `e:${e.seq}`, parent: null, source: 'carrel', code: line.code, status: null, text: line.detail })
+      put(c, { kind: 'error', key: (line.code === 'budget_exceeded' && refusal(c)) || `e:${e.seq}`, parent: null, source: 'carrel', code: line.code, status: null, text: line.detail })
       return
     case 'init':
       return takeInit(c, line)
