@@ -13,7 +13,7 @@ import { grouped, lightOfState } from './order'
 import { groupTitle, lightName } from './words'
 
 /** The user's sessions, in the order in which they need a person. */
-export function SessionList({ onNew, project }: { onNew: () => void; project?: string }) {
+export function SessionList({ project }: { project?: string }) {
   const { data, error, refetch } = useQuery(queries.sessions())
   if (error && !data) {
     return (
@@ -24,13 +24,7 @@ export function SessionList({ onNew, project }: { onNew: () => void; project?: s
   }
   if (!data) return <Loading label={m.loading()} rows={6} />
   const shown = project === undefined ? data : data.filter((s) => s.project === project)
-  if (shown.length === 0) {
-    return (
-      <Empty title={m.sessions_empty_title()} action={<Button look="primary" onClick={onNew}>{m.session_new()}</Button>}>
-        {m.sessions_empty_text()}
-      </Empty>
-    )
-  }
+  if (shown.length === 0) return <Empty title={m.sessions_empty_title()}>{m.sessions_empty_text()}</Empty>
   return (
     <div className="pb-4">
       {grouped(shown).map(({ group, sessions }) => (

@@ -1,4 +1,6 @@
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Icon, type IconName } from '@/components/Icon'
@@ -12,6 +14,8 @@ import { ScriptedBanner } from './Scripted'
 
 /** The first column of the desk, and the home page of a phone: the sessions, and the way to the rest. */
 export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; className: string }) {
+  const { data } = useQuery(queries.sessions())
+  const first = data?.length === 0 // the one thing to do
   return (
     <nav aria-label={m.sessions()} className={`${className} min-h-0 flex-col bg-page desk:border-r`}>
       <div className="flex items-center gap-2 px-4 pt-1 pb-1 desk:pt-3 desk:pb-2">
@@ -27,14 +31,14 @@ export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; c
         <ScriptedBanner me={me} compact={false} />
       </div>
       <div className="px-4 pt-3 pb-1 desk:pt-1">
-        <Button onClick={onNew} className="w-full justify-start!">
-          <Icon name="plus" size={16} className="text-muted" />
+        <Button look={first ? 'primary' : undefined} onClick={onNew} className="w-full justify-start!">
+          <Icon name="plus" size={16} className={first ? '' : 'text-muted'} />
           {m.session_new()}
-          <kbd className="ml-auto hidden font-mono text-small text-muted desk:inline">N</kbd>
+          <kbd className={`ml-auto hidden font-mono text-small desk:inline ${first ? '' : 'text-muted'}`}>N</kbd>
         </Button>
       </div>
       <div className="scroller min-h-0 flex-1">
-        <SessionList onNew={onNew} />
+        <SessionList />
       </div>
       <div className="hidden border-t p-2 desk:block">
         <NavLink to="/projects" icon="folder" text={m.projects()} />
