@@ -59,7 +59,7 @@ func (ss *Sessions) Configure(_ context.Context, l *protocol.Limits) (*protocol.
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	ss.places = l.LiveSessions
+	ss.limit = l.LiveSessions
 	ss.moveLineLocked()
 	return &protocol.Empty{}, nil
 }
@@ -87,7 +87,7 @@ func (s *session) takeSlot(ctx context.Context, n need) error {
 	var later <-chan struct{} // closed when somebody else is wanted ahead
 	for shown := 0; ; {
 		ss.mu.Lock()
-		if ss.places <= 0 {
+		if ss.limit <= 0 {
 			ss.mu.Unlock()
 			return fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
 		}
@@ -95,7 +95,7 @@ func (s *session) takeSlot(ctx context.Context, n need) error {
 		if n == inLine {
 			before = slices.Index(ss.line.waiting, s)
 		}
-		if ss.live < ss.places && before == 0 {
+		if ss.live < ss.limit && before == 0 {
 			ss.live++
 			ss.mu.Unlock()
 			return nil

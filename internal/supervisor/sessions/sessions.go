@@ -58,11 +58,11 @@ type Sessions struct {
 	stopped  context.CancelCauseFunc
 	life     context.Context // ends when Stop begins; calls are bound to it
 
-	mu     sync.Mutex
-	all    map[string]*session
-	places int // for live sessions
-	live   int // sessions that have a process or are about to
-	line   line
+	mu    sync.Mutex
+	all   map[string]*session
+	limit int // of live sessions
+	live  int // sessions that have a process or are about to
+	line  line
 
 	watching sync.Mutex
 	watchers map[*watcher]struct{}
@@ -75,7 +75,7 @@ func New(opt Options) *Sessions {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	ss := &Sessions{opt: opt, places: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{}}
+	ss := &Sessions{opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{}}
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
 	if err != nil && !os.IsNotExist(err) {
