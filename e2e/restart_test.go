@@ -136,9 +136,23 @@ func TestNextServerAdopts(t *testing.T) {
 	}
 }
 
-func TestInterruptEndsAll(t *testing.T) {
-	t.Parallel()
-	s := carrel.Start(t)
+func TestEndsAll(t *testing.T) {
+	for name, end := range map[string]struct {
+		signal syscall.Signal
+		env    []string
+	}{
+		"interrupted":       {syscall.SIGINT, nil},
+		"terminated, if so": {syscall.SIGTERM, []string{"CARREL_SIGTERM=end"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			endsAll(t, end.signal, end.env...)
+		})
+	}
+}
+
+func endsAll(t *testing.T, signal syscall.Signal, env ...string) {
+	s := carrel.Start(t, env...)
 	ada := s.Setup("ada")
 	bob := s.Add(ada, "bob")
 	put(t, ada)
@@ -150,7 +164,7 @@ func TestInterruptEndsAll(t *testing.T) {
 	ws.WaitEvent("a running turn", id, 0, func(e carrel.Event) bool { return e.Event.Delta.Text != "" })
 	bob.Must(201, "POST", "/terminals", map[string]any{"argv": []string{"/bin/sh", "-c", "trap '' TERM HUP INT; while :; do sleep 1; done"}, "cols": 80, "rows": 24}, nil)
 	begin := time.Now()
-	s.Signal(syscall.SIGINT)
+	s.Signal(signal)
 	if took := time.Since(begin); took > 15*time.Second {
 		t.Errorf("it took %v; want 15 s at most", took)
 	} else {

@@ -67,7 +67,7 @@ func serverCommand() *cobra.Command {
 	return cmd
 }
 
-// runServer serves until a signal: SIGINT ends everything, SIGTERM this process.
+// runServer serves until a signal: SIGINT ends everything, SIGTERM this process alone, unless the setting says otherwise.
 func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	log := newLog(os.Stderr, cfg.Log)
 	signals := make(chan os.Signal, 2)
@@ -115,7 +115,7 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	if e := srv.Shutdown(end); e != nil {
 		err = errors.Join(err, srv.Close())
 	}
-	if signalled == os.Interrupt {
+	if signalled == os.Interrupt || signalled == syscall.SIGTERM && cfg.SIGTERM == "end" {
 		// First in order, so that supervisors flush their journals; then whatever is left, with the other two processes.
 		if e := s.pool.Shutdown(end); e != nil {
 			log.Warn("end instances in order", "err", e)

@@ -32,6 +32,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix `koanf:"trusted_proxies"`
 	// Who may make an account: closed leaves it to administrators, invite asks for an invitation, open asks for nothing.
 	Registration string `koanf:"registration" default:"invite" accept:"closed invite open"`
+	// What SIGTERM does to the instances: leave them running for the next server to find, or end them with the gateway and
+	// the keeper, as Ctrl-C does.
+	SIGTERM string `koanf:"sigterm" default:"leave" accept:"leave end"`
 	// How long the server gives what runs to end when it is stopped; at most 15s.
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout" default:"15s"`
 
