@@ -55,6 +55,19 @@ func TestKilledWhilePromptsRunTogether(t *testing.T) {
 	w.wantOnce(id, "the first is done", "the second is done", "the third is done")
 }
 
+// TestKilledWithATaskInTheBackground: the next process first tells that the task is no more, and then takes the turn
+// up; neither is taken for the other's end.
+func TestKilledWithATaskInTheBackground(t *testing.T) {
+	w := newWorld(t)
+	id := uuid.NewString()
+	w.prompt(id, "[background sleep 60] [say 3] [wait to be killed] [echo the first is done]", "first")
+	f := w.follow(id, 0)
+	f.until("the task", func(e event) bool { return strings.Contains(e.Raw, "background_tasks_changed") })
+	f.until("the words of the turn", func(e event) bool { return strings.Contains(e.Raw, "text_delta") })
+	w.killAndGoOn(f, id)
+	w.wantOnce(id, "the first is done")
+}
+
 func (w *world) killAndGoOn(f *follower, id string) {
 	w.t.Helper()
 	if err := syscall.Kill(w.pid(id), syscall.SIGKILL); err != nil {

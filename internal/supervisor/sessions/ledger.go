@@ -102,7 +102,7 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 	if lc, ok := line.Lifecycle(); ok {
 		switch lc.State {
 		case "started":
-			l.turn = true
+			l.turn, l.cut = true, false
 			l.move(lc.Prompt, begun)
 		case "completed", "cancelled":
 			l.move(lc.Prompt, done)
@@ -110,7 +110,10 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 	} else if uuid, ok := line.Replayed(); ok {
 		l.move(uuid, begun)
 	} else if r, ok := line.Result(); ok {
-		l.endTurn()
+		// A turn that is to be taken up begins after what the CLI has to say first: that a background task is no more.
+		if !l.cut || r.Turns > 0 || r.IsError {
+			l.endTurn()
+		}
 		for _, uuid := range r.Prompts {
 			l.move(uuid, done)
 		}
@@ -125,8 +128,11 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 		case "init":
 			l.turn = true
 		case "session_state_changed":
-			if s.State == "idle" {
+			switch {
+			case s.State == "idle":
 				l.endTurn()
+			case s.State == "running" && l.cut:
+				l.turn = true // it is being taken up
 			}
 		case "background_tasks_changed":
 			l.tasks = len(s.Tasks)
