@@ -77,7 +77,7 @@ func Binary(t testing.TB) string {
 	t.Helper()
 	bin := os.Getenv("CARREL_BIN")
 	if bin == "" {
-		bin = "../bin/carrel"
+		bin = filepath.Join(root(), "bin", "carrel")
 	}
 	bin, err := filepath.Abs(bin)
 	if err != nil {
@@ -154,15 +154,26 @@ func ClaudePath() string {
 	if p := os.Getenv("CARREL_CLAUDE_PATH"); p != "" {
 		return p
 	}
-	found, _ := filepath.Glob("../.cache/claude/node_modules/@anthropic-ai/claude-code-*/claude")
+	found, _ := filepath.Glob(filepath.Join(root(), ".cache/claude/node_modules/@anthropic-ai/claude-code-*/claude"))
 	if len(found) == 0 {
 		return ""
 	}
-	p, err := filepath.Abs(found[0])
+	return found[0]
+}
+
+// root is the repository's: tests run in their package's folder, somewhere below it.
+func root() string {
+	dir, err := os.Getwd()
 	if err != nil {
 		return ""
 	}
-	return p
+	for dir != "/" {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	return dir
 }
 
 // Pid is the server's own.

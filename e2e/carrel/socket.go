@@ -79,23 +79,31 @@ func (p *Person) Dial() *Socket {
 // Connect opens a WebSocket of the API, which the caller closes.
 func (p *Person) Connect(path string) *websocket.Conn {
 	p.s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	conn, err := p.TryConnect(ctx, path)
+	if err != nil {
+		p.s.t.Fatal(err)
+	}
+	return conn
+}
+
+// TryConnect is Connect for goroutines other than the test's own, and for a server that may be away.
+func (p *Person) TryConnect(ctx context.Context, path string) (*websocket.Conn, error) {
 	header := http.Header{}
-	options := &websocket.DialOptions{HTTPHeader: header, HTTPClient: p.client}
 	if p.Token != "" {
 		header.Set("Authorization", "Bearer "+p.Token)
 	} else {
 		header.Set("Origin", p.s.URL)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
-	defer cancel()
-	// The client's own timeout would cut the connection.
-	options.HTTPClient = &http.Client{Jar: p.client.Jar}
+	// A client of its own: the other's timeout would cut the connection.
+	options := &websocket.DialOptions{HTTPHeader: header, HTTPClient: &http.Client{Jar: p.client.Jar}}
 	conn, res, err := websocket.Dial(ctx, strings.Replace(p.s.URL, "http", "ws", 1)+"/api/v1"+path, options) //nolint:bodyclose // the library's: "you never need to close the body yourself"
 	if err != nil {
-		p.s.t.Fatalf("dial WebSocket: %v %v", err, res)
+		return nil, fmt.Errorf("dial WebSocket: %w %v", err, res)
 	}
 	conn.SetReadLimit(64 << 20)
-	return conn
+	return conn, nil
 }
 
 func (s *Socket) read(ctx context.Context) {

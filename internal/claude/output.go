@@ -81,6 +81,7 @@ type Result struct {
 	APIType string          `json:"api_error_type"` // of the error that ended the turn
 	IsError bool            `json:"is_error"`
 	Errors  []string        `json:"errors"`
+	Turns   int             `json:"num_turns"`      // 0: of a note of the CLI's own, or a command that asks no model
 	CostUSD float64         `json:"total_cost_usd"` // of the whole session
 	Usage   json.RawMessage `json:"modelUsage"`     // of the whole session, by model
 	Prompts []string        `json:"user_message_uuids"`

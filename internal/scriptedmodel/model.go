@@ -36,7 +36,10 @@ type Options struct {
 	// Models are the names that GET /v1/models lists. Any name is answered all
 	// the same, but those that begin with "no-such".
 	Models []string
-	Logger *slog.Logger
+	// Answered, if set, is told of each answer that went out whole, with its Stop, before its last bytes do: so a test
+	// counts how often a prompt ran. It must not wait.
+	Answered func(Request)
+	Logger   *slog.Logger
 }
 
 var defaultModels = []string{"claude-opus-5-5", "claude-sonnet-4-6", "claude-haiku-4-5"}
@@ -176,6 +179,12 @@ func (m *Model) messages(w http.ResponseWriter, r *http.Request) {
 	p := &player{
 		model: m, ctx: r.Context(), reply: answer(&t, req), attempt: seen.Attempt, limit: req.MaxTokens,
 		pace: m.opts.Pace, name: req.Model, id: messageID(body, seen.Number), usage: inputUsage(req),
+		whole: func(stop string) {
+			if m.opts.Answered != nil {
+				seen.Stop = stop
+				m.opts.Answered(seen)
+			}
+		},
 	}
 	p.play(w, req.Stream)
 }

@@ -194,6 +194,39 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestAnsweredCountsWhatWentOutWhole: an answer that failed, was cut or that nobody read to its end is no run.
+func TestAnsweredCountsWhatWentOutWhole(t *testing.T) {
+	t.Parallel()
+	told := make(chan Request, 10)
+	_, url := serve(t, Options{Answered: func(r Request) { told <- r }})
+	for _, prompt := range []string{"[fail 500]", "[drop 2] [say 5]", "[error-event] [say 5]", "[bash ls] [say 2]", "[say 2]"} {
+		_, _, _ = ask1(t, url, prompt, true) // some are cut
+	}
+	// One whose reader leaves.
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, "POST", url+"/v1/messages", strings.NewReader(body("[say 3] [pace 1ms] [say 2000]", true)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	resp.Body.Close()
+	if _, _, err := ask1(t, url, "[say 4]", false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Request{{Prompt: "[bash ls] [say 2]", Stop: "tool_use"}, {Prompt: "[say 2]", Stop: "end_turn"}, {Prompt: "[say 4]", Stop: "end_turn"}} {
+		if got := <-told; got.Prompt != want.Prompt || got.Stop != want.Stop {
+			t.Errorf("told of %q, %s; want %q, %s", got.Prompt, got.Stop, want.Prompt, want.Stop)
+		}
+	}
+	if len(told) > 0 {
+		t.Errorf("told of one more: %+v", <-told)
+	}
+}
+
 func TestOtherRoutes(t *testing.T) {
 	t.Parallel()
 	_, url := serve(t, Options{APIKey: "right"})

@@ -21,6 +21,7 @@ type player struct {
 	name    string // the model's, as asked for
 	id      string
 	usage   usage
+	whole   func(stop string) // told when all of the answer has been played
 
 	out    sink
 	tokens int // so far
@@ -94,6 +95,10 @@ func (p *player) playAll() error {
 	if err := p.out.send(event{Type: "message_delta", Delta: stopDelta{StopReason: stop}, Usage: &delta}); err != nil {
 		return err
 	}
+	if err := p.check(); err != nil {
+		return err // nobody is there to read it
+	}
+	p.whole(stop)
 	if err := p.out.send(event{Type: "message_stop"}); err != nil {
 		return err
 	}

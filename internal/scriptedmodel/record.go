@@ -24,6 +24,8 @@ type Request struct {
 	Calls int `json:"calls"`
 	// Attempt counts the same request coming again, from 1.
 	Attempt int `json:"attempt"`
+	// Stop is the stop_reason of an answer, for Options.Answered; a request that was just made has none.
+	Stop string `json:"stop,omitempty"`
 }
 
 const (

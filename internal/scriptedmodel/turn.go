@@ -96,12 +96,39 @@ func readTurn(req *messagesRequest) turn {
 	}
 	t.kind = kindOf(req, raw, prompt == last)
 	if t.kind == Notification {
-		t.prompt, t.notice = "", noticeSummary(raw)
+		if prompt >= 0 && t.cutShort(req, prompt) {
+			t.kind = Turn // it is told on the way; the turn goes on
+			return t
+		}
+		t.prompt, t.calls, t.resumes, t.notice = "", nil, 0, noticeSummary(raw)
 	}
 	if t.kind == Turn {
 		t.readProgress(req.Messages[max(prompt, 0):], prompt >= 0)
 	}
 	return t
+}
+
+// cutShort says whether the last prompt's turn has not come to its end: its process was killed, and the next one tells
+// what became of a background task before it takes the turn up. It reads the turn's progress.
+func (t *turn) cutShort(req *messagesRequest, prompt int) bool {
+	t.readProgress(req.Messages[prompt:], true)
+	orders := parseOrders(t.prompt)
+	if len(orders) == 0 || failsForGood(t.prompt) {
+		return false
+	}
+	spoke := false // the last of the model's messages calls nothing
+	for _, m := range req.Messages[prompt:] {
+		if m.Role == "assistant" {
+			spoke = !m.Content.has("tool_use")
+		}
+		for _, b := range m.Content {
+			if m.Role == "user" && strings.HasPrefix(b.Text, interruptedStart) {
+				return false
+			}
+		}
+	}
+	steps := compile(t, orders, req.offers)
+	return !spoke || progress(t, steps) < len(steps)-1
 }
 
 func kindOf(req *messagesRequest, raw string, typed bool) Kind {

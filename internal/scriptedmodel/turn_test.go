@@ -110,3 +110,28 @@ func TestTitles(t *testing.T) {
 		t.Errorf("jsonAnswer = %s, want %s", got, want)
 	}
 }
+
+// TestTaskThatEnds: what became of a background task is a turn of its own, unless it is told to a turn that was cut
+// short.
+func TestTaskThatEnds(t *testing.T) {
+	t.Parallel()
+	text := func(role, s string) message {
+		return message{Role: role, Content: blocks{{Type: "text", Text: s}}}
+	}
+	prompt, call := text("user", "[background sleep 9] [say 2]"), message{Role: "assistant", Content: blocks{{Type: "tool_use", ID: "1", Name: "Bash"}}}
+	result, notice := message{Role: "user", Content: blocks{{Type: "tool_result", ToolUseID: "1"}}}, text("user", "<task-notification><summary>It ended</summary></task-notification>")
+	for name, c := range map[string]struct {
+		messages []message
+		want     Kind
+	}{
+		"after the turn":       {[]message{prompt, call, result, text("assistant", "The carrel."), notice}, Notification},
+		"cut after the call":   {[]message{prompt, call, result, notice}, Turn},
+		"cut before the call":  {[]message{prompt, text("assistant", "I will."), notice}, Turn},
+		"interrupted":          {[]message{prompt, call, result, text("user", interruptedStart+"]"), notice}, Notification},
+		"a prompt of no order": {[]message{text("user", "hello"), call, result, notice}, Notification},
+	} {
+		if got := readTurn(&messagesRequest{Messages: c.messages}); got.kind != c.want || got.kind == Notification && (got.prompt != "" || got.notice != "It ended") {
+			t.Errorf("%s: %s, prompt %q, notice %q; want %s", name, got.kind, got.prompt, got.notice, c.want)
+		}
+	}
+}

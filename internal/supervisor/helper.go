@@ -327,6 +327,16 @@ func (h *helper) Transcripts(ctx context.Context) ([]protocol.Transcript, error)
 	return res.Transcripts, nil
 }
 
+// Held says which prompts, by uuid, a session's transcript holds.
+func (h *helper) Held(ctx context.Context, sessionID string, uuids []string) ([]string, error) {
+	var res protocol.HeldResponse
+	query := url.Values{"uuid": uuids}.Encode()
+	if err := h.ask(ctx, http.MethodGet, "/transcripts/"+url.PathEscape(sessionID)+"/held?"+query, &res); err != nil {
+		return nil, err
+	}
+	return res.UUIDs, nil
+}
+
 // RemoveTranscript removes a session's transcript and what else the CLI keeps by its id.
 func (h *helper) RemoveTranscript(ctx context.Context, sessionID string) error {
 	return h.ask(ctx, http.MethodDelete, "/transcripts/"+url.PathEscape(sessionID), nil)

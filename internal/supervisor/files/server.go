@@ -50,6 +50,8 @@ func New(root *os.Root, home string, log *slog.Logger) *Server {
 		"GET /transcripts":         s.listTranscripts,
 		"GET /transcripts/{id}":    s.getTranscript,
 		"DELETE /transcripts/{id}": s.removeTranscript,
+
+		"GET /transcripts/{id}/held": s.heldPrompts,
 	} {
 		method, path, _ := strings.Cut(pattern, " ")
 		s.mux.HandleFunc(method+" "+protocol.FilesPrefix+path, func(w http.ResponseWriter, r *http.Request) {

@@ -2,6 +2,7 @@ package files
 
 import (
 	"encoding/json"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,6 +71,28 @@ func TestTranscripts(t *testing.T) {
 	}
 	if got := list(); len(got) != 1 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestHeldPrompts: rows as the CLI writes them.
+func TestHeldPrompts(t *testing.T) {
+	const own, merged, taken, waits = "0d6a2c9e-0000-4000-8000-000000000001", "0d6a2c9e-0000-4000-8000-000000000002", "0d6a2c9e-0000-4000-8000-000000000003", "0d6a2c9e-0000-4000-8000-000000000004"
+	b := setup(t)
+	b.write(b.home, ".claude/projects/-home-ana-projects-demo/"+idA+".jsonl", strings.Join([]string{
+		`{"type":"queue-operation","operation":"enqueue","commandUuid":"` + waits + `","content":"` + waits + `"}`,
+		`{"type":"user","uuid":"` + own + `","mergedSendUuids":["` + merged + `"],"message":{"role":"user","content":"what of ` + waits + `?"}}`,
+		`{"type":"assistant","uuid":"x","message":{"content":"` + strings.Repeat("x", 600<<10) + `"}}`,
+		`{"type":"attachment","uuid":"y","attachment":{"type":"queued_command","source_uuid":"` + taken + `"}}`,
+		`{"type":"user","uuid":"` + waits, // torn
+	}, "\n"))
+	query := url.Values{"uuid": {own, merged, taken, waits}}
+	r := b.do("GET", "/transcripts/"+idA+"/held", query, nil, nil)
+	b.wantOK(r, 200, "held")
+	if want := `{"uuids":["` + own + `","` + merged + `","` + taken + `"]}`; strings.TrimSpace(r.body) != want {
+		t.Errorf("got %s, want %s", r.body, want)
+	}
+	if r := b.do("GET", "/transcripts/"+idB+"/held", query, nil, nil); strings.TrimSpace(r.body) != `{"uuids":[]}` {
+		t.Errorf("got %s of a conversation that is not there", r.body)
 	}
 }
 

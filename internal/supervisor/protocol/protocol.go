@@ -189,7 +189,7 @@ type Event struct {
 // Our own events; their "type" is one of these.
 const (
 	EventPrompt = "carrel.prompt" // {id, uuid, author, content}
-	EventState  = "carrel.state"  // {state, reason?}
+	EventState  = "carrel.state"  // {state, reason?, held?}; held: uuids of prompts that are not given again, for the conversation has them
 	EventQueue  = "carrel.queue"  // {place}
 	EventAnswer = "carrel.answer" // {request_id, behavior, author, message?}
 	EventError  = "carrel.error"  // {code, detail}
@@ -207,6 +207,11 @@ type Transcript struct {
 
 type TranscriptsResponse struct {
 	Transcripts []Transcript `json:"transcripts"`
+}
+
+// HeldResponse names the prompts, by uuid, that a transcript holds.
+type HeldResponse struct {
+	UUIDs []string `json:"uuids"`
 }
 
 type CommandRequest struct {

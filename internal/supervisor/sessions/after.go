@@ -29,7 +29,7 @@ func (s *session) afterLocked(r *run) (reason string) {
 		return reasonStopped
 	case !r.greeted:
 		return s.afterStartLocked(r, exit, said)
-	case !s.ledger.busy():
+	case !s.atWorkLocked():
 		log.Info("claude ended while idle")
 		return reasonExited
 	case s.starts >= maxStarts:
@@ -56,7 +56,7 @@ func (s *session) afterStartLocked(r *run, exit process.Exit, said string) (reas
 	case claude.Unknown(said) && s.meta.ForkOf != "" && !s.meta.Ran:
 		s.complainLocked(fault.NotFound, "The conversation to copy was not found. It may have been deleted, or nothing was said in it yet.")
 		return reasonNotStarted
-	case exit.Signal != 0 && s.starts < maxStarts && s.ledger.busy():
+	case exit.Signal != 0 && s.starts < maxStarts && s.atWorkLocked():
 		return s.againLocked()
 	}
 	s.ss.opt.Log.Warn("claude did not start", "session", s.id, "code", exit.Code, "stderr", said)
@@ -64,12 +64,16 @@ func (s *session) afterStartLocked(r *run, exit process.Exit, said string) (reas
 	return reasonNotStarted
 }
 
+// atWorkLocked says whether there is something for another process to do. What the conversation on disk holds may be a
+// turn that was cut short.
+func (s *session) atWorkLocked() bool { return s.ledger.busy() || s.ledger.cut || len(s.held) > 0 }
+
 // againLocked starts the next process in the place of the last.
 func (s *session) againLocked() (reason string) {
 	if !s.guessed {
 		s.starts++
 	}
-	if s.ledger.state != protocol.StateStarting {
+	if s.ledger.state != protocol.StateStarting || len(s.held) > 0 {
 		_ = s.enterLocked(protocol.StateStarting, "") // it says itself when the disk is full
 	}
 	if err := s.startLocked(); err != nil {

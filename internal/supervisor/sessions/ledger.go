@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/carrel-dev/carrel/internal/claude"
@@ -11,8 +12,8 @@ import (
 // ledger is what a session's events say of its prompts, its turn and its permission requests. It is made of nothing
 // but the events, in order: those in the journal when a session is taken up, and each new one once it is journaled.
 //
-// A prompt that is not done is given to every new process of the session, with the same uuid. The CLI runs it if its
-// conversation on disk has no such uuid, and else says that it is done: so it runs once, whatever died in between.
+// A prompt that is not done is given to every new process of the session, with the same uuid, unless the conversation
+// on disk holds it: so it runs once, whatever died in between.
 type ledger struct {
 	prompts  map[string]*prompt // all there ever were, by the client's id
 	open     []*prompt          // those that are not done, by seq
@@ -57,6 +58,9 @@ type (
 		Type   string `json:"type"`
 		State  string `json:"state"`
 		Reason string `json:"reason,omitempty"`
+		// Held are prompts, by uuid, that are not given to the process which is starting: the conversation that it takes
+		// up holds them.
+		Held []string `json:"held,omitempty"`
 	}
 	answerEvent struct {
 		Type      string `json:"type"`
@@ -98,7 +102,7 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 	if lc, ok := line.Lifecycle(); ok {
 		switch lc.State {
 		case "started":
-			l.turn = true
+			l.turn, l.cut = true, false
 			l.move(lc.Prompt, begun)
 		case "completed", "cancelled":
 			l.move(lc.Prompt, done)
@@ -106,7 +110,10 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 	} else if uuid, ok := line.Replayed(); ok {
 		l.move(uuid, begun)
 	} else if r, ok := line.Result(); ok {
-		l.endTurn()
+		// A turn that is to be taken up begins after what the CLI has to say first: that a background task is no more.
+		if !l.cut || r.Turns > 0 || r.IsError {
+			l.endTurn()
+		}
 		for _, uuid := range r.Prompts {
 			l.move(uuid, done)
 		}
@@ -121,8 +128,11 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 		case "init":
 			l.turn = true
 		case "session_state_changed":
-			if s.State == "idle" {
+			switch {
+			case s.State == "idle":
 				l.endTurn()
+			case s.State == "running" && l.cut:
+				l.turn = true // it is being taken up
 			}
 		case "background_tasks_changed":
 			l.tasks = len(s.Tasks)
@@ -154,6 +164,10 @@ func (l *ledger) applyOwn(seq int64, kind string, raw json.RawMessage) {
 		l.state = e.State
 		if e.State == protocol.StateDormant || e.State == protocol.StateStarting {
 			l.processGone(e.Reason)
+		}
+		if len(e.Held) > 0 {
+			l.finish(func(p *prompt) bool { return slices.Contains(e.Held, p.uuid) })
+			l.cut = true // if they have run to their end, the CLI finds nothing to take up
 		}
 	}
 }

@@ -330,6 +330,24 @@ func (h *home) Transcripts(context.Context) (out []protocol.Transcript, _ error)
 	return out, nil
 }
 
+func (h *home) Held(_ context.Context, session string, uuids []string) (held []string, _ error) {
+	for _, p := range h.paths(session) {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range uuids {
+			for _, as := range []string{`"uuid":"%s"`, `"source_uuid":"%s"`, `"mergedSendUuids":["%s"`} {
+				if strings.Contains(string(b), fmt.Sprintf(as, u)) {
+					held = append(held, u)
+					break
+				}
+			}
+		}
+	}
+	return held, nil
+}
+
 func (h *home) RemoveTranscript(_ context.Context, session string) error {
 	paths := h.paths(session)
 	if len(paths) == 0 {

@@ -115,11 +115,13 @@ func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest, n need)
 	if req.ForkOf != "" && n == forLater {
 		n = forWork // a copy is wanted for good, whoever else comes
 	}
+	held := s.findHeld(ctx)
 	if err := s.takeSlot(ctx, n); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.held = held
 	if err := s.beginLocked(req, from); err != nil {
 		s.ss.giveSlot()
 		return err

@@ -61,7 +61,7 @@ func (s *session) startLocked() error {
 		calls: map[string]chan claude.Answer{},
 	}
 	env := claude.Environment{
-		Base: cfg.Env, Home: cfg.Home, User: cfg.Name, Gateway: cfg.GatewaySocket, TakeUp: s.ledger.cut,
+		Base: cfg.Env, Home: cfg.Home, User: cfg.Name, Gateway: cfg.GatewaySocket, TakeUp: s.ledger.cut || len(s.held) > 0,
 	}
 	r.proc, err = s.ss.opt.Processes.Start(process.Spec{
 		Kind: protocol.KindClaude, SessionID: s.id, Argv: r.launch.Argv(), Env: env.Environ(),
@@ -183,8 +183,9 @@ func (s *session) syncJournal() {
 // exited takes in that a process is no more, and decides what follows.
 func (s *session) exited(r *run) {
 	s.syncJournal()
+	held := s.findHeld(s.ss.life)
 	s.mu.Lock()
-	s.run = nil
+	s.run, s.held = nil, held
 	for _, c := range r.calls {
 		close(c)
 	}

@@ -37,6 +37,7 @@ type session struct {
 	standing *standing        // while it waits in line for a place
 	run      *run             // the process, from its start until its whole tree is gone
 	starts   int              // since the last result, after a process died at work
+	held     []string         // open prompts that the conversation on disk holds, for the process to be started
 	guessed  bool             // the CLI said that resuming, or not, was wrong; the other was tried
 	deleting bool
 	gone     bool // it is not on the list any more
@@ -222,6 +223,9 @@ func (s *session) settleLocked() {
 // enterLocked journals a state. It is entered also when that fails.
 func (s *session) enterLocked(state, reason string) error {
 	event := stateEvent{Type: protocol.EventState, State: state, Reason: reason}
+	if state == protocol.StateStarting {
+		event.Held, s.held = s.held, nil
+	}
 	_, err := s.recordLocked(event)
 	if err != nil {
 		// The journal's word stays behind, but not ours: lists tell the truth.

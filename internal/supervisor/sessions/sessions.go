@@ -34,6 +34,8 @@ type Processes interface {
 type Home interface {
 	// Transcripts lists the conversations that are there.
 	Transcripts(context.Context) ([]protocol.Transcript, error)
+	// Held says which prompts, by uuid, a conversation on disk holds; one that is not there holds none.
+	Held(ctx context.Context, sessionID string, uuids []string) ([]string, error)
 	// RemoveTranscript removes one; one that is not there is a fault.NotFound.
 	RemoveTranscript(ctx context.Context, sessionID string) error
 }
