@@ -148,7 +148,7 @@ func (s *session) observeLocked(r *run, l claude.Line) {
 
 // observeResultLocked keeps what the session has cost, and has the turn made safe.
 func (s *session) observeResultLocked(r *run, result claude.Result) {
-	s.starts = 0
+	s.starts, r.worked = 0, true
 	s.touchLocked()
 	if len(result.Usage) > 2 { // more than {}
 		s.meta.Usage = slices.Clone(result.Usage)
