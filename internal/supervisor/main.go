@@ -43,7 +43,7 @@ func Main(ctx context.Context, config string, socket *os.File, opt Options) erro
 	if err != nil {
 		return fmt.Errorf("take over listening socket: %w", err)
 	}
-	opt.Listener, opt.Alone, opt.Granted = l, true, true
+	opt.Listener, opt.Alone = l, true
 	ctx, release, err := settle(ctx, opt.Config, opt.Log)
 	if err != nil {
 		_ = l.Close()

@@ -129,7 +129,7 @@ func (f *fakeSessions) Watch(ctx context.Context, first func([]protocol.Session)
 }
 
 func (f *fakeSessions) WatchPlaces(ctx context.Context, tell func(protocol.Places) error) error {
-	if err := tell(protocol.Places{Rev: 1}); err != nil {
+	if err := tell(protocol.Places{}); err != nil {
 		return err
 	}
 	<-ctx.Done()
