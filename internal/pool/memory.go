@@ -61,7 +61,7 @@ func (p *Pool) feel() {
 		m.most = max(held, 1) // no growth
 	}
 	// One at a time: the next reading tells whether it was enough.
-	if going == 0 && p.endLongestIdleLocked("memory") {
+	if going == 0 && p.endIdleLocked("memory", true) {
 		m.most = max(held-1, 1)
 	} else if going == 0 {
 		p.endAheadLocked()

@@ -79,7 +79,7 @@ func (p *Pool) arrangeLocked() {
 	// Everybody who waits needs one that ends.
 	short := p.line.len() - going
 	for ; short > 0; short-- {
-		if !p.endLongestIdleLocked("crowd") {
+		if !p.endIdleLocked("crowd", true) {
 			break
 		}
 	}
@@ -174,9 +174,9 @@ func (p *Pool) giveLocked(inst *Instance, session string) {
 	inst.wakeTalk()
 }
 
-// endLongestIdleLocked has the process ended that is missed the least: one that was started ahead and never used, else
-// the one that was idle for longest.
-func (p *Pool) endLongestIdleLocked(why string) bool {
+// endIdleLocked has the process ended that was idle for longest; with unusedFirst, of those that were started ahead
+// and never used, if there are any.
+func (p *Pool) endIdleLocked(why string, unusedFirst bool) bool {
 	var inst *Instance
 	var w *watched
 	now := p.now()
@@ -188,7 +188,11 @@ func (p *Pool) endLongestIdleLocked(why string) bool {
 			if o.State != protocol.StateReady || o.closing || now.Before(o.busyUntil) {
 				continue
 			}
-			if w == nil || w.used && !o.used || w.used == o.used && o.since.Before(w.since) {
+			sooner := w == nil || o.since.Before(w.since)
+			if unusedFirst && w != nil && w.used != o.used {
+				sooner = w.used
+			}
+			if sooner {
 				inst, w = s.inst, o
 			}
 		}
@@ -215,7 +219,7 @@ func (p *Pool) aheadLocked(room *int, going int) {
 				*room--
 			case p.line.len() == 0 && !p.memory.tight && going > 0:
 				going-- // it waits for a process that is ending
-			case p.line.len() == 0 && !p.memory.tight && p.endLongestIdleLocked("opened"):
+			case p.line.len() == 0 && !p.memory.tight && p.endIdleLocked("opened", false):
 			default:
 				s.inst.refused = append(s.inst.refused, w.SessionID)
 				s.inst.wakeTalk()
@@ -231,7 +235,7 @@ func (p *Pool) trimLocked(live int) {
 	if most := p.memory.most; most > 0 && (limit <= 0 || most < limit) {
 		limit = most
 	}
-	for limit > 0 && live > limit && p.endLongestIdleLocked("limit") {
+	for limit > 0 && live > limit && p.endIdleLocked("limit", false) {
 		live--
 	}
 }

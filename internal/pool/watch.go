@@ -83,7 +83,7 @@ func (p *Pool) apply(inst *Instance, n *protocol.Notice, seen map[string]bool, r
 		w := inst.sessions[s.ID]
 		switch {
 		case w == nil:
-			w = &watched{since: now, used: true}
+			w = &watched{since: now, used: !ready} // what was there before us may have worked
 			inst.sessions[s.ID] = w
 		case w.State != s.State || w.LastSeq != s.LastSeq:
 			w.since, w.closing, w.taken = now, false, false
@@ -91,8 +91,8 @@ func (p *Pool) apply(inst *Instance, n *protocol.Notice, seen map[string]bool, r
 		switch s.State {
 		case protocol.StateRunning, protocol.StateWaiting:
 			w.used = true
-		case protocol.StateStarting:
-			w.used = false
+		case protocol.StateDormant, protocol.StateQueued:
+			w.used = false // it has no process; the next one has not worked
 		}
 		w.Session = s
 		p.emitSessionLocked(inst.userID, s)
