@@ -84,6 +84,8 @@ func (c *Config) validate(ctx context.Context, resolve resolver, f *faults) {
 	check(c.Pool.HealthInterval > 0, "pool.health_interval", "must be more than 0")
 	check(c.Pool.MaxInstances >= 0, "pool.max_instances", "must not be negative")
 	check(c.Pool.MaxLiveSessions >= 0, "pool.max_live_sessions", "must not be negative")
+	check(c.Pool.MaxWaiting >= 0, "pool.max_waiting", "must not be negative")
+	check(c.Pool.MemoryShare >= 0.1 && c.Pool.MemoryShare <= 1, "pool.memory_share", "must be from 0.1 to 1")
 	check(c.OCI.Command != "", "oci.command", "must not be empty")
 	check(c.OCI.UIDBase >= uidRange && c.OCI.UIDBase%uidRange == 0 && c.OCI.UIDBase <= maxUID-uidRange, "oci.uid_base", "must be a multiple of 65536, from 65536 to 4294836224")
 	for _, u := range []struct {

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/quota"
@@ -18,6 +19,7 @@ func (p *Pool) Destroy(ctx context.Context, userID int64) error {
 		return err
 	}
 	p.mu.Lock()
+	p.warm.queue = slices.DeleteFunc(p.warm.queue, func(id int64) bool { return id == userID })
 	s := p.slots[userID]
 	if s == nil || p.stopping {
 		stopping := p.stopping
@@ -245,7 +247,12 @@ func (p *Pool) end(ctx context.Context, s *slot, inst *Instance, graceful bool) 
 	inst.release()
 	err := p.o.Runtime.Destroy(ctx, inst.id)
 	if err == nil || errors.Is(err, fault.NotFoundError) {
-		p.remember(ctx, inst)
+		switch {
+		case inst.rests:
+			p.remember(ctx, inst)
+		case inst.woken:
+			p.unrecord(ctx, inst.userID)
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,7 +14,8 @@ import (
 )
 
 // Get gives the user's instance and makes it when there is none: one, however
-// many ask at once, and created is true for the one who started it. A caller
+// many ask at once, and created is true for the one who started it, or who is
+// the first to come to one that was started ahead. A caller
 // whose ctx ends does not end the making for the others. One that is there
 // is given from memory alone.
 func (p *Pool) Get(ctx context.Context, userID int64) (inst *Instance, created bool, err error) {
@@ -41,7 +42,7 @@ func (p *Pool) Get(ctx context.Context, userID int64) (inst *Instance, created b
 			}
 			continue
 		case j != nil:
-			j.ahead = false
+			created, j.ahead = j.ahead, false
 			if left := j.notBefore.Sub(p.now()); left > longDelay {
 				p.mu.Unlock()
 				return nil, false, &fault.Error{Code: fault.InstanceUnavailable, RetryAfter: left,
@@ -54,10 +55,10 @@ func (p *Pool) Get(ctx context.Context, userID int64) (inst *Instance, created b
 			})
 		case s.inst.usableLocked():
 			p.touchLocked(s.inst, p.now())
-			s.inst.ahead = false
 			inst := s.inst
+			created := inst.claimLocked()
 			p.mu.Unlock()
-			return inst, false, nil
+			return inst, created, nil
 		case s.inst.status == StatusHibernated:
 			j = p.wakeLocked(s)
 		case s.inst.abandoned:
@@ -70,10 +71,13 @@ func (p *Pool) Get(ctx context.Context, userID int64) (inst *Instance, created b
 		}
 		p.mu.Unlock()
 		inst, err := j.wait(ctx)
-		if err == nil {
-			inst.claim()
+		if err != nil {
+			return nil, false, err
 		}
-		return inst, created && err == nil, err
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		inst.claimLocked()
+		return inst, created && !inst.woken, nil
 	}
 }
 

@@ -62,8 +62,7 @@ func (p *Pool) wakeLocked(s *slot) *job {
 	inst.health.Replacements = old.health.Replacements
 	return p.beginLocked(s, true, func(ctx context.Context, _ *job) (*Instance, error) {
 		made, err := p.make(ctx, s, inst)
-		switch {
-		case err == nil, errors.Is(err, errEnded) || errors.Is(context.Cause(ctx), errEnded):
+		if errors.Is(err, errEnded) {
 			p.unrecord(ctx, s.userID)
 		}
 		return made, err
@@ -82,9 +81,8 @@ func (p *Pool) remember(ctx context.Context, inst *Instance) {
 	p.mu.Lock()
 	r := Record{UserID: inst.userID, ID: inst.id, Name: inst.name, Language: inst.language, Workspace: inst.workspace,
 		CreatedAt: inst.createdAt, LastActivityAt: inst.lastActivity, StorageBytes: inst.usage.StorageBytes, Inodes: inst.usage.Inodes}
-	rests := inst.rests
 	p.mu.Unlock()
-	if !rests || p.o.Records == nil {
+	if p.o.Records == nil {
 		return
 	}
 	if err := p.o.Records.Keep(ctx, r); err != nil {
@@ -92,8 +90,8 @@ func (p *Pool) remember(ctx context.Context, inst *Instance) {
 	}
 }
 
-// unrecord removes a user's record. One that stays is harmless while there is
-// an instance, and corrected by its next hibernation.
+// unrecord removes a user's record. It is kept while its instance is awake, so
+// that the next server knows since when there is one.
 func (p *Pool) unrecord(ctx context.Context, userID int64) {
 	if p.o.Records == nil {
 		return
@@ -122,8 +120,7 @@ func (p *Pool) forget(ctx context.Context, s *slot, inst *Instance) error {
 }
 
 // recall puts the hibernated instances of an earlier server into their slots.
-// Where there is one that runs, or a user who may have none, the record is out
-// of date.
+// Where there is another, or a user who may have none, the record is out of date.
 func (p *Pool) recall(ctx context.Context) {
 	if p.o.Records == nil {
 		return
@@ -152,8 +149,12 @@ func (p *Pool) recallOne(r Record, owner Owner) bool {
 	if p.stopping {
 		return true // the next one sees to it
 	}
-	if p.slots[r.UserID] != nil {
-		return false
+	if s := p.slots[r.UserID]; s != nil {
+		if s.inst == nil || s.inst.id != r.ID {
+			return false
+		}
+		s.inst.woken, s.inst.createdAt = true, r.CreatedAt // and is awake
+		return true
 	}
 	inst.name, inst.language, inst.workspace, inst.quota = r.Name, r.Language, r.Workspace, owner.Quota
 	inst.createdAt, inst.lastActivity = r.CreatedAt, r.LastActivityAt

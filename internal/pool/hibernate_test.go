@@ -87,7 +87,23 @@ func TestWake(t *testing.T) {
 	if st := inst.Stats(); st.ID != slept.ID || !st.CreatedAt.Equal(slept.CreatedAt) || st.Status != StatusActive {
 		t.Fatalf("got %+v; want %+v awake", st, slept)
 	}
-	pooltest.Poll(t, "the record's end", func() (bool, any) { n := records.len(); return n == 0, n })
+	if records.len() != 1 {
+		t.Fatal("the next server would not know since when there is one")
+	}
+	b.Stop()
+	o := options(t, b.rt, b.owners, b.clock)
+	o.Records = records
+	next := &bench{Pool: New(o), rt: b.rt, owners: b.owners, clock: b.clock}
+	t.Cleanup(next.Stop)
+	if err := next.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := next.Look(t.Context(), 7); err != nil || st.ID != slept.ID || !st.CreatedAt.Equal(slept.CreatedAt) || st.Status != StatusActive {
+		t.Fatalf("adopted: %+v, %v; want %+v awake", st, err, slept)
+	}
+	if err := next.Destroy(t.Context(), 7); err != nil || records.len() != 0 {
+		t.Fatalf("got %v, %d records", err, records.len())
+	}
 	if b.rt.Creates(7) != 2 {
 		t.Fatalf("%d creations", b.rt.Creates(7))
 	}

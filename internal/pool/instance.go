@@ -134,13 +134,14 @@ func (i *Instance) statsLocked() Stats {
 		Status:          i.status,
 		Runtime:         i.pool.o.Runtime.Name(),
 		Workspace:       i.workspace,
-		CreatedAt:       i.createdAt.UTC(),
+		CreatedAt:       i.createdAt.UTC().Truncate(time.Microsecond), // as the store keeps it
 		LastActivityAt:  i.lastActivity.UTC(),
 		ActiveProcesses: len(i.processes),
 		Processes:       append([]protocol.Process{}, i.processes...),
 		Health:          i.health,
 		Usage:           i.usage,
 		Quota:           i.quota,
+		Ahead:           i.ahead && !i.woken,
 	}
 }
 

@@ -33,7 +33,9 @@ func (p *Pool) beginLocked(s *slot, makes bool, f func(ctx context.Context, j *j
 		defer cancel(nil)
 		j.inst, j.err = f(ctx, j)
 		p.mu.Lock()
-		if j.inst != nil {
+		if j.inst != nil && j.inst.ahead && !j.ahead { // its person came while it was made
+			j.inst.claimLocked()
+		} else if j.inst != nil {
 			j.inst.ahead = j.ahead
 		}
 		s.job = nil

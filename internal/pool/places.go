@@ -107,7 +107,11 @@ func (p *Pool) standLocked() (held, going int) {
 		var now []waiter
 		for _, w := range inst.told.Wants {
 			if !w.Ahead && !inst.giving[w.SessionID] {
-				now = append(now, waiter{session: w.SessionID, since: w.Since})
+				since := w.Since
+				if inst.told.Given.After(since) {
+					since = inst.told.Given // its user has had a turn meanwhile
+				}
+				now = append(now, waiter{session: w.SessionID, since: since})
 			}
 		}
 		if len(now) > 0 {

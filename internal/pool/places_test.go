@@ -282,8 +282,13 @@ func TestPlacesOutliveTheServer(t *testing.T) {
 	b.told(t, 3, "c1", 1)
 	b.prompt(t, 1, "a2")
 	b.told(t, 1, "a2", 2)
+	b.prompt(t, 1, "a3")
+	b.told(t, 1, "a3", 3)
+	b.prompt(t, 2, "b2")
+	b.told(t, 2, "b2", 3)
 	b.Stop()
 	b.rt.Supervisor(1).Finish("a1") // in a crowd, so its process ends
+	b.rt.Supervisor(2).Finish("b1")
 
 	o := options(t, b.rt, b.owners, b.clock)
 	o.MaxLiveSessions = 2
@@ -292,9 +297,10 @@ func TestPlacesOutliveTheServer(t *testing.T) {
 	if err := next.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	next.eventually(t, "the first in line", map[string]string{"c1": running, "b1": running, "a2": queued})
-	next.told(t, 1, "a2", 1)
-	if f := next.Figures(); f.Held != 2 || f.Waiting != 1 {
+	next.eventually(t, "the first in line", map[string]string{"c1": running, "a2": running, "b2": queued, "a3": queued})
+	next.told(t, 2, "b2", 1)
+	next.told(t, 1, "a3", 2)
+	if f := next.Figures(); f.Held != 2 || f.Waiting != 2 {
 		t.Fatalf("got %+v", f)
 	}
 }

@@ -90,6 +90,7 @@ func (p *Pool) replaceOnce(ctx context.Context, j *job, s *slot, old *Instance, 
 	if old != nil {
 		next.name, next.language, next.quota, next.workspace = old.name, old.language, old.quota, old.workspace
 		next.health.Replacements = old.health.Replacements
+		next.ahead, j.ahead = old.ahead, old.ahead
 	}
 	s.inst = next // shown as starting, also while it waits
 	j.notBefore = p.now().Add(delay)

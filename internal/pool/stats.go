@@ -32,6 +32,8 @@ type Stats struct {
 	Health          Health             `json:"health"`
 	Usage           runtime.Usage      `json:"usage"`
 	Quota           quota.Quota        `json:"quota"`
+	// Ahead is set while it was started ahead and its person has not come: for them there is no instance yet.
+	Ahead bool `json:"-"`
 }
 
 // Health is what the periodic check found.

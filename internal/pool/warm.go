@@ -78,9 +78,9 @@ func (p *Pool) warmOne(ctx context.Context, userID int64) bool {
 			s = &slot{userID: userID}
 			p.slots[userID] = s
 		}
-		j = p.beginLocked(s, true, func(ctx context.Context, _ *job) (*Instance, error) {
-			return p.make(ctx, s, p.newInstance(userID, newID()))
-		})
+		inst := p.newInstance(userID, newID())
+		inst.ahead = true
+		j = p.beginLocked(s, true, func(ctx context.Context, _ *job) (*Instance, error) { return p.make(ctx, s, inst) })
 	}
 	j.ahead = true
 	p.mu.Unlock()
@@ -122,9 +122,13 @@ func (p *Pool) endAheadLocked() {
 	}
 }
 
-// claim says that a person has come for the instance.
-func (i *Instance) claim() {
-	i.pool.mu.Lock()
-	defer i.pool.mu.Unlock()
+// claimLocked says that a person has come for the instance, and whether it was
+// theirs from this moment on only.
+func (i *Instance) claimLocked() (first bool) {
+	if !i.ahead {
+		return false
+	}
 	i.ahead = false
+	i.pool.emitInstanceLocked(i)
+	return !i.woken
 }

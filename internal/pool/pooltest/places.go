@@ -15,6 +15,7 @@ type places struct {
 	held    map[string]bool
 	wants   []protocol.Want
 	told    map[string]int // the last place in line, by session
+	given   time.Time
 	crowded bool
 	refused []string
 	moved   chan struct{}
@@ -32,7 +33,7 @@ func (s *Supervisor) statement() *protocol.Places {
 	if s.places == nil {
 		return nil
 	}
-	p := &protocol.Places{Rev: s.places.rev, Held: []string{}, Wants: slices.Clone(s.places.wants)}
+	p := &protocol.Places{Rev: s.places.rev, Given: s.places.given, Held: []string{}, Wants: slices.Clone(s.places.wants)}
 	for id := range s.places.held {
 		p.Held = append(p.Held, id)
 	}
@@ -137,6 +138,7 @@ func (s *Supervisor) place(_ context.Context, r *protocol.PlaceRequest) (*protoc
 		p.held[w.SessionID] = true
 		p.wants = slices.DeleteFunc(p.wants, func(o protocol.Want) bool { return o.SessionID == w.SessionID })
 		if !w.Ahead {
+			p.given = time.Now().UTC()
 			s.sessionLocked(w.SessionID).State = protocol.StateRunning
 			s.startLocked(protocol.KindClaude, w.SessionID)
 			if !s.hold {

@@ -125,6 +125,8 @@ type Places struct {
 	Rev   int64    `json:"rev"`  // rises with every change: what has a lower one is older
 	Held  []string `json:"held"` // from the gift until the process is gone
 	Wants []Want   `json:"wants"`
+	// Given is when the last place was given to one that waited in line: the person's turn in the server's round.
+	Given time.Time `json:"given,omitzero"`
 }
 
 // Want is a session that wants a place. It has either a prompt on disk or about to be, or is only to be ready.

@@ -22,6 +22,7 @@ type places struct {
 	rev     int64
 	wants   []*want
 	held    []*session
+	given   time.Time // to one with a prompt, the last time
 	crowded bool
 	moved   chan struct{} // closed and replaced with every change
 }
@@ -119,6 +120,9 @@ func (p *places) take(r *protocol.PlaceRequest) (eased bool) {
 		switch id := w.session.id; {
 		case slices.Contains(r.Give, id):
 			w.given, changed = true, true
+			if !w.ahead {
+				p.given = time.Now().UTC()
+			}
 			given = append(given, w.session)
 			continue
 		case w.ahead && slices.Contains(r.Refuse, id):
@@ -161,7 +165,7 @@ func (p *places) isCrowded() bool {
 func (p *places) statement() (protocol.Places, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := protocol.Places{Rev: p.rev, Held: make([]string, 0, len(p.held)), Wants: make([]protocol.Want, 0, len(p.wants))}
+	out := protocol.Places{Rev: p.rev, Given: p.given, Held: make([]string, 0, len(p.held)), Wants: make([]protocol.Want, 0, len(p.wants))}
 	for _, s := range p.held {
 		out.Held = append(out.Held, s.id)
 	}
