@@ -34,7 +34,7 @@ func run(args []string) error {
 			return fmt.Errorf("find this program: %w", err)
 		}
 		return supervisor.Main(context.Background(), os.Getenv(supervisor.Variable), os.NewFile(supervisor.ListenFD, "listener"),
-			supervisor.Options{Version: version, Helper: []string{program, "files"}, Log: log})
+			supervisor.Options{Version: version, Helper: []string{program, "files"}, Granted: true, Log: log})
 	case "files":
 		return files.Main(context.Background(), os.Getenv(files.Variable), os.Stdin, log)
 	}

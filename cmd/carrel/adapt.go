@@ -8,10 +8,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/api"
 	"github.com/carrel-dev/carrel/internal/api/socket"
@@ -34,6 +30,11 @@ func (o owners) Owner(ctx context.Context, userID int64) (pool.Owner, error) {
 		return pool.Owner{}, err
 	}
 	return pool.Owner{ID: u.ID, Name: u.Username, Language: u.Language, Active: u.Active, Quota: u.Quota}, nil
+}
+
+func (o owners) byName(ctx context.Context, name string) (int64, error) {
+	u, err := o.accounts.UserByName(ctx, name)
+	return u.ID, err
 }
 
 // quotas tells the meter the limits of everybody who may work.
@@ -170,47 +171,5 @@ func (s *server) ready(ctx context.Context) []runtime.Finding {
 		out = append(out, finding("claude", claude, "make claude, or set claude.path"))
 	}
 	_, err = s.gateway.Status(ctx)
-	return append(out, finding("gateway", err, "carrel serve"))
-}
-
-// metrics is for Prometheus.
-func metrics(p *pool.Pool) http.Handler {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &instanceCollector{pool: p})
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
-}
-
-var (
-	descInstances = prometheus.NewDesc("carrel_instances", "Instances by status.", []string{"status"}, nil)
-	descProcesses = prometheus.NewDesc("carrel_processes", "Processes of people, by kind.", []string{"kind"}, nil)
-	descMemory    = prometheus.NewDesc("carrel_instances_memory_bytes", "Memory of all instances.", nil, nil)
-)
-
-// instanceCollector counts at the time of the question.
-type instanceCollector struct{ pool *pool.Pool }
-
-func (*instanceCollector) Describe(ch chan<- *prometheus.Desc) {
-	ch <- descInstances
-	ch <- descProcesses
-	ch <- descMemory
-}
-
-func (c *instanceCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	status, kind, memory := map[string]int{}, map[string]int{}, int64(0)
-	for _, st := range c.pool.All(ctx) {
-		status[st.Status]++
-		memory += st.Usage.MemoryBytes
-		for _, p := range st.Processes {
-			kind[p.Kind]++
-		}
-	}
-	for k, n := range status {
-		ch <- prometheus.MustNewConstMetric(descInstances, prometheus.GaugeValue, float64(n), k)
-	}
-	for k, n := range kind {
-		ch <- prometheus.MustNewConstMetric(descProcesses, prometheus.GaugeValue, float64(n), k)
-	}
-	ch <- prometheus.MustNewConstMetric(descMemory, prometheus.GaugeValue, float64(memory))
+	return append(append(out, finding("gateway", err, "carrel serve")), capacity(s.pool.Figures())...)
 }

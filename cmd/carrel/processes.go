@@ -62,7 +62,7 @@ func supervisorCommand() *cobra.Command {
 			return fmt.Errorf("find this program: %w", err)
 		}
 		return supervisor.Main(cmd.Context(), os.Getenv(supervisor.Variable), os.NewFile(supervisor.ListenFD, "listener"), supervisor.Options{
-			Version: version, Helper: []string{program, "files"}, Log: processLog("supervisor"),
+			Version: version, Helper: []string{program, "files"}, Granted: true, Log: processLog("supervisor"),
 		})
 	})
 }

@@ -25,9 +25,11 @@ import (
 	"github.com/carrel-dev/carrel/internal/keeper"
 	"github.com/carrel-dev/carrel/internal/meter"
 	"github.com/carrel-dev/carrel/internal/pool"
+	"github.com/carrel-dev/carrel/internal/pressure"
 	"github.com/carrel-dev/carrel/internal/project"
 	"github.com/carrel-dev/carrel/internal/session"
 	"github.com/carrel-dev/carrel/internal/store"
+	"github.com/carrel-dev/carrel/internal/timetable"
 	"github.com/carrel-dev/carrel/internal/webui"
 )
 
@@ -102,6 +104,7 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	}
 	// Instances of a server before are found in the background: the page need not wait.
 	wg.Go(func() { s.start(ctx) })
+	wg.Go(func() { timetable.Run(ctx, s.timetable) })
 
 	var signalled os.Signal
 	select {
@@ -152,6 +155,8 @@ type server struct {
 	sessions *session.Service
 	meter    *meter.Meter
 	api      *api.Server
+
+	timetable timetable.Options
 }
 
 func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.Logger) (*server, error) {
@@ -165,13 +170,15 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 	s.gateway = gateway.NewClient(cfg.StateDir + "/gateway")
 	s.pool = pool.New(pool.Options{
 		Runtime: s.keeper, Owners: owners{s.accounts}, Log: log, IdleTimeout: cfg.Pool.IdleTimeout, SessionIdleTimeout: cfg.Session.IdleTimeout,
-		MaxInstances: cfg.Pool.MaxInstances, MaxLiveSessions: cfg.Pool.MaxLiveSessions, HealthInterval: cfg.Pool.HealthInterval,
+		MaxInstances: cfg.Pool.MaxInstances, MaxLiveSessions: cfg.Pool.MaxLiveSessions, MaxWaiting: cfg.Pool.MaxWaiting, HealthInterval: cfg.Pool.HealthInterval,
+		Records: pool.NewRecords(db.Bun()), Memory: pressure.Gauge{}.Read, MemoryShare: cfg.Pool.MemoryShare,
 	})
+	s.timetable = timetable.Options{Lines: lines(cfg.Warm), UserID: owners{s.accounts}.byName, Warm: s.pool.Warm, Log: log}
 	s.sessions = session.New(session.Options{DB: db.Bun(), Pool: s.pool, Log: log})
 	s.meter = meter.New(db.Bun(), s.gateway, quotas{s.accounts}, log)
 	projects := project.NewService(s.pool, s.sessions, log)
 	s.api = api.New(api.Deps{
-		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Use: s.use,
+		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Use: s.use, Warm: s.pool.Warm,
 		Ready: s.ready, Metrics: metrics(s.pool), Web: webui.Handler(), Log: log, Version: version, Registration: cfg.Registration,
 		DefaultQuota: cfg.Quota.Limits(), Scripted: in.scripted, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies,
 	})

@@ -31,6 +31,9 @@ type Deps struct {
 	Desk      Desk
 	// Use tells what a user has used of the models; nil: nobody counts.
 	Use func(ctx context.Context, userID int64) (Use, error)
+	// Warm has the instance of a person who has just come started ahead; nil:
+	// it is started by what they do first. It does not wait.
+	Warm func(userID int64)
 	// Ready makes the checks of GET /readyz; one that fails means not ready.
 	Ready func(ctx context.Context) []runtime.Finding
 	// Metrics and Web are handlers of their own: Prometheus, and the page.
@@ -149,6 +152,9 @@ func (d Deps) withDefaults() Deps {
 	}
 	if d.Web == nil {
 		d.Web = http.NotFoundHandler()
+	}
+	if d.Warm == nil {
+		d.Warm = func(int64) {}
 	}
 	if d.Registration == "" {
 		d.Registration = "invite"

@@ -87,10 +87,15 @@ var docs = map[string]map[string]doc{
 		"quota":            {text: "Its limits."},
 	},
 	"InstanceHealth": {
-		"status":               {text: "Whether it answers.", enum: []any{"healthy", "unhealthy"}},
+		"status":               {text: "Whether it answers; degraded: it does, and lacks something that detail names.", enum: []any{"healthy", "degraded", "unhealthy"}},
 		"consecutive_failures": {text: "Checks in a row that failed.", example: 0},
 		"last_check_at":        {text: "When it was last checked."},
 		"detail":               {text: "What was wrong; empty when nothing was."},
+		"replacements":         {text: "The last times that the instance was lost and made anew, the last one first."},
+	},
+	"Replacement": {
+		"at":     {text: "When it was found to be lost."},
+		"reason": {text: "Why, in words."},
 	},
 	"InstanceUsage": {
 		"cpu_seconds":   {text: "Processor time since it was made.", example: 12.5},

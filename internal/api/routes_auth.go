@@ -98,6 +98,7 @@ func (s *Server) signIn(ctx context.Context, name, password string) (*signedInOu
 	}
 	q.person = &person{user: u, secret: secret, byCookie: true}
 	s.note(ctx, "login", userTarget(u.ID), nil)
+	s.deps.Warm(u.ID)
 	return &signedInOutput{SetCookie: q.cookie(secret, expires), Body: u}, nil
 }
 
@@ -110,5 +111,6 @@ func (s *Server) welcome(ctx context.Context, u account.User, action string) (*s
 	}
 	q.person = &person{user: u, secret: secret, byCookie: true}
 	s.note(ctx, action, userTarget(u.ID), map[string]any{"username": u.Username, "role": u.Role})
+	s.deps.Warm(u.ID)
 	return &signedInOutput{SetCookie: q.cookie(secret, expires), Body: u}, nil
 }

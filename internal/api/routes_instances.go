@@ -28,10 +28,13 @@ func (s *Server) registerInstance() {
 	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/instance", Summary: "Look at the own instance"},
 		func(ctx context.Context, _ *nothing) (*body[pool.Stats], error) {
 			st, err := s.deps.Instances.Look(ctx, caller(ctx).ID)
+			if err == nil && st.Ahead {
+				err = errNoInstance()
+			}
 			return instanceBody(st), err
 		})
 	put := huma.Operation{Method: http.MethodPut, Path: "/instance", Summary: "Get the own instance, or make it",
-		Description: "201: it was made. 200: it was there, and is used again.",
+		Description: "201: it was made. 200: it was there, and is used again; a hibernated one is woken.",
 		Responses:   s.answers(http.StatusCreated, "It was made.", pool.Stats{})}
 	route(s, signedIn, put, func(ctx context.Context, _ *nothing) (*instanceOutput, error) {
 		st, created, err := s.deps.Instances.Get(ctx, caller(ctx).ID)
@@ -46,9 +49,20 @@ func (s *Server) registerInstance() {
 	})
 	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/instance", Summary: "End the own instance", Description: "The files stay."},
 		func(ctx context.Context, _ *nothing) (*nothing, error) {
-			return nil, s.deps.Instances.Destroy(ctx, caller(ctx).ID)
+			st, err := s.deps.Instances.Look(ctx, caller(ctx).ID)
+			if err != nil {
+				return nil, err
+			}
+			err = s.deps.Instances.Destroy(ctx, caller(ctx).ID)
+			if err == nil && st.Ahead {
+				err = errNoInstance()
+			}
+			return nil, err
 		})
 }
+
+// errNoInstance is also said of one that was started ahead: nobody has asked for it yet.
+func errNoInstance() error { return fault.New(fault.NotFound, "There is no instance.") }
 
 func (s *Server) registerInstances() {
 	route(s, adminsOnly, huma.Operation{Method: http.MethodGet, Path: "/instances", Summary: "Everyone's instances, by user"},
@@ -105,6 +119,9 @@ func pageOfInstances(all []pool.Stats, in *Page) (*body[List[pool.Stats]], error
 func instanceBody(st pool.Stats) *body[pool.Stats] {
 	if st.Processes == nil {
 		st.Processes = []protocol.Process{}
+	}
+	if st.Health.Replacements == nil {
+		st.Health.Replacements = []pool.Replacement{}
 	}
 	return &body[pool.Stats]{Body: st}
 }

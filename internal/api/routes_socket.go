@@ -21,6 +21,9 @@ func (s *Server) registerSocket() {
 			if err := wantsSocket(r); err != nil {
 				return err
 			}
+			if p := requestOf(r.Context()).person; p.byCookie {
+				s.deps.Warm(p.user.ID) // the page was opened
+			}
 			return s.serveSocket(func(p socket.Person) error { return s.sockets.ServeSessions(w, r, p) }, r)
 		})
 }

@@ -196,8 +196,8 @@ func BenchmarkParseTokens(b *testing.B) {
 func TestReason(t *testing.T) {
 	for text, want := range map[string]string{
 		"API Error: Request rejected (429) · The budget is used up · wait.": "The budget is used up · wait.",
-		"API Error: 402 scripted 402": "API Error: 402 scripted 402",
-		"Fine · and good.":            "Fine · and good.",
+		"API Error: 402 scripted 402":                                       "API Error: 402 scripted 402",
+		"Fine · and good.":                                                  "Fine · and good.",
 	} {
 		if got := (Result{Text: text}).Reason(); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)

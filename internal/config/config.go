@@ -43,6 +43,10 @@ type Config struct {
 	Gateway Gateway `koanf:"gateway"`
 	Claude  Claude  `koanf:"claude"`
 	Pool    Pool    `koanf:"pool"`
+	// Whose instances are started ahead of a time, as when a class begins at nine: a list of {at, users, ahead}, where at is
+	// a time as cron writes it, by the server's clock, users are names, and ahead is how long before, 10m when it is left
+	// out. In one line: 0 9 * * 1-5 / ana bob / 10m; the next one after a semicolon.
+	Warm    []Warm  `koanf:"warm"`
 	Session Session `koanf:"session"`
 	OCI     OCI     `koanf:"oci"`
 	Quota   Quota   `koanf:"quota"`
@@ -83,16 +87,23 @@ type Claude struct {
 
 // Pool is about instances.
 type Pool struct {
-	// After how long without a process of its person an instance is ended. Files stay, the next touch makes it anew. 0: never.
+	// After how long without a process of its person an instance is hibernated: nothing of it runs, files stay, the next
+	// touch wakes it. 0: never.
 	IdleTimeout time.Duration `koanf:"idle_timeout" default:"30m"`
 	// How often each instance is asked whether it is well.
 	HealthInterval time.Duration `koanf:"health_interval" default:"10s"`
-	// Most instances at one time. Beyond it the longest unused one is ended for a new one; where all are in use, the new
-	// one is refused for the moment. 0: no bound.
+	// Most instances at one time, hibernated ones apart. Beyond it the longest unused one is hibernated for a new one; where
+	// all are in use, the new one is refused for the moment. 0: no bound.
 	MaxInstances int `koanf:"max_instances" default:"0"`
-	// Most Claude processes kept at one time, of all users; beyond it the longest unused are ended, and resumed by their
-	// next prompt. One takes about 90 MB. 0: no bound.
+	// Most Claude processes at one time, of all users; beyond it the longest unused are ended, and resumed by their
+	// next prompt. Where all are at work, prompts wait in line, fairly by user. One takes about 90 MB. 0: no bound but
+	// the memory.
 	MaxLiveSessions int `koanf:"max_live_sessions" default:"0"`
+	// Most sessions of one user that may wait in line for a Claude process. A prompt in one more is refused. 0: no bound.
+	MaxWaiting int `koanf:"max_waiting" default:"50"`
+	// The share of the machine's memory (or of the control group's that Carrel runs in) that may be in use before idle
+	// Claude processes are given up and no more are started; from 0.1 to 1.
+	MemoryShare float64 `koanf:"memory_share" default:"0.85"`
 }
 
 // Session is about conversations.

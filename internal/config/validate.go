@@ -85,6 +85,8 @@ func (c *Config) validate(ctx context.Context, resolve resolver, f *faults) {
 	check(c.Pool.MaxInstances >= 0, "pool.max_instances", "must not be negative")
 	check(c.Pool.MaxLiveSessions >= 0, "pool.max_live_sessions", "must not be negative")
 	check(!strings.ContainsFunc(c.Gateway.APIKey.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }), "gateway.api_key", "must be one word of plain ASCII, as the provider gave it: it holds a space, a line break or another character that no key has")
+	check(c.Pool.MaxWaiting >= 0, "pool.max_waiting", "must not be negative")
+	check(c.Pool.MemoryShare >= 0.1 && c.Pool.MemoryShare <= 1, "pool.memory_share", "must be from 0.1 to 1")
 	check(c.OCI.Command != "", "oci.command", "must not be empty")
 	check(c.OCI.UIDBase >= uidRange && c.OCI.UIDBase%uidRange == 0 && c.OCI.UIDBase <= maxUID-uidRange, "oci.uid_base", "must be a multiple of 65536, from 65536 to 4294836224")
 	for _, u := range []struct {

@@ -67,6 +67,9 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[[]string](): {"list",
 		func(s string) (any, error) { return splitList(s), nil },
 		func(v any) string { return strings.Join(v.([]string), ",") }},
+	reflect.TypeFor[[]Warm](): {"timetable",
+		func(s string) (any, error) { return parseWarm(s) },
+		func(v any) string { return showWarm(v.([]Warm)) }},
 	reflect.TypeFor[[]netip.Prefix](): {"list of networks",
 		func(s string) (any, error) { return parseNetworks(s) },
 		func(v any) string {
@@ -129,6 +132,9 @@ func textOf(t reflect.Type, raw any) (string, error) {
 	case float64:
 		text, number = strconv.FormatFloat(raw, 'f', -1, 64), true
 	case []any:
+		if t == reflect.TypeFor[[]Warm]() {
+			return warmText(raw)
+		}
 		if name := kinds[t].name; !strings.HasPrefix(name, "list") {
 			return "", fmt.Errorf("must be one %s, not a list", name)
 		}

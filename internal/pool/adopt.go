@@ -29,6 +29,7 @@ func (p *Pool) adopt(ctx context.Context) error {
 		wg.Go(func() { p.adoptUser(ctx, userID, hs) })
 	}
 	wg.Wait()
+	p.recall(ctx)
 	return nil
 }
 
@@ -88,7 +89,7 @@ func (p *Pool) adoptUser(ctx context.Context, userID int64, handles []runtime.Ha
 func (p *Pool) examine(ctx context.Context, h runtime.Handle) found {
 	inst := p.newInstance(h.Spec.UserID, h.Spec.ID)
 	inst.name, inst.language, inst.workspace = h.Spec.Name, h.Spec.Language, h.Workspace
-	inst.createdAt, inst.lastActivity = h.CreatedAt, h.CreatedAt
+	inst.createdAt, inst.startedAt, inst.lastActivity = h.CreatedAt, h.CreatedAt, h.CreatedAt
 	l := h.Spec.Limits
 	inst.quota.Instances, inst.quota.LiveSessions = 1, h.Spec.LiveSessions
 	inst.quota.CPU, inst.quota.MemoryBytes, inst.quota.PIDs, inst.quota.StorageBytes, inst.quota.Inodes = l.CPU, l.MemoryBytes, l.PIDs, l.StorageBytes, l.Inodes
@@ -111,7 +112,7 @@ func (p *Pool) takeOver(inst *Instance, pingErr error) bool {
 	to := StatusActive
 	if pingErr != nil {
 		to = StatusUnhealthy
-		inst.health = Health{Status: unhealthy, ConsecutiveFailures: 1, LastCheckAt: p.now().UTC(), Detail: p.explain(pingErr)}
+		inst.health = Health{Status: unhealthy, ConsecutiveFailures: 1, LastCheckAt: p.now().UTC(), Detail: p.explain(pingErr), Replacements: []Replacement{}}
 	}
 	_ = p.moveLocked(inst, to) // both allowed from starting
 	p.attendLocked(inst)

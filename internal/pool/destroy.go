@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/quota"
@@ -20,6 +21,7 @@ func (p *Pool) Destroy(ctx context.Context, userID int64) error {
 		return err
 	}
 	p.mu.Lock()
+	p.warm.queue = slices.DeleteFunc(p.warm.queue, func(id int64) bool { return id == userID })
 	s := p.slots[userID]
 	if s == nil || p.stopping {
 		stopping := p.stopping
@@ -39,7 +41,7 @@ func (p *Pool) Destroy(ctx context.Context, userID int64) error {
 	p.mu.Unlock()
 	_, err := j.wait(ctx)
 	switch {
-	case err == nil && j.makes: // it was finished in the same moment
+	case err == nil && (j.makes || j.rests): // it was finished in the same moment, or is asleep now
 		return p.Destroy(ctx, userID)
 	case errors.Is(err, errEnded):
 		return nil
@@ -117,7 +119,12 @@ func (p *Pool) Restart(ctx context.Context, userID int64) (Stats, error) {
 			}
 			continue
 		}
-		j := p.replaceLocked(s, "Restarted on request.", 0)
+		var j *job
+		if s.inst.status == StatusHibernated {
+			j = p.wakeLocked(s)
+		} else {
+			j = p.replaceLocked(s, "Restarted on request.", 0)
+		}
 		p.mu.Unlock()
 		inst, err := j.wait(ctx)
 		if err != nil {
@@ -151,6 +158,13 @@ func (p *Pool) SetQuota(ctx context.Context, userID int64, q quota.Quota) error 
 			continue
 		}
 		if inst == nil {
+			return nil
+		}
+		if p.asleep(inst) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			inst.quota = q // it is woken with what the owner has then
+			p.emitInstanceLocked(inst)
 			return nil
 		}
 		return p.resize(ctx, s, inst, q)
@@ -211,7 +225,7 @@ func (p *Pool) destroyLocked(s *slot, why string) *job {
 
 // stopLocked takes the slot's instance from everybody who asks from now on.
 func (p *Pool) stopLocked(s *slot) *Instance {
-	if s.inst != nil {
+	if s.inst != nil && s.inst.status != StatusHibernated {
 		_ = p.moveLocked(s.inst, StatusStopping) // allowed from every state that an instance without a job has
 	}
 	return s.inst
@@ -223,11 +237,15 @@ func (p *Pool) stopLocking(s *slot) *Instance {
 	return p.stopLocked(s)
 }
 
-// end ends an instance that is stopping already, and empties the slot. It is
-// not cut short by anybody: half an end is worse than none.
+// end ends an instance that is stopping already, and empties the slot; one that
+// rests leaves a hibernated one. It is not cut short by anybody: half an end is
+// worse than none.
 func (p *Pool) end(ctx context.Context, s *slot, inst *Instance, graceful bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.o.DestroyTimeout)
 	defer cancel()
+	if p.asleep(inst) {
+		return p.forget(ctx, s, inst)
+	}
 	if graceful && !inst.abandonedNow() {
 		// The watch goes on meanwhile and sees the last of the sessions.
 		gctx, gcancel := context.WithTimeout(ctx, min(graceTimeout, p.o.DestroyTimeout/4))
@@ -238,6 +256,14 @@ func (p *Pool) end(ctx context.Context, s *slot, inst *Instance, graceful bool) 
 	}
 	inst.release()
 	err := p.o.Runtime.Destroy(ctx, inst.id)
+	if err == nil || errors.Is(err, fault.NotFoundError) {
+		switch {
+		case inst.rests:
+			p.remember(ctx, inst)
+		case inst.woken:
+			p.unrecord(ctx, inst.userID)
+		}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dormantLocked(inst)
@@ -248,6 +274,10 @@ func (p *Pool) end(ctx context.Context, s *slot, inst *Instance, graceful bool) 
 		inst.health.Detail = "It could not be ended. This is tried again."
 		_ = p.moveLocked(inst, StatusUnhealthy) // allowed from stopping
 		return fault.Wrap(err, fault.InstanceUnavailable, "The instance could not be ended. This is tried again; if it stays so, tell an administrator.")
+	}
+	if inst.rests {
+		p.restLocked(inst)
+		return nil
 	}
 	_ = p.moveLocked(inst, statusGone) // allowed from stopping
 	if s.inst == inst {

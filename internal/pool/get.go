@@ -14,7 +14,8 @@ import (
 )
 
 // Get gives the user's instance and makes it when there is none: one, however
-// many ask at once, and created is true for the one who started it. A caller
+// many ask at once, and created is true for the one who started it, or who is
+// the first to come to one that was started ahead. A caller
 // whose ctx ends does not end the making for the others. One that is there
 // is given from memory alone.
 func (p *Pool) Get(ctx context.Context, userID int64) (inst *Instance, created bool, err error) {
@@ -41,6 +42,7 @@ func (p *Pool) Get(ctx context.Context, userID int64) (inst *Instance, created b
 			}
 			continue
 		case j != nil:
+			created, j.ahead = j.ahead, false
 			if left := j.notBefore.Sub(p.now()); left > longDelay {
 				p.mu.Unlock()
 				return nil, false, &fault.Error{Code: fault.InstanceUnavailable, RetryAfter: left,
@@ -54,8 +56,11 @@ func (p *Pool) Get(ctx context.Context, userID int64) (inst *Instance, created b
 		case s.inst.usableLocked():
 			p.touchLocked(s.inst, p.now())
 			inst := s.inst
+			created := inst.claimLocked()
 			p.mu.Unlock()
-			return inst, false, nil
+			return inst, created, nil
+		case s.inst.status == StatusHibernated:
+			j = p.wakeLocked(s)
 		case s.inst.abandoned:
 			created = true
 			j = p.replaceLocked(s, s.inst.health.Detail, 0)
@@ -66,7 +71,13 @@ func (p *Pool) Get(ctx context.Context, userID int64) (inst *Instance, created b
 		}
 		p.mu.Unlock()
 		inst, err := j.wait(ctx)
-		return inst, created && err == nil, err
+		if err != nil {
+			return nil, false, err
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		inst.claimLocked()
+		return inst, created && !inst.woken, nil
 	}
 }
 
@@ -113,7 +124,7 @@ func (p *Pool) broadcastLocked() {
 // make is the job that fills an empty slot. The owner is asked first, so that
 // a refusal is never seen as an instance that starts.
 func (p *Pool) make(ctx context.Context, s *slot, inst *Instance) (*Instance, error) {
-	started := p.now()
+	started, asleep := p.now(), p.slotInstance(s)
 	spec, err := p.admit(ctx, s, inst)
 	if err == nil {
 		var h runtime.Handle
@@ -133,7 +144,12 @@ func (p *Pool) make(ctx context.Context, s *slot, inst *Instance) (*Instance, er
 	if s.inst == inst {
 		_ = p.moveLocked(inst, statusGone) // always allowed from starting
 		s.inst = nil
-		p.emitGoneLocked(inst)
+		if asleep != nil && asleep.status == StatusHibernated && !errors.Is(err, errEnded) {
+			s.inst = asleep // it could not be woken now
+			p.emitInstanceLocked(asleep)
+		} else {
+			p.emitGoneLocked(inst)
+		}
 	}
 	p.mu.Unlock()
 	inst.client.Close()
@@ -233,9 +249,12 @@ func (p *Pool) enter(ctx context.Context, s *slot, inst *Instance, h runtime.Han
 		return false
 	}
 	now := p.now()
-	inst.workspace, inst.createdAt = h.Workspace, h.CreatedAt
-	if inst.createdAt.IsZero() {
-		inst.createdAt = now
+	inst.workspace, inst.startedAt = h.Workspace, now
+	if !inst.woken {
+		inst.createdAt = h.CreatedAt
+		if h.CreatedAt.IsZero() {
+			inst.createdAt = now
+		}
 	}
 	inst.lastActivity, inst.idleFrom = now, now
 	inst.health.LastCheckAt = now

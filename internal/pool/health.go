@@ -13,13 +13,14 @@ import (
 // Values of Health.Status.
 const (
 	healthy   = "healthy"
+	degraded  = "degraded"
 	unhealthy = "unhealthy"
 )
 
 // checkLoop asks one supervisor again and again whether it is well.
 func (p *Pool) checkLoop(ctx context.Context, inst *Instance) {
 	wait := rand.N(p.o.HealthInterval) + 1 // spread: after a restart all begin together
-	for pause(ctx, wait) == nil {
+	for n := 0; pause(ctx, wait) == nil; n++ {
 		err := p.ping(ctx, inst)
 		if ctx.Err() != nil {
 			return
@@ -29,6 +30,9 @@ func (p *Pool) checkLoop(ctx context.Context, inst *Instance) {
 				p.lost(inst, why)
 				return
 			}
+		}
+		if err == nil && n%measureEvery == 0 {
+			p.measureNow(ctx, inst)
 		}
 		failures, detail := p.checked(inst, err)
 		if failures >= failureThreshold {
@@ -63,10 +67,20 @@ func (p *Pool) checked(inst *Instance, err error) (failures int, detail string) 
 	h := &inst.health
 	h.LastCheckAt = p.now().UTC()
 	if err == nil {
-		if h.ConsecutiveFailures > 0 {
-			h.Detail = ""
+		lacks := inst.lacksLocked()
+		before := *h
+		switch {
+		case lacks != "":
+			h.Status, h.Detail = degraded, lacks
+		case h.ConsecutiveFailures > 0 || h.Status == degraded:
+			h.Status, h.Detail = healthy, ""
+		default:
+			h.Status = healthy
 		}
-		h.ConsecutiveFailures, h.Status = 0, healthy
+		h.ConsecutiveFailures = 0
+		if before.Status != h.Status {
+			p.emitInstanceLocked(inst)
+		}
 		if inst.status == StatusUnhealthy && !inst.abandoned {
 			_ = p.moveLocked(inst, StatusActive) // always allowed from unhealthy
 		}
@@ -77,6 +91,44 @@ func (p *Pool) checked(inst *Instance, err error) (failures int, detail string) 
 	p.o.Log.Warn("check failed", "instance", inst.id, "user", inst.userID, "failures", h.ConsecutiveFailures, "error", err)
 	p.emitInstanceLocked(inst)
 	return h.ConsecutiveFailures, h.Detail
+}
+
+// When a quota is nearly used up, the person is told before something fails.
+const (
+	measureEvery = 3    // one check of so many measures, too
+	nearly       = 0.95 // of the volume or the processes
+	oomMemory    = 10 * time.Minute
+)
+
+// measureNow measures and waits for it, but no longer than a check may take.
+func (p *Pool) measureNow(ctx context.Context, inst *Instance) {
+	ctx, cancel := context.WithTimeout(ctx, p.o.CheckTimeout)
+	defer cancel()
+	p.mu.Lock()
+	measured := p.measureLocked(inst)
+	p.mu.Unlock()
+	await(ctx, measured)
+}
+
+// lacksLocked says in words what an instance that answers lacks; "" when it is well.
+func (i *Instance) lacksLocked() string {
+	q, u := i.quota, i.usage
+	full := func(used, limit int64) (percent int64, ok bool) {
+		return used * 100 / max(limit, 1), limit > 0 && float64(used) >= nearly*float64(limit)
+	}
+	if percent, ok := full(u.StorageBytes, q.StorageBytes); ok {
+		return fmt.Sprintf("The storage is %d %% full. Delete files, or ask an administrator for more.", percent)
+	}
+	if percent, ok := full(u.Inodes, q.Inodes); ok {
+		return fmt.Sprintf("%d %% of the files that there may be are there. Delete some, or ask an administrator for more.", percent)
+	}
+	if percent, ok := full(u.PIDs, q.PIDs); ok {
+		return fmt.Sprintf("%d %% of the processes that there may be run. End some.", percent)
+	}
+	if !i.oomAt.IsZero() && i.pool.now().Sub(i.oomAt) < oomMemory {
+		return fmt.Sprintf("A process was ended at %s because the memory of %d MiB was used up.", i.oomAt.UTC().Format(time.RFC3339), q.MemoryBytes>>20)
+	}
+	return ""
 }
 
 // explain says in words for people what a check found; the error itself may

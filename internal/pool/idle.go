@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
@@ -63,12 +62,12 @@ func (p *Pool) sweep() {
 		unused := inst.unusedLocked(now)
 		switch {
 		case p.o.IdleTimeout > 0 && unused >= p.o.IdleTimeout:
-			p.destroyLocked(s, "idle")
+			p.hibernateLocked(s, "idle")
 		case unused >= idleAfter || p.o.IdleTimeout > 0 && unused >= p.o.IdleTimeout/2:
 			_ = p.moveLocked(inst, StatusIdle) // from active, or it is idle
 		}
 	}
-	p.trimSessionsLocked()
+	p.rearrange()
 }
 
 // unusedLocked is how long nothing ran in it and nobody touched it.
@@ -95,53 +94,25 @@ func (p *Pool) endUnusedSessionsLocked(inst *Instance, now time.Time) {
 	}
 }
 
-// trimSessionsLocked keeps the number of Claude processes on this server at
-// MaxLiveSessions: the ones that were unused for longest go first. One that
-// works or waits for its person is never ended.
-func (p *Pool) trimSessionsLocked() {
-	if p.o.MaxLiveSessions <= 0 {
-		return
-	}
-	type candidate struct {
-		inst *Instance
-		w    *watched
-	}
-	live := 0
-	var ready []candidate
-	for _, s := range p.slots {
-		if s.inst == nil || !s.inst.usableLocked() {
-			continue
-		}
-		for _, w := range s.inst.sessions {
-			if w.State == protocol.StateDormant || w.State == protocol.StateQueued || w.closing {
-				continue
-			}
-			live++
-			if w.State == protocol.StateReady {
-				ready = append(ready, candidate{s.inst, w})
-			}
-		}
-	}
-	slices.SortFunc(ready, func(a, b candidate) int { return a.w.since.Compare(b.w.since) })
-	for _, c := range ready[:min(len(ready), max(0, live-p.o.MaxLiveSessions))] {
-		p.closeSessionLocked(c.inst, c.w, "the server keeps no more")
-	}
-}
-
-// closeSessionLocked asks the supervisor to end a session's process; its
-// Watch tells when that has happened.
+// closeSessionLocked asks the supervisor to end a session's idle process; its
+// Watch tells when that has happened. One that has got work meanwhile stays.
 func (p *Pool) closeSessionLocked(inst *Instance, w *watched, why string) {
 	if w.closing {
 		return
 	}
-	w.closing = true
-	id := w.ID
+	w.closing, w.taken = true, false
+	p.figures.evictions[why]++
+	p.o.Log.Info("ending the idle process of a session", "instance", inst.id, "session", w.ID, "why", why)
+	if inst.told != nil {
+		inst.wakeTalk()
+		return
+	}
+	id := w.ID // of a supervisor that knows no places: it ends what it is told to
 	p.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(p.life, p.o.CheckTimeout)
 		defer cancel()
-		err := inst.client.CloseSession(ctx, &protocol.SessionRequest{SessionID: id})
-		p.o.Log.Info("ended the process of a session", "instance", inst.id, "session", id, "why", why, "error", err)
-		if err != nil {
+		if err := inst.client.CloseSession(ctx, &protocol.SessionRequest{SessionID: id}); err != nil {
+			p.o.Log.Warn("end the process of a session", "instance", inst.id, "session", id, "error", err)
 			p.mu.Lock()
 			w.closing = false
 			p.mu.Unlock()
@@ -149,22 +120,24 @@ func (p *Pool) closeSessionLocked(inst *Instance, w *watched, why string) {
 	})
 }
 
-// room makes sure that one more instance may be there, and ends the longest
-// unused one where that is needed.
+// room makes sure that one more instance may be there, and hibernates one where
+// that is needed: one that was started ahead and never used, else the longest
+// unused one.
 func (p *Pool) room(ctx context.Context, mine *slot) error {
 	for p.o.MaxInstances > 0 {
 		p.mu.Lock()
 		n := 0
 		var victim *slot
 		for _, s := range p.slots {
-			if s == mine || s.inst == nil {
+			if s == mine || s.inst == nil || s.inst.status == StatusHibernated {
 				continue
 			}
 			n++
-			if s.job != nil || !s.inst.usableLocked() || s.inst.unusedLocked(p.now()) < idleAfter {
+			if s.job != nil || !s.inst.usableLocked() || !s.inst.ahead && s.inst.unusedLocked(p.now()) < idleAfter {
 				continue
 			}
-			if victim == nil || s.inst.lastActivity.Before(victim.inst.lastActivity) {
+			if victim == nil || s.inst.ahead && !victim.inst.ahead ||
+				s.inst.ahead == victim.inst.ahead && s.inst.lastActivity.Before(victim.inst.lastActivity) {
 				victim = s
 			}
 		}
@@ -177,7 +150,7 @@ func (p *Pool) room(ctx context.Context, mine *slot) error {
 			return &fault.Error{Code: fault.InstanceUnavailable, RetryAfter: 30 * time.Second,
 				Detail: "The server has no room for another instance at the moment. Try again in a little while."}
 		}
-		j := p.destroyLocked(victim, "another user needs the room")
+		j := p.hibernateLocked(victim, "room")
 		p.mu.Unlock()
 		if _, err := j.wait(ctx); err != nil {
 			return err

@@ -46,10 +46,7 @@ func TestIdle(t *testing.T) {
 	b.clock.forward(11 * time.Minute)
 	b.sweep()
 	pooltest.Poll(t, "the clean-up", func() (bool, any) { n := b.rt.Len(); return n == 0, n })
-	pooltest.Poll(t, "nothing to see", func() (bool, any) {
-		_, err := b.Look(t.Context(), 7)
-		return errors.Is(err, fault.NotFoundError), err
-	})
+	b.until(t, 7, "hibernation", func(s Stats) bool { return s.Status == StatusHibernated && s.ID == inst.ID() })
 	b.get(t, 7)
 }
 

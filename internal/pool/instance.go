@@ -26,12 +26,17 @@ type Instance struct {
 	synced chan struct{} // closed when the first Watch has told everything
 
 	resizing chan struct{} // holds one: the caller that applies new limits
+	talkNow  chan struct{} // holds one: there is something to say about places
 
 	// All below is guarded by Pool.mu.
 	name         string
 	language     string
 	workspace    string
 	createdAt    time.Time
+	startedAt    time.Time // createdAt, or when it was last woken
+	woken        bool      // it was hibernated before
+	rests        bool      // its end is a hibernation
+	ahead        bool      // started before its person came
 	lastActivity time.Time
 	idleFrom     time.Time // not idle before: a server that just started gives people time to come back
 	status       string
@@ -40,17 +45,22 @@ type Instance struct {
 	processes    []protocol.Process
 	sessions     map[string]*watched
 	usage        runtime.Usage
+	oomAt        time.Time // when a process was last found to be ended for lack of memory
 	measuredAt   time.Time
 	measuring    chan struct{} // closed when the measurement under way is done; nil: none
 	generation   int           // replacements in a row that brought it here, 0 for one that a person asked for
 	abandoned    bool          // the runtime could not end it; the sweep tries again
+	dealt                      // places; see places.go
 }
 
 // watched is a session as its supervisor last told it.
 type watched struct {
 	protocol.Session
-	since   time.Time // of the last change that this server saw
-	closing bool      // an end of its idle process is under way
+	since     time.Time // of the last change that this server saw
+	used      bool      // its process has had a turn, as far as this server knows
+	closing   bool      // an end of its idle process is under way
+	taken     bool      // and the supervisor knows
+	busyUntil time.Time // it was not idle when it was to be ended
 }
 
 func (p *Pool) newInstance(userID int64, id string) *Instance {
@@ -60,8 +70,10 @@ func (p *Pool) newInstance(userID int64, id string) *Instance {
 		synced:    make(chan struct{}),
 		resizing:  make(chan struct{}, 1),
 		status:    StatusStarting,
-		createdAt: now, lastActivity: now,
-		health:    Health{Status: healthy, LastCheckAt: now},
+		createdAt: now, startedAt: now, lastActivity: now,
+		talkNow:   make(chan struct{}, 1),
+		dealt:     dealt{giving: map[string]bool{}},
+		health:    Health{Status: healthy, LastCheckAt: now, Replacements: []Replacement{}},
 		processes: []protocol.Process{},
 		sessions:  map[string]*watched{},
 	}
@@ -122,13 +134,14 @@ func (i *Instance) statsLocked() Stats {
 		Status:          i.status,
 		Runtime:         i.pool.o.Runtime.Name(),
 		Workspace:       i.workspace,
-		CreatedAt:       i.createdAt.UTC(),
+		CreatedAt:       i.createdAt.UTC().Truncate(time.Microsecond), // as the store keeps it
 		LastActivityAt:  i.lastActivity.UTC(),
 		ActiveProcesses: len(i.processes),
 		Processes:       append([]protocol.Process{}, i.processes...),
 		Health:          i.health,
 		Usage:           i.usage,
 		Quota:           i.quota,
+		Ahead:           i.ahead && !i.woken,
 	}
 }
 

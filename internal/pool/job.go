@@ -12,6 +12,8 @@ import (
 // replacing the instance. It belongs to the pool, not to who asked first.
 type job struct {
 	makes     bool // there will be an instance when it succeeded
+	rests     bool // it hibernates the instance
+	ahead     bool // nobody has come for it; guarded by Pool.mu
 	cancel    context.CancelCauseFunc
 	done      chan struct{}
 	notBefore time.Time // a replacement that waits; guarded by Pool.mu
@@ -31,6 +33,11 @@ func (p *Pool) beginLocked(s *slot, makes bool, f func(ctx context.Context, j *j
 		defer cancel(nil)
 		j.inst, j.err = f(ctx, j)
 		p.mu.Lock()
+		if j.inst != nil && j.inst.ahead && !j.ahead { // its person came while it was made
+			j.inst.claimLocked()
+		} else if j.inst != nil {
+			j.inst.ahead = j.ahead
+		}
 		s.job = nil
 		if s.inst == nil && p.slots[s.userID] == s {
 			delete(p.slots, s.userID)

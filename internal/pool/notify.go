@@ -43,8 +43,9 @@ func (p *Pool) Watch(f func(Change)) (stop func()) {
 		if s.inst == nil {
 			continue
 		}
-		st := s.inst.statsLocked()
-		l.push(Change{UserID: s.userID, Instance: &st})
+		if st := s.inst.statsLocked(); !st.Ahead {
+			l.push(Change{UserID: s.userID, Instance: &st})
+		}
 		for _, w := range s.inst.sessions {
 			c := w.Session
 			l.push(Change{UserID: s.userID, Session: &c})
@@ -128,7 +129,7 @@ func (p *Pool) emitSessionLocked(userID int64, s protocol.Session) {
 }
 
 func (p *Pool) emitInstanceLocked(inst *Instance) {
-	if inst.status == statusGone || len(p.listeners) == 0 {
+	if inst.status == statusGone || inst.ahead && !inst.woken || len(p.listeners) == 0 {
 		return
 	}
 	st := inst.statsLocked()

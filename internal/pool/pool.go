@@ -1,6 +1,8 @@
 // Package pool owns all instances of this server: it gives each user theirs,
 // made once however many ask at once, reuses it, checks it, replaces it when
-// it is dead, ends it when it is idle, and finds it again after a restart.
+// it is dead, hibernates it when it is idle, and finds it again after a
+// restart. It also gives the places for Claude processes: as many as the
+// settings and the memory allow, fairly by user.
 //
 // One mutex guards every slot and every instance; it is never held across a
 // call to a runtime, a supervisor or a hook. What takes long is a job: one
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/pressure"
 	"github.com/carrel-dev/carrel/internal/quota"
 	"github.com/carrel-dev/carrel/internal/runtime"
 )
@@ -40,7 +43,15 @@ type Options struct {
 	Runtime runtime.Runtime
 	Owners  Owners
 	Log     *slog.Logger
-	// IdleTimeout ends an instance in which nothing runs and which nobody
+	// Records keeps hibernated instances over a restart; nil: they are forgotten.
+	Records Records
+	// Memory measures what there is for more processes; nil: nothing does, and
+	// the bounds below are all there are.
+	Memory func() (pressure.Reading, error)
+	// MemoryShare is the part of all memory that may be in use before idle
+	// processes are given up; 0.85.
+	MemoryShare float64
+	// IdleTimeout hibernates an instance in which nothing runs and which nobody
 	// touched for so long. 0: never.
 	IdleTimeout time.Duration
 	// SessionIdleTimeout ends the Claude process of a session that has been
@@ -48,9 +59,14 @@ type Options struct {
 	SessionIdleTimeout time.Duration
 	// MaxInstances bounds the instances of this server. 0: no bound.
 	MaxInstances int
-	// MaxLiveSessions is how many Claude processes are kept; beyond it the
-	// longest unused ready ones are ended. 0: no bound.
+	// MaxLiveSessions is how many Claude processes there may be. Beyond it the
+	// longest unused ready ones are ended, and where none is ready, prompts wait
+	// in line. 0: no bound.
 	MaxLiveSessions int
+	// MaxWaiting is how many sessions of one user may wait in line. 0: no bound.
+	MaxWaiting int
+	// WarmEvery is the pause between two instances that are started ahead; 500 ms.
+	WarmEvery       time.Duration
 	HealthInterval  time.Duration // between two checks of one instance; 15 s
 	CheckTimeout    time.Duration // a check that takes longer has failed; 5 s
 	CreateTimeout   time.Duration // a first start may have to make a volume; 90 s
@@ -98,6 +114,16 @@ type Pool struct {
 	startErr  error         // of the last Start that failed
 	changed   chan struct{} // closed, and made anew, when an instance has become usable
 	sweepNow  chan struct{} // wakes the sweep before its time
+
+	// Places for Claude processes; see places.go. Guarded by mu, but for the channel.
+	line       line
+	crowded    bool // somebody waits, and nobody is idle
+	arriving   map[arrival]int
+	memory     memory
+	figures    figures
+	arrangeNow chan struct{} // wakes arrangeLoop
+
+	warm warm // who is to be started ahead; guarded by mu
 }
 
 // slot is the place of one user: the instance there is, or the job that makes
@@ -127,13 +153,19 @@ func New(o Options) *Pool {
 	def(&o.DestroyTimeout, 20*time.Second)
 	def(&o.AdoptTimeout, 10*time.Second)
 	def(&o.ShutdownTimeout, 12*time.Second)
+	def(&o.WarmEvery, 500*time.Millisecond)
+	if o.MemoryShare <= 0 {
+		o.MemoryShare = 0.85
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pool{o: o, slots: map[int64]*slot{}, listeners: map[*listener]struct{}{}, closing: make(chan struct{}, 1), adopted: make(chan struct{}), changed: make(chan struct{}), sweepNow: make(chan struct{}, 1)}
+	p := &Pool{o: o, slots: map[int64]*slot{}, listeners: map[*listener]struct{}{}, closing: make(chan struct{}, 1), adopted: make(chan struct{}), changed: make(chan struct{}), sweepNow: make(chan struct{}, 1),
+		arriving: map[arrival]int{}, arrangeNow: make(chan struct{}, 1), warm: warm{wake: make(chan struct{}, 1)}, memory: memory{share: o.MemoryShare},
+		figures: figures{evictions: map[string]int{}, replacements: map[string]int{}}}
 	p.life, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
@@ -153,6 +185,8 @@ func (p *Pool) Start(ctx context.Context) error {
 	p.started = true
 	close(p.adopted)
 	p.wg.Go(func() { p.sweepLoop(p.life) })
+	p.wg.Go(func() { p.arrangeLoop(p.life) })
+	p.wg.Go(func() { p.warmLoop(p.life) })
 	return nil
 }
 
@@ -244,7 +278,7 @@ func (p *Pool) endAll() []*job {
 				s.job.cancel(ErrStopping)
 			}
 			waits = append(waits, s.job)
-		case s.inst != nil && !s.inst.abandoned: // an abandoned one has been tried, and told of
+		case s.inst != nil && !s.inst.abandoned && s.inst.status != StatusHibernated: // an abandoned one has been tried, and told of
 			waits = append(waits, p.destroyLocked(s, "the server ends"))
 		}
 	}

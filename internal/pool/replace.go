@@ -18,14 +18,30 @@ func (p *Pool) lost(inst *Instance, why string) {
 		return
 	}
 	p.o.Log.Warn("instance is dead, replacing it", "instance", inst.id, "user", inst.userID, "why", why)
+	p.figures.replacements[reasonOf(why)]++
+	inst.health.Replacements = append([]Replacement{{At: p.now().UTC(), Reason: why}}, inst.health.Replacements[:min(len(inst.health.Replacements), keptReasons-1)]...)
 	inst.health.Status, inst.health.Detail = unhealthy, why
 	inst.health.ConsecutiveFailures = max(inst.health.ConsecutiveFailures, 1)
 	_ = p.moveLocked(inst, StatusUnhealthy) // allowed from every state that an instance without a job has
 	generation := 1
-	if p.now().Sub(inst.createdAt) < quickDeath {
+	if p.now().Sub(inst.startedAt) < quickDeath {
 		generation = inst.generation + 1
 	}
 	p.replaceLocked(s, "Replaced at "+p.now().UTC().Format(time.RFC3339)+": "+why, generation)
+}
+
+// keptReasons is how many replacements are remembered.
+const keptReasons = 5
+
+// reasonOf is a reason as metrics name it.
+func reasonOf(why string) string {
+	switch why {
+	case whyGone:
+		return "gone"
+	case whyEnded:
+		return "ended"
+	}
+	return "unanswered"
 }
 
 // replaceLocked begins a replacement: end the old one, pause if this repeats
@@ -73,6 +89,8 @@ func (p *Pool) replaceOnce(ctx context.Context, j *job, s *slot, old *Instance, 
 	p.mu.Lock()
 	if old != nil {
 		next.name, next.language, next.quota, next.workspace = old.name, old.language, old.quota, old.workspace
+		next.health.Replacements = old.health.Replacements
+		next.ahead, j.ahead = old.ahead, old.ahead
 	}
 	s.inst = next // shown as starting, also while it waits
 	j.notBefore = p.now().Add(delay)

@@ -9,8 +9,8 @@ import (
 // shown: what is gone is a not_found.
 const statusGone = "gone"
 
-// moves is every allowed move. StatusHibernated is missing because no runtime
-// can pause an instance yet.
+// moves is every allowed move. A hibernated instance does not move: one that
+// is woken is a new Instance with the same id, from starting on.
 var moves = map[string][]string{
 	StatusStarting: {
 		StatusActive,    // made, or adopted and it answered
@@ -23,9 +23,11 @@ var moves = map[string][]string{
 	StatusUnhealthy: {StatusActive, StatusStopping}, // answers again; replaced or ended
 	StatusStopping: {
 		statusGone,
+		StatusHibernated,
 		StatusUnhealthy, // the runtime could not end it; tried again later
 	},
-	statusGone: nil,
+	StatusHibernated: nil,
+	statusGone:       nil,
 }
 
 func allowed(from, to string) bool { return slices.Contains(moves[from], to) }

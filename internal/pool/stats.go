@@ -12,8 +12,8 @@ import (
 const (
 	StatusStarting   = "starting"
 	StatusActive     = "active"
-	StatusIdle       = "idle" // no process of the person's, untouched for a while
-	StatusHibernated = "hibernated"
+	StatusIdle       = "idle"       // no process of the person's, untouched for a while
+	StatusHibernated = "hibernated" // no process and no memory; the next touch wakes it
 	StatusUnhealthy  = "unhealthy"
 	StatusStopping   = "stopping"
 )
@@ -32,12 +32,22 @@ type Stats struct {
 	Health          Health             `json:"health"`
 	Usage           runtime.Usage      `json:"usage"`
 	Quota           quota.Quota        `json:"quota"`
+	// Ahead is set while it was started ahead and its person has not come: for them there is no instance yet.
+	Ahead bool `json:"-"`
 }
 
 // Health is what the periodic check found.
 type Health struct {
-	Status              string    `json:"status"` // "healthy" or "unhealthy"
+	Status              string    `json:"status"` // "healthy", "degraded" (it works and lacks something) or "unhealthy"
 	ConsecutiveFailures int       `json:"consecutive_failures"`
 	LastCheckAt         time.Time `json:"last_check_at"`
 	Detail              string    `json:"detail"`
+	// Replacements are the last times that the instance was lost and made anew, the last one first.
+	Replacements []Replacement `json:"replacements"`
+}
+
+// Replacement is one time that an instance was lost.
+type Replacement struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"` // in words
 }

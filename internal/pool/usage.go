@@ -110,12 +110,15 @@ func (p *Pool) measure(ctx context.Context, inst *Instance) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	inst.measuring = nil
-	inst.measuredAt = p.now()
 	if err != nil {
 		p.o.Log.Debug("measure", "instance", inst.id, "error", err)
 	} else {
+		if u.OOMKills > inst.usage.OOMKills && !inst.measuredAt.IsZero() {
+			inst.oomAt = p.now()
+		}
 		inst.usage = u
 	}
+	inst.measuredAt = p.now()
 	// Which processes there are is the watch's to say; this only knows what they use.
 	for i, pr := range inst.processes {
 		if f, ok := fresh[pr.PID]; ok && f.StartedAt.Equal(pr.StartedAt) {

@@ -24,6 +24,7 @@ func (p *Pool) attendLocked(inst *Instance) {
 	inst.cancel = cancel
 	inst.wg.Go(func() { p.watch(ctx, inst) })
 	inst.wg.Go(func() { p.checkLoop(ctx, inst) })
+	inst.wg.Go(func() { p.talk(ctx, inst) })
 }
 
 // release ends what looks after it, waits for that, and lets go of the
@@ -82,16 +83,22 @@ func (p *Pool) apply(inst *Instance, n *protocol.Notice, seen map[string]bool, r
 		w := inst.sessions[s.ID]
 		switch {
 		case w == nil:
-			w = &watched{since: now}
+			w = &watched{since: now, used: !ready} // what was there before us may have worked
 			inst.sessions[s.ID] = w
 		case w.State != s.State || w.LastSeq != s.LastSeq:
-			w.since, w.closing = now, false
+			w.since, w.closing, w.taken = now, false, false
+		}
+		switch s.State {
+		case protocol.StateRunning, protocol.StateWaiting:
+			w.used = true
+		case protocol.StateDormant, protocol.StateQueued:
+			w.used = false // it has no process; the next one has not worked
 		}
 		w.Session = s
 		p.emitSessionLocked(inst.userID, s)
-		if p.o.MaxLiveSessions > 0 {
-			p.wakeSweep()
-		}
+		p.rearrange()
+	case n.Places != nil:
+		p.toldLocked(inst, n.Places)
 	case n.Changed == "processes":
 		inst.processes = append([]protocol.Process{}, n.Processes...)
 		for _, pr := range inst.processes {
@@ -123,6 +130,8 @@ func (p *Pool) apply(inst *Instance, n *protocol.Notice, seen map[string]bool, r
 // dormantLocked corrects the sessions of an instance whose processes are gone.
 func (p *Pool) dormantLocked(inst *Instance) {
 	inst.processes = []protocol.Process{}
+	inst.dealt = dealt{giving: map[string]bool{}}
+	p.rearrange()
 	for _, w := range inst.sessions {
 		p.setDormantLocked(inst, w)
 	}
@@ -132,7 +141,7 @@ func (p *Pool) setDormantLocked(inst *Instance, w *watched) {
 	if w.State == protocol.StateDormant {
 		return
 	}
-	w.State = protocol.StateDormant
+	w.State, w.closing, w.taken = protocol.StateDormant, false, false
 	w.since = p.now()
 	p.emitSessionLocked(inst.userID, w.Session)
 }
@@ -155,13 +164,19 @@ func (p *Pool) dead(ctx context.Context, inst *Instance) (string, bool) {
 		listed = listed || h.Spec.ID == inst.id
 	}
 	if !listed {
-		return "Its processes were gone.", true
+		return whyGone, true
 	}
 	if p.refused(ctx, inst.id) {
-		return "Its supervisor had ended.", true
+		return whyEnded, true
 	}
 	return "", false
 }
+
+// How an instance is found dead, in words for people.
+const (
+	whyGone  = "Its processes were gone."
+	whyEnded = "Its supervisor had ended."
+)
 
 // refused dials and says whether nobody listens.
 func (p *Pool) refused(ctx context.Context, id string) bool {

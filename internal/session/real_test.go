@@ -37,7 +37,7 @@ func inside(arg string) bool {
 	case "supervisor":
 		program, xerr := os.Executable()
 		err = errors.Join(xerr, supervisor.Main(context.Background(), os.Getenv(supervisor.Variable), os.NewFile(supervisor.ListenFD, "listener"), supervisor.Options{
-			Version: "test", Helper: []string{program, "files"}, Log: log}))
+			Version: "test", Helper: []string{program, "files"}, Granted: true, Log: log}))
 	case "files":
 		err = files.Main(context.Background(), os.Getenv(files.Variable), os.Stdin, log)
 	default:

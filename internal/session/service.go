@@ -25,6 +25,9 @@ type Pool interface {
 	Current(userID int64) (*pool.Instance, bool)
 	// Await waits for one.
 	Await(ctx context.Context, userID int64) (*pool.Instance, error)
+	// Admit says whether a prompt may be put in a session, or too many of the
+	// user's wait already; done ends the call that brings it.
+	Admit(userID int64, session string) (done func(), err error)
 	// Watch tells of everything there is, and then of every change.
 	Watch(f func(pool.Change)) (stop func())
 }

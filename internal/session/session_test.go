@@ -100,11 +100,18 @@ func (b *bench) create(t testing.TB, u account.User) Session {
 func (b *bench) prompt(t testing.TB, u account.User, id, text string) int64 {
 	t.Helper()
 	content, _ := json.Marshal(text)
-	seq, _, err := b.Prompt(t.Context(), u, id, Prompt{ID: uuid.NewString(), Content: content})
-	if err != nil {
-		t.Fatalf("prompt: %v", err)
+	p := Prompt{ID: uuid.NewString(), Content: content}
+	for try := 1; ; try++ {
+		seq, _, err := b.Prompt(t.Context(), u, id, p)
+		if err == nil {
+			return seq
+		}
+		var f *fault.Error
+		if !errors.As(err, &f) || f.Code != fault.InstanceUnavailable || f.RetryAfter == 0 || try == 5 {
+			t.Fatalf("prompt: %v", err)
+		}
+		time.Sleep(f.RetryAfter) // an instance that was killed again and again: a client is told when to come back
 	}
-	return seq
 }
 
 // until waits for a session in the catalogue to be what ok says.

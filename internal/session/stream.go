@@ -99,10 +99,10 @@ func (s *Service) Subscribe(ctx context.Context, userID int64, id string, after 
 		return ended(ctx, err)
 	}
 	f := follower{last: after, send: send}
-	opened := "" // the instance in which the session was opened
+	var opened *pool.Instance // in which the session was opened; one that was woken has the same id
 	for try := 1; ; try++ {
-		if inst.ID() != opened {
-			opened = inst.ID()
+		if inst != opened {
+			opened = inst
 			opening.Go(func() { s.ready(ctx, k, inst) })
 		}
 		before := f.last

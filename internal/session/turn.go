@@ -58,6 +58,12 @@ func (s *Service) Prompt(ctx context.Context, u account.User, id string, p Promp
 	if r.Project == "" {
 		return 0, false, errNoProject()
 	}
+	// Before anything of it is kept: what is in the journal is not refused any more.
+	done, err := s.pool.Admit(u.ID, id)
+	if err != nil {
+		return 0, false, fmt.Errorf("prompt in session %s: %w", id, err)
+	}
+	defer done()
 	req := &protocol.PromptRequest{OpenRequest: *r.openRequest(), ID: p.ID, Author: u.Username, Content: p.Content}
 	var res *protocol.PromptResponse
 	err = s.with(ctx, u.ID, openTimeout, func(ctx context.Context, c *client.Client) error {

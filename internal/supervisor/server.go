@@ -25,6 +25,10 @@ type Sessions interface {
 	Delete(context.Context, *protocol.SessionRequest) (*protocol.Empty, error)
 	Events(context.Context, *protocol.EventsRequest, func(*protocol.Event) error) error
 	Transcripts(context.Context) ([]protocol.Transcript, error)
+	Place(context.Context, *protocol.PlaceRequest) (*protocol.PlaceResponse, error)
+	// WatchPlaces gives the places that are held and wanted, then each change, until ctx ends or f fails. Where nobody
+	// gives places, it gives a statement with Rev 0, and no more.
+	WatchPlaces(ctx context.Context, f func(protocol.Places) error) error
 	// Watch gives all there is to first, then each that changed to changed, until ctx ends or one of them fails.
 	Watch(ctx context.Context, first func([]protocol.Session) error, changed func(protocol.Session) error) error
 	Stop(context.Context) error
@@ -48,6 +52,7 @@ func (s *Server) routes() *http.ServeMux {
 	rpc.Unary(mux, protocol.Delete, false, s.sessions.Delete)
 	rpc.Unary(mux, protocol.Configure, false, s.sessions.Configure)
 	rpc.Stream(mux, protocol.Events, streaming(s, s.sessions.Events))
+	rpc.Unary(mux, protocol.Place, false, s.sessions.Place)
 	rpc.Unary(mux, protocol.Transcripts, false, s.transcripts)
 
 	rpc.Unary(mux, protocol.Command, false, s.command)
@@ -89,7 +94,7 @@ func (s *Server) ping(context.Context, *protocol.PingRequest) (*protocol.PingRes
 	return &protocol.PingResponse{InstanceID: s.config.InstanceID, Version: s.version, PID: os.Getpid(), StartedAt: s.startedAt}, nil
 }
 
-// watch merges what sessions and the table of processes tell. For a caller that reads slowly, changes of processes
+// watch merges what sessions, places and the table of processes tell. For a caller that reads slowly, changes of processes
 // that follow each other are one notice.
 func (s *Server) watch(ctx context.Context, _ *protocol.WatchRequest, send func(*protocol.Notice) error) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -99,7 +104,11 @@ func (s *Server) watch(ctx context.Context, _ *protocol.WatchRequest, send func(
 
 	first := make(chan []protocol.Session)
 	changes := make(chan protocol.Session)
-	failed := make(chan error, 1)
+	places := make(chan protocol.Places)
+	failed := make(chan error, 2)
+	ends.Go(func() {
+		failed <- s.sessions.WatchPlaces(ctx, func(p protocol.Places) error { return hand(ctx, places, p) })
+	})
 	ends.Go(func() {
 		failed <- s.sessions.Watch(ctx,
 			func(all []protocol.Session) error { return hand(ctx, first, all) },
@@ -117,6 +126,18 @@ func (s *Server) watch(ctx context.Context, _ *protocol.WatchRequest, send func(
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	select {
+	case p := <-places:
+		if p.Rev > 0 {
+			if err := send(&protocol.Notice{Changed: "places", Places: &p}); err != nil {
+				return err
+			}
+		}
+	case err := <-failed:
+		return fmt.Errorf("watch places: %w", err)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	processes := s.table.Changed() // before the list, so that no change falls between
 	if err := send(&protocol.Notice{Changed: "processes", Processes: s.table.List()}); err != nil {
 		return err
@@ -129,6 +150,8 @@ func (s *Server) watch(ctx context.Context, _ *protocol.WatchRequest, send func(
 		select {
 		case session := <-changes:
 			notice.Changed, notice.Session = "session", &session
+		case p := <-places:
+			notice.Changed, notice.Places = "places", &p
 		case <-processes:
 			processes = s.table.Changed()
 			notice.Changed, notice.Processes = "processes", s.table.List()

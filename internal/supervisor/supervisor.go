@@ -39,6 +39,8 @@ type Options struct {
 	// Helper is the command of the file helper, which ends in files.Main. Empty, it is served within this process:
 	// for tests, refused where the person has a uid of their own.
 	Helper []string
+	// Granted says that a server gives the places for Claude processes; see sessions.Options.
+	Granted bool
 	// Alone says that this process is the supervisor and nothing else. It then reaps every child there is; see Main.
 	Alone bool
 	Log   *slog.Logger
@@ -107,7 +109,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 	undo.push(func() error { s.terminals.stopAll(); return nil })
 	config := opt.Config
 	config.Env = s.env
-	parts := sessions.Options{Config: config, Processes: s.table, Home: s.files, Log: opt.Log}
+	parts := sessions.Options{Config: config, Processes: s.table, Home: s.files, Granted: opt.Granted, Log: opt.Log}
 	if opt.Sessions != nil {
 		s.sessions = opt.Sessions(parts)
 	} else {

@@ -128,6 +128,14 @@ func (f *fakeSessions) Watch(ctx context.Context, first func([]protocol.Session)
 	}
 }
 
+func (f *fakeSessions) WatchPlaces(ctx context.Context, tell func(protocol.Places) error) error {
+	if err := tell(protocol.Places{}); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 func (f *fakeSessions) Transcripts(ctx context.Context) ([]protocol.Transcript, error) {
 	return f.home.Transcripts(ctx)
 }

@@ -32,6 +32,7 @@ type Runtime struct {
 	onDestroy func(ctx context.Context, id string) error
 	onResize  func(runtime.Limits) error
 	away      bool
+	granted   bool
 }
 
 // NewRuntime makes a runtime that is taken down with the test.
@@ -91,6 +92,14 @@ func (r *Runtime) Away(away bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.away = away
+}
+
+// Granted has the instances that are made from now on ask for places, as
+// supervisors do since there are any.
+func (r *Runtime) Granted() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.granted = true
 }
 
 // Creates is how many instances were made for a user.
@@ -163,7 +172,7 @@ func (r *Runtime) Create(ctx context.Context, spec runtime.Spec) (runtime.Handle
 	if err != nil {
 		return runtime.Handle{}, err
 	}
-	s, err := startSupervisor(filepath.Join(r.dir, spec.ID), spec, v)
+	s, err := startSupervisor(filepath.Join(r.dir, spec.ID), spec, v, r.granted)
 	if err != nil {
 		return runtime.Handle{}, err
 	}

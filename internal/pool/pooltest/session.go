@@ -13,7 +13,10 @@ import (
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
-func (s *Supervisor) open(_ context.Context, r *protocol.OpenRequest) (*protocol.Session, error) {
+func (s *Supervisor) open(ctx context.Context, r *protocol.OpenRequest) (*protocol.Session, error) {
+	if err := s.wantAhead(ctx, r); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := *s.openLocked(r)
@@ -44,6 +47,9 @@ func (s *Supervisor) openLocked(r *protocol.OpenRequest) *protocol.Session {
 func (s *Supervisor) prompt(_ context.Context, r *protocol.PromptRequest) (*protocol.PromptResponse, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.places != nil && !s.places.held[r.SessionID] {
+		return s.standLocked(r), nil
+	}
 	ss := s.openLocked(&r.OpenRequest)
 	if seq, again := s.volume.prompted(r.SessionID, r.ID); again {
 		return &protocol.PromptResponse{Seq: seq, Duplicate: true}, nil
@@ -63,6 +69,9 @@ func (s *Supervisor) Finish(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finishLocked(id)
+	if s.places != nil && s.places.crowded {
+		s.endLocked(id)
+	}
 }
 
 func (s *Supervisor) finishLocked(id string) {
@@ -129,6 +138,7 @@ func (s *Supervisor) endLocked(id string) {
 		ss.State = protocol.StateDormant
 	}
 	s.processes = slices.DeleteFunc(s.processes, func(p protocol.Process) bool { return p.SessionID == id })
+	s.releaseLocked(id)
 	s.changedLocked()
 }
 

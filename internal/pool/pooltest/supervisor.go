@@ -37,9 +37,10 @@ type Supervisor struct {
 	watchers  map[chan struct{}]bool
 	calls     []string
 	commands  func(*protocol.CommandRequest) (*protocol.CommandResponse, error)
+	places    *places // nil: it is of a version that asks nobody for places
 }
 
-func startSupervisor(path string, spec runtime.Spec, v *Volume) (*Supervisor, error) {
+func startSupervisor(path string, spec runtime.Spec, v *Volume, granted bool) (*Supervisor, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
@@ -47,6 +48,9 @@ func startSupervisor(path string, spec runtime.Spec, v *Volume) (*Supervisor, er
 	l.SetUnlinkOnClose(false) // a process that dies leaves its socket's name
 	s := &Supervisor{Spec: spec, started: time.Now().UTC(), volume: v, served: make(chan struct{}), killed: make(chan struct{}),
 		sessions: map[string]*protocol.Session{}, nextPID: 100, watchers: map[chan struct{}]bool{}}
+	if granted {
+		s.places = &places{rev: 1, held: map[string]bool{}, told: map[string]int{}, moved: make(chan struct{})}
+	}
 	mux := http.NewServeMux()
 	unary(mux, s, protocol.Ping, func(context.Context, *protocol.PingRequest) (*protocol.PingResponse, error) {
 		return &protocol.PingResponse{InstanceID: s.Spec.ID, Version: "fake", PID: 1, StartedAt: s.started}, nil
@@ -61,6 +65,7 @@ func startSupervisor(path string, spec runtime.Spec, v *Volume) (*Supervisor, er
 	unary(mux, s, protocol.Transcripts, func(context.Context, *protocol.Empty) (*protocol.TranscriptsResponse, error) {
 		return &protocol.TranscriptsResponse{Transcripts: v.transcripts()}, nil
 	})
+	unary(mux, s, protocol.Place, s.place)
 	unary(mux, s, protocol.Command, s.command)
 	unary(mux, s, protocol.Configure, func(_ context.Context, l *protocol.Limits) (*protocol.Empty, error) {
 		s.mu.Lock()
@@ -253,6 +258,9 @@ func (s *Supervisor) watch(ctx context.Context, _ *protocol.WatchRequest, send f
 		for id, ss := range s.sessions {
 			c := *ss
 			note(id, &protocol.Notice{Changed: "session", Session: &c})
+		}
+		if p := s.statement(); p != nil {
+			note("places", &protocol.Notice{Changed: "places", Places: p})
 		}
 		s.mu.Unlock()
 		if first {

@@ -61,6 +61,11 @@ func (c *Client) CloseSession(ctx context.Context, r *protocol.SessionRequest) e
 	return call(ctx, c, protocol.Close, r)
 }
 
+// Place says which sessions get a place for a Claude process, and which are to give theirs back.
+func (c *Client) Place(ctx context.Context, r *protocol.PlaceRequest) (*protocol.PlaceResponse, error) {
+	return rpc.Call[protocol.PlaceRequest, protocol.PlaceResponse](ctx, c.caller, protocol.Place, r)
+}
+
 // Delete removes a session for ever: process, journal and transcript.
 func (c *Client) Delete(ctx context.Context, r *protocol.SessionRequest) error {
 	return call(ctx, c, protocol.Delete, r)

@@ -22,6 +22,7 @@ const (
 	Delete        = "/carrel.supervisor/Delete"        // SessionRequest → Empty; Close, then journal and transcript are removed
 	Events        = "/carrel.supervisor/Events"        // EventsRequest → stream of Event
 	Configure     = "/carrel.supervisor/Configure"     // Limits → Empty
+	Place         = "/carrel.supervisor/Place"         // PlaceRequest → PlaceResponse
 	Transcripts   = "/carrel.supervisor/Transcripts"   // Empty → TranscriptsResponse
 	Command       = "/carrel.supervisor/Command"       // CommandRequest → CommandResponse
 	OpenTerminal  = "/carrel.supervisor/OpenTerminal"  // OpenTerminalRequest → Terminal
@@ -119,7 +120,41 @@ type Session struct {
 type Notice struct {
 	Session   *Session  `json:"session,omitempty"`
 	Processes []Process `json:"processes,omitempty"` // all of them, whenever one starts or ends (Changed is "processes")
-	Changed   string    `json:"changed"`             // "session", "processes", "ready"
+	Places    *Places   `json:"places,omitempty"`    // Changed is "places"; a supervisor of before 2026-12 never tells
+	Changed   string    `json:"changed"`             // "session", "processes", "places", "ready"
+}
+
+// Places says which sessions of an instance hold one of the server's places for Claude processes, and which want
+// one. No process is started without; what runs keeps its place though no server be there, and the next server counts
+// what it is told here.
+type Places struct {
+	Rev   int64    `json:"rev"`  // rises with every change: what has a lower one is older
+	Held  []string `json:"held"` // from the gift until the process is gone
+	Wants []Want   `json:"wants"`
+	// Given is when the last place was given to one that waited in line: the person's turn in the server's round.
+	Given time.Time `json:"given,omitzero"`
+}
+
+// Want is a session that wants a place. It has either a prompt on disk or about to be, or is only to be ready.
+type Want struct {
+	SessionID string    `json:"session_id"`
+	Since     time.Time `json:"since"`
+	Ahead     bool      `json:"ahead,omitempty"` // no prompt yet
+}
+
+// PlaceRequest is what the server says about places. All of it may be said again: a session that holds a place, or
+// wants none, is given nothing, and one that is at work is not ended.
+type PlaceRequest struct {
+	Give    []string       `json:"give,omitempty"`
+	Refuse  []string       `json:"refuse,omitempty"` // of those that want one ahead
+	Take    []string       `json:"take,omitempty"`   // to be ended, if nothing is lost by it but time
+	Line    map[string]int `json:"line,omitempty"`   // the place in line of those that wait; 1 is the next
+	Crowded bool           `json:"crowded"`          // somebody waits, and nobody is idle: a process ends when its work is done
+}
+
+type PlaceResponse struct {
+	Places Places   `json:"places"`
+	Busy   []string `json:"busy"` // of Take: these have work
 }
 
 type WatchRequest struct{}

@@ -90,6 +90,7 @@ const (
 	reasonNotStarted = "not_started" // Claude could not be started; prompts wait for the next try
 	reasonCopied     = "copied"      // all before belongs to the session that this one began as a copy of
 	reasonWithdrawn  = "withdrawn"   // somebody interrupted it while it waited in line: its prompts are given up
+	reasonYielded    = "yielded"     // its work was done and others waited for its place; prompts that came meanwhile wait in line
 	reasonFailed     = "failed"      // Claude ended again and again: what was asked of it is given up
 )
 
@@ -181,7 +182,7 @@ func (l *ledger) processGone(reason string) {
 		working = working || p.state == begun
 	}
 	switch reason {
-	case reasonClosed, reasonIdle:
+	case reasonClosed, reasonIdle, reasonYielded:
 		l.endTurn()
 	case reasonFailed, reasonCopied, reasonWithdrawn:
 		l.endTurn()
@@ -228,6 +229,11 @@ func (l *ledger) finish(which func(*prompt) bool) {
 
 // busy says whether the process has something to do, or will when it is ready.
 func (l *ledger) busy() bool { return l.turn || len(l.open) > 0 }
+
+// atWork says whether the process has a prompt that is not done.
+func (l *ledger) atWork() bool {
+	return slices.ContainsFunc(l.open, func(p *prompt) bool { return p.state != waits })
+}
 
 // openBytes is the size of all prompts that are not done.
 func (l *ledger) openBytes() (n int) {

@@ -80,8 +80,9 @@ func (ss *Sessions) join(s *session) (leave func()) {
 	}
 }
 
-// takeSlot takes one of the places for live sessions. When all are taken, the session that was idle the longest makes
-// room. Where none is idle, what happens is told by the need.
+// takeSlot takes one of the places that the person's quota has for live sessions, and then one of the server's. When
+// all of the person's are taken, the session that was idle the longest makes room. Where none is idle, what happens is
+// told by the need.
 func (s *session) takeSlot(ctx context.Context, n need) error {
 	ss := s.ss
 	var later <-chan struct{} // closed when somebody else is wanted ahead
@@ -97,7 +98,13 @@ func (s *session) takeSlot(ctx context.Context, n need) error {
 		}
 		if ss.live < ss.limit && before == 0 {
 			ss.live++
+			ss.line.waiting = slices.DeleteFunc(ss.line.waiting, func(o *session) bool { return o == s }) // the next may look
+			ss.moveLineLocked()
 			ss.mu.Unlock()
+			if err := ss.places.acquire(ctx, s, n); err != nil {
+				ss.giveOwn()
+				return err
+			}
 			return nil
 		}
 		all := ss.sessionsLocked()
@@ -114,8 +121,8 @@ func (s *session) takeSlot(ctx context.Context, n need) error {
 		}
 		switch {
 		case n == inLine:
-			if before+1 != shown {
-				shown = before + 1
+			if place := ss.places.last() + before + 1; place != shown {
+				shown = place
 				s.showPlace(shown)
 			}
 			if soon == nil {

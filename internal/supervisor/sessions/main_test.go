@@ -41,6 +41,8 @@ type world struct {
 	cfg   protocol.Config
 	table *process.Table
 	model *scriptedmodel.Model
+
+	granted bool // places are given by a test
 }
 
 // claudePath finds the real CLI. A test that cannot prove what it says fails.
@@ -110,7 +112,7 @@ func (w *world) log() *slog.Logger {
 }
 
 func (w *world) start() {
-	w.Sessions = New(Options{Config: w.cfg, Processes: w.table, Home: &home{w.cfg.Home}, Log: w.log()})
+	w.Sessions = New(Options{Config: w.cfg, Processes: w.table, Home: &home{w.cfg.Home}, Granted: w.granted, Log: w.log()})
 }
 
 func (w *world) stop() {

@@ -123,7 +123,7 @@ func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest, n need)
 	defer s.mu.Unlock()
 	s.held = held
 	if err := s.beginLocked(req, from); err != nil {
-		s.ss.giveSlot()
+		s.giveSlot()
 		return err
 	}
 	// The process has the slot now, and a hold on the journal: both are given back when it is gone for good.
@@ -239,7 +239,13 @@ func (s *session) makeRoom() <-chan struct{} {
 	return s.run.gone
 }
 
-func (ss *Sessions) giveSlot() {
+// giveSlot gives back what takeSlot took.
+func (s *session) giveSlot() {
+	s.ss.places.release(s)
+	s.ss.giveOwn()
+}
+
+func (ss *Sessions) giveOwn() {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.live--

@@ -151,7 +151,7 @@ func (s *session) observeLocked(r *run, l claude.Line) {
 
 // observeResultLocked keeps what the session has cost, and has the turn made safe.
 func (s *session) observeResultLocked(r *run, result claude.Result) {
-	s.starts = 0
+	s.starts, r.worked = 0, true
 	s.touchLocked()
 	if result.IsError && result.APIType == claude.BudgetExceeded {
 		s.complainLocked(fault.BudgetExceeded, "%s", result.Reason())

@@ -51,6 +51,7 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 	if err != nil && !s.mayStand(req, err) {
 		return nil, err
 	}
+	full := err != nil
 	seq, duplicate, err := s.accept(req, content)
 	if err != nil {
 		return nil, err
@@ -62,7 +63,11 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 	if !s.deliver(seq) {
 		// There was no place for it, or its process ended after ensure. The prompt is safe, and brought when the session
 		// is live again: now, if it can be.
-		if err := s.ensure(ctx, &req.OpenRequest, forWork); errors.Is(err, errAtWork) {
+		var err error
+		if !full {
+			err = s.ensure(ctx, &req.OpenRequest, forWork)
+		}
+		if full || errors.Is(err, errAtWork) {
 			s.mu.Lock()
 			s.standLocked(&req.OpenRequest)
 			s.mu.Unlock()
@@ -125,6 +130,9 @@ func (s *session) deliverLocked() {
 	r := s.run
 	if r == nil || !r.greeted || r.ending != "" {
 		return
+	}
+	if s.ss.places.isCrowded() && (s.ledger.turn || s.ledger.atWork()) {
+		return // others wait: what is asked from now on is asked in the session's next turn to have a place
 	}
 	for _, p := range s.ledger.open {
 		if p.seq > s.durable {

@@ -36,6 +36,7 @@ type run struct {
 	greeted bool
 	ending  string // why it is to end; "" while it is not
 	problem string // what it did wrong, for people; it is ended for that
+	worked  bool   // it has finished a turn
 	calls   map[string]chan claude.Answer
 	ids     int
 }
@@ -194,13 +195,13 @@ func (s *session) exited(r *run) {
 		s.meta.Live = false
 		_ = s.enterLocked(protocol.StateDormant, reason) // it says itself when the disk is full
 		s.saveLocked()
+		if (reason == reasonYielded || reason == reasonIdle) && s.ledger.busy() {
+			s.standLocked(&protocol.OpenRequest{SessionID: s.id})
+		}
+		s.giveSlot()
 		s.releaseLocked()
 	}
-	live := s.run != nil
 	s.mu.Unlock()
-	if !live {
-		s.ss.giveSlot()
-	}
 	if !r.greeted {
 		close(r.ready)
 	}

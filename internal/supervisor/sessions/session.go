@@ -217,6 +217,7 @@ func (s *session) settleLocked() {
 	if state := s.stateLocked(); state != s.ledger.state {
 		_ = s.enterLocked(state, "") // it says itself when the disk is full
 	}
+	s.yieldLocked()
 	s.ss.moveLine() // it may be idle now
 }
 

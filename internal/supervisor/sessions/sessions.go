@@ -45,7 +45,9 @@ type Options struct {
 	Config    protocol.Config
 	Processes Processes
 	Home      Home
-	Log       *slog.Logger
+	// Granted says that the server gives the places for Claude processes (Place); else each session just takes one.
+	Granted bool
+	Log     *slog.Logger
 }
 
 // Sessions are all sessions of one supervisor. End it with Stop.
@@ -66,6 +68,8 @@ type Sessions struct {
 	live  int // sessions that have a process or are about to
 	line  line
 
+	places places
+
 	watching sync.Mutex
 	watchers map[*watcher]struct{}
 }
@@ -77,7 +81,7 @@ func New(opt Options) *Sessions {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	ss := &Sessions{opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{}}
+	ss := &Sessions{opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{}, places: newPlaces(opt.Granted)}
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
 	if err != nil && !os.IsNotExist(err) {

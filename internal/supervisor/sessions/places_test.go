@@ -1,0 +1,237 @@
+package sessions
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// server is the least that gives places: what a test says.
+type server struct {
+	w    *world
+	mu   sync.Mutex
+	last protocol.Places
+	news chan struct{}
+}
+
+// granted is a world whose places a test gives.
+func granted(t *testing.T) (*world, *server) {
+	w := newWorld(t)
+	w.stop()
+	w.granted = true
+	w.start()
+	s := &server{w: w, news: make(chan struct{}, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = w.WatchPlaces(ctx, func(p protocol.Places) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.last = p
+			select {
+			case s.news <- struct{}{}:
+			default:
+			}
+			return nil
+		})
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return w, s
+}
+
+// until waits for a statement.
+func (s *server) until(what string, ok func(protocol.Places) bool) protocol.Places {
+	s.w.t.Helper()
+	deadline := time.After(patience)
+	for {
+		s.mu.Lock()
+		p := s.last
+		s.mu.Unlock()
+		if ok(p) {
+			return p
+		}
+		select {
+		case <-s.news:
+		case <-deadline:
+			s.w.t.Fatalf("%s was not told; last: %+v", what, p)
+		}
+	}
+}
+
+func (s *server) say(r protocol.PlaceRequest) *protocol.PlaceResponse {
+	s.w.t.Helper()
+	res, err := s.w.Place(s.w.ctx(), &r)
+	if err != nil {
+		s.w.t.Fatal(err)
+	}
+	return res
+}
+
+func wants(id string) func(protocol.Places) bool {
+	return func(p protocol.Places) bool {
+		for _, w := range p.Wants {
+			if w.SessionID == id {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func holds(id string, yes bool) func(protocol.Places) bool {
+	return func(p protocol.Places) bool { return yes == strings.Contains(strings.Join(p.Held, " "), id) }
+}
+
+// TestNoProcessWithoutAPlace: a prompt waits on disk, is told its place, and runs once it is given one.
+func TestNoProcessWithoutAPlace(t *testing.T) {
+	w, s := granted(t)
+	id := uuid.NewString()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := w.tryPrompt(id, "[echo at last]", "p1")
+		sent <- err
+	}()
+	s.until("the want", wants(id))
+	s.say(protocol.PlaceRequest{Line: map[string]int{id: 7}})
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	f := w.follow(id, 0)
+	f.state(protocol.StateQueued)
+	s.until("the want of one in line", wants(id))
+	s.say(protocol.PlaceRequest{Line: map[string]int{id: 7}, Crowded: true})
+	f.until("place 7", func(e event) bool { return e.Type == protocol.EventQueue && strings.Contains(e.Raw, `"place":7`) })
+	s.say(protocol.PlaceRequest{Line: map[string]int{id: 2}, Crowded: true})
+	f.until("place 2", func(e event) bool { return e.Type == protocol.EventQueue && strings.Contains(e.Raw, `"place":2`) })
+	if n := len(w.table.List()); n != 0 {
+		t.Errorf("%d processes without a place", n)
+	}
+	s.say(protocol.PlaceRequest{Give: []string{id, uuid.NewString()}})
+	if e := f.result(); e.IsError || !strings.Contains(e.Result, "at last") {
+		t.Errorf("got %v", e)
+	}
+	s.until("that it is held", holds(id, true))
+	if res := s.say(protocol.PlaceRequest{Give: []string{id}, Take: []string{id}}); len(res.Busy) != 0 {
+		t.Errorf("busy %v; want it to go", res.Busy)
+	}
+	s.until("that it was given back", holds(id, false))
+}
+
+// TestAheadIsRefused: a process that is only to be ready is not there at once or not at all.
+func TestAheadIsRefused(t *testing.T) {
+	w, s := granted(t)
+	id := uuid.NewString()
+	opened := make(chan error, 1)
+	go func() {
+		_, err := w.Open(w.ctx(), &protocol.OpenRequest{SessionID: id, Project: "demo"})
+		opened <- err
+	}()
+	s.until("the want ahead", func(p protocol.Places) bool { return len(p.Wants) == 1 && p.Wants[0].Ahead })
+	s.say(protocol.PlaceRequest{Refuse: []string{id}})
+	wantCode(t, <-opened, fault.QuotaExceeded)
+	s.until("that nothing is wanted", func(p protocol.Places) bool { return len(p.Wants) == 0 && len(p.Held) == 0 })
+}
+
+// TestYield: in a crowd a session keeps its place for the work that it had, and what came meanwhile waits for another.
+func TestYield(t *testing.T) {
+	w, s := granted(t)
+	id := uuid.NewString()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := w.tryPrompt(id, "[say 3] [wait crowd]")
+		sent <- err
+	}()
+	s.until("the want", wants(id))
+	s.say(protocol.PlaceRequest{Give: []string{id}})
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	f := w.follow(id, 0)
+	f.typed("stream_event")
+	if res := s.say(protocol.PlaceRequest{Crowded: true, Take: []string{id}}); len(res.Busy) != 1 {
+		t.Errorf("busy %v; want what is at work", res.Busy)
+	}
+	for i := range 3 {
+		w.prompt(id, fmt.Sprintf("[echo held back %d]", i))
+	}
+	w.model.Release("crowd")
+	f.result()
+	f.until("to yield", func(e event) bool { return e.State == protocol.StateDormant && e.Reason == reasonYielded })
+	f.state(protocol.StateQueued)
+	s.until("the next want", func(p protocol.Places) bool { return wants(id)(p) && holds(id, false)(p) })
+	if p := w.table.List(); len(p) != 0 {
+		t.Errorf("processes: %v", p)
+	}
+	s.say(protocol.PlaceRequest{Give: []string{id}, Crowded: true})
+	last := f.until("the last of them", func(e event) bool {
+		var r struct{ Result string }
+		return e.Type == "result" && json.Unmarshal([]byte(e.Raw), &r) == nil && strings.Contains(r.Result, "held back 2")
+	})
+	if last.IsError {
+		t.Errorf("got %v", last)
+	}
+	f.until("to yield", func(e event) bool { return e.State == protocol.StateDormant && e.Reason == reasonYielded })
+	s.until("nothing wanted", func(p protocol.Places) bool { return len(p.Wants) == 0 && len(p.Held) == 0 })
+}
+
+// TestEase: what was held back in a crowd is brought when the crowd has gone.
+func TestEase(t *testing.T) {
+	w, s := granted(t)
+	id := uuid.NewString()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := w.tryPrompt(id, "[say 3] [wait crowd]")
+		sent <- err
+	}()
+	s.until("the want", wants(id))
+	s.say(protocol.PlaceRequest{Give: []string{id}, Crowded: true})
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	f := w.follow(id, 0)
+	f.typed("stream_event")
+	w.prompt(id, "[echo held back]")
+	s.say(protocol.PlaceRequest{Crowded: false})
+	w.model.Release("crowd")
+	f.result()
+	if e := f.result(); !strings.Contains(e.Result, "held back") {
+		t.Errorf("got %v", e)
+	}
+	s.until("that it is held", holds(id, true))
+}
+
+// TestLeaveTheServersLine: an interrupt gives up what waits for a place of the server's.
+func TestLeaveTheServersLine(t *testing.T) {
+	w, s := granted(t)
+	id := uuid.NewString()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := w.tryPrompt(id, "[echo never]")
+		sent <- err
+	}()
+	s.until("the want", wants(id))
+	s.say(protocol.PlaceRequest{Line: map[string]int{id: 3}})
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	f := w.follow(id, 0)
+	f.state(protocol.StateQueued)
+	s.until("the want of one in line", wants(id))
+	if _, err := w.Interrupt(w.ctx(), &protocol.SessionRequest{SessionID: id}); err != nil {
+		t.Fatal(err)
+	}
+	f.until("to be withdrawn", func(e event) bool { return e.State == protocol.StateDormant && e.Reason == reasonWithdrawn })
+	s.until("nothing wanted", func(p protocol.Places) bool { return len(p.Wants) == 0 && len(p.Held) == 0 })
+	s.say(protocol.PlaceRequest{Give: []string{id}}) // came too late: it gives nothing
+	s.until("nothing held", func(p protocol.Places) bool { return len(p.Held) == 0 })
+}
