@@ -190,8 +190,8 @@ func (p *Pool) Start(ctx context.Context) error {
 	return nil
 }
 
-// known waits, for a moment, until Start knows what is there.
-func (p *Pool) known(ctx context.Context) error {
+// Known waits, for a moment, until Start knows what an earlier server left.
+func (p *Pool) Known(ctx context.Context) error {
 	select {
 	case <-p.adopted:
 		return nil
