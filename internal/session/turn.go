@@ -58,6 +58,9 @@ func (s *Service) Prompt(ctx context.Context, u account.User, id string, p Promp
 	if r.Project == "" {
 		return 0, false, errNoProject()
 	}
+	if err := s.pool.Known(ctx); err != nil {
+		return 0, false, err
+	}
 	// Before anything of it is kept: what is in the journal is not refused any more.
 	done, err := s.pool.Admit(u.ID, id)
 	if err != nil {
