@@ -65,6 +65,9 @@ type Options struct {
 	MaxLiveSessions int
 	// MaxWaiting is how many sessions of one user may wait in line. 0: no bound.
 	MaxWaiting int
+	// AnswerTimeout is how long a process that waits for its person keeps its
+	// place while others wait for one. 0: for ever.
+	AnswerTimeout time.Duration
 	// WarmEvery is the pause between two instances that are started ahead; 500 ms.
 	WarmEvery       time.Duration
 	HealthInterval  time.Duration // between two checks of one instance; 15 s
