@@ -116,7 +116,6 @@ type Pool struct {
 	started   bool
 	startErr  error         // of the last Start that failed
 	changed   chan struct{} // closed, and made anew, when an instance has become usable
-	sweepNow  chan struct{} // wakes the sweep before its time
 
 	// Places for Claude processes; see places.go. Guarded by mu, but for the channel.
 	line       line
@@ -166,7 +165,7 @@ func New(o Options) *Pool {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pool{o: o, slots: map[int64]*slot{}, listeners: map[*listener]struct{}{}, closing: make(chan struct{}, 1), adopted: make(chan struct{}), changed: make(chan struct{}), sweepNow: make(chan struct{}, 1),
+	p := &Pool{o: o, slots: map[int64]*slot{}, listeners: map[*listener]struct{}{}, closing: make(chan struct{}, 1), adopted: make(chan struct{}), changed: make(chan struct{}),
 		arriving: map[arrival]int{}, arrangeNow: make(chan struct{}, 1), warm: warm{wake: make(chan struct{}, 1)}, memory: memory{share: o.MemoryShare},
 		figures: figures{evictions: map[string]int{}, replacements: map[string]int{}}}
 	p.life, p.cancel = context.WithCancelCause(context.Background())
