@@ -112,7 +112,7 @@ func TestFairLine(t *testing.T) {
 		adas = append(adas, id)
 		order := fmt.Sprintf("[echo ada %d]", i)
 		if i < 2 {
-			order += " [say 80] [pace 50ms]" // four seconds of work
+			order = "[hang 5m]" // at work until it is interrupted
 		}
 		if r := ask(ada, id, "p", order); r.StatusCode != 202 {
 			t.Fatalf("prompt %d: %s %s", i, r.Status, r.Text)
@@ -162,6 +162,14 @@ func TestFairLine(t *testing.T) {
 	s.Signal(syscall.SIGKILL)
 	s.Serve()
 
+	for _, id := range adas[:2] {
+		carrel.Await(t, "the end of the first two", func() error {
+			if r := ada.Do("POST", "/sessions/"+id+"/interrupt", nil, nil); r.StatusCode != 204 {
+				return fmt.Errorf("%s %s", r.Status, r.Text)
+			}
+			return nil
+		})
+	}
 	ids := append(slices.Clone(adas[:7]), bobs, cys)
 	people := map[string]*carrel.Person{bobs: bob, cys: cy}
 	for _, id := range ids {

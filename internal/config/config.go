@@ -101,6 +101,9 @@ type Pool struct {
 	MaxLiveSessions int `koanf:"max_live_sessions" default:"0"`
 	// Most sessions of one user that may wait in line for a Claude process. A prompt in one more is refused. 0: no bound.
 	MaxWaiting int `koanf:"max_waiting" default:"50"`
+	// How long a Claude process that waits for its person's answer keeps its place while others wait in line. After that it
+	// ends, and its turn goes on, with the question asked again, when the person is back. 0: for ever.
+	AnswerTimeout time.Duration `koanf:"answer_timeout" default:"10m"`
 	// The share of the machine's memory (or of the control group's that Carrel runs in) that may be in use before idle
 	// Claude processes are given up and no more are started; from 0.1 to 1.
 	MemoryShare float64 `koanf:"memory_share" default:"0.85"`

@@ -17,7 +17,7 @@ func errNone() error { return fault.New(fault.NotFound, "There is no instance.")
 // nothing is left, and the next Get makes a new one. One that is being made is
 // cancelled.
 func (p *Pool) Destroy(ctx context.Context, userID int64) error {
-	if err := p.known(ctx); err != nil {
+	if err := p.Known(ctx); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -52,7 +52,7 @@ func (p *Pool) Destroy(ctx context.Context, userID int64) error {
 // Erase ends the user's instance, if there is one, and removes the files for
 // ever. Nobody can get a new instance meanwhile.
 func (p *Pool) Erase(ctx context.Context, userID int64) error {
-	if err := p.known(ctx); err != nil {
+	if err := p.Known(ctx); err != nil {
 		return err
 	}
 	for {
@@ -98,7 +98,7 @@ func (p *Pool) Erase(ctx context.Context, userID int64) error {
 // Restart ends the user's instance and makes a new one, as one step that
 // everybody who asks meanwhile waits for.
 func (p *Pool) Restart(ctx context.Context, userID int64) (Stats, error) {
-	if err := p.known(ctx); err != nil {
+	if err := p.Known(ctx); err != nil {
 		return Stats{}, err
 	}
 	for {

@@ -19,7 +19,7 @@ import (
 // whose ctx ends does not end the making for the others. One that is there
 // is given from memory alone.
 func (p *Pool) Get(ctx context.Context, userID int64) (inst *Instance, created bool, err error) {
-	if err := p.known(ctx); err != nil {
+	if err := p.Known(ctx); err != nil {
 		return nil, false, err
 	}
 	for {

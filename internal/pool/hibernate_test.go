@@ -269,7 +269,7 @@ func TestMemoryIsShort(t *testing.T) {
 	var mu sync.Mutex
 	reading := pressure.Reading{Total: 100 << 30, Available: 90 << 30, PSI: true}
 	b := start(t, func(o *Options) {
-		o.MemoryShare = 0.9
+		o.MemoryShare, o.CheckTimeout = 0.9, 10*time.Second
 		o.Memory = func() (pressure.Reading, error) { mu.Lock(); defer mu.Unlock(); return reading, nil }
 		o.WarmEvery = time.Millisecond
 	})

@@ -22,18 +22,10 @@ func (p *Pool) sweepLoop(ctx context.Context) {
 	for {
 		select {
 		case <-t.C:
-		case <-p.sweepNow:
 		case <-ctx.Done():
 			return
 		}
 		p.sweep()
-	}
-}
-
-func (p *Pool) wakeSweep() {
-	select {
-	case p.sweepNow <- struct{}{}:
-	default:
 	}
 }
 

@@ -60,6 +60,7 @@ type watched struct {
 	used      bool      // its process has had a turn, as far as this server knows
 	closing   bool      // an end of its idle process is under way
 	taken     bool      // and the supervisor knows
+	suspend   bool      // though it waits for its person
 	busyUntil time.Time // it was not idle when it was to be ended
 }
 

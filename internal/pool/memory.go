@@ -57,7 +57,7 @@ func (p *Pool) feel() {
 		return
 	}
 	held, going := p.standLocked()
-	if m.most == 0 || held < m.most {
+	if m.most == 0 || held < m.most && p.line.len() == 0 {
 		m.most = max(held, 1) // no growth
 	}
 	// One at a time: the next reading tells whether it was enough.

@@ -40,6 +40,7 @@ type said struct {
 func (p *Pool) arrangeLoop(ctx context.Context) {
 	t := time.NewTicker(arrangeEvery)
 	defer t.Stop()
+	p.feel()
 	for {
 		p.mu.Lock()
 		p.arrangeLocked()
@@ -79,7 +80,7 @@ func (p *Pool) arrangeLocked() {
 	// Everybody who waits needs one that ends.
 	short := p.line.len() - going
 	for ; short > 0; short-- {
-		if !p.endIdleLocked("crowd", true) {
+		if !p.endIdleLocked("crowd", true) && !p.suspendLocked() {
 			break
 		}
 	}
@@ -208,6 +209,30 @@ func (p *Pool) endIdleLocked(why string, unusedFirst bool) bool {
 	return true
 }
 
+// suspendLocked has the process ended that waits for its person for longest, when that is too long for those who wait
+// for its place.
+func (p *Pool) suspendLocked() bool {
+	var inst *Instance
+	var w *watched
+	now := p.now()
+	for _, s := range p.slots {
+		if p.o.AnswerTimeout <= 0 || s.inst == nil || s.inst.told == nil || s.job != nil || !s.inst.usableLocked() {
+			continue
+		}
+		for _, o := range s.inst.sessions {
+			if o.State == protocol.StateWaiting && !o.closing && !now.Before(o.busyUntil) && now.Sub(o.since) >= p.o.AnswerTimeout && (w == nil || o.since.Before(w.since)) {
+				inst, w = s.inst, o
+			}
+		}
+	}
+	if w == nil {
+		return false
+	}
+	w.suspend = true
+	p.closeSessionLocked(inst, w, "unanswered")
+	return true
+}
+
 // aheadLocked decides on processes that are only to be ready. They never wait: nobody notices when one is not there.
 func (p *Pool) aheadLocked(room *int, going int) {
 	for _, s := range p.slots {
@@ -329,6 +354,9 @@ func (p *Pool) requestLocked(inst *Instance) *protocol.PlaceRequest {
 	for id, w := range inst.sessions {
 		if w.closing && !w.taken {
 			req.Take = append(req.Take, id)
+			if w.suspend {
+				req.Suspend = append(req.Suspend, id)
+			}
 		}
 	}
 	if len(req.Give)+len(req.Take)+len(req.Refuse) == 0 && !inst.said.differs(req.Line, req.Crowded) {
@@ -352,7 +380,7 @@ func (p *Pool) answered(inst *Instance, req *protocol.PlaceRequest, res *protoco
 		}
 		w.taken = true
 		if slices.Contains(res.Busy, id) {
-			w.closing, w.taken = false, false
+			w.closing, w.taken, w.suspend = false, false, false
 			w.busyUntil = p.now().Add(busyPause)
 		} else {
 			p.o.Log.Info("ended the process of a session", "instance", inst.id, "session", id)
@@ -370,6 +398,11 @@ func (p *Pool) toldLocked(inst *Instance, now *protocol.Places) {
 		inst.told = now
 		for _, id := range now.Held {
 			delete(inst.giving, id)
+		}
+		for id, w := range inst.sessions {
+			if w.closing && !slices.Contains(now.Held, id) {
+				w.closing, w.taken, w.suspend = false, false, false
+			}
 		}
 	}
 	p.rearrange()

@@ -17,7 +17,7 @@ import (
 func full(t *testing.T, change func(*Options)) *bench {
 	t.Helper()
 	b := start(t, func(o *Options) {
-		o.MaxLiveSessions = 2
+		o.MaxLiveSessions, o.CheckTimeout = 2, 10*time.Second // a loaded machine is no matter here
 		if change != nil {
 			change(o)
 		}
@@ -216,6 +216,32 @@ func TestAhead(t *testing.T) {
 	}
 }
 
+// TestWhoWaitsForAPerson keeps a place for a while, and no longer than that while others want it.
+func TestWhoWaitsForAPerson(t *testing.T) {
+	t.Parallel()
+	b := full(t, func(o *Options) { o.AnswerTimeout = 10 * time.Minute })
+	b.prompt(t, 1, "a1")
+	b.prompt(t, 1, "a2")
+	b.eventually(t, "both at work", map[string]string{"a1": running, "a2": running})
+	b.rt.Supervisor(1).SetState("a1", func(s *protocol.Session) { s.State = protocol.StateWaiting })
+	b.eventually(t, "a question", map[string]string{"a1": protocol.StateWaiting})
+	b.prompt(t, 2, "b1")
+	b.told(t, 2, "b1", 1)
+	b.clock.forward(9 * time.Minute)
+	b.mu.Lock()
+	b.arrangeLocked()
+	b.mu.Unlock()
+	if got := b.states(); got["a1"] != protocol.StateWaiting || got["b1"] != queued {
+		t.Fatalf("too early: %v", got)
+	}
+	b.clock.forward(2 * time.Minute)
+	b.rearrange()
+	b.eventually(t, "the other's turn", map[string]string{"a1": dormant, "a2": running, "b1": running})
+	if n := b.Figures().Evictions["unanswered"]; n != 1 {
+		t.Errorf("%d evictions", n)
+	}
+}
+
 // TestLeavingTheLine: who goes makes the others come nearer.
 func TestLeavingTheLine(t *testing.T) {
 	t.Parallel()
@@ -291,7 +317,7 @@ func TestPlacesOutliveTheServer(t *testing.T) {
 	b.rt.Supervisor(2).Finish("b1")
 
 	o := options(t, b.rt, b.owners, b.clock)
-	o.MaxLiveSessions = 2
+	o.MaxLiveSessions, o.CheckTimeout = 2, 10*time.Second
 	next := &bench{Pool: New(o), rt: b.rt, owners: b.owners, clock: b.clock}
 	t.Cleanup(next.Stop)
 	if err := next.Start(t.Context()); err != nil {

@@ -65,6 +65,9 @@ type Options struct {
 	MaxLiveSessions int
 	// MaxWaiting is how many sessions of one user may wait in line. 0: no bound.
 	MaxWaiting int
+	// AnswerTimeout is how long a process that waits for its person keeps its
+	// place while others wait for one. 0: for ever.
+	AnswerTimeout time.Duration
 	// WarmEvery is the pause between two instances that are started ahead; 500 ms.
 	WarmEvery       time.Duration
 	HealthInterval  time.Duration // between two checks of one instance; 15 s
@@ -113,7 +116,6 @@ type Pool struct {
 	started   bool
 	startErr  error         // of the last Start that failed
 	changed   chan struct{} // closed, and made anew, when an instance has become usable
-	sweepNow  chan struct{} // wakes the sweep before its time
 
 	// Places for Claude processes; see places.go. Guarded by mu, but for the channel.
 	line       line
@@ -163,7 +165,7 @@ func New(o Options) *Pool {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &Pool{o: o, slots: map[int64]*slot{}, listeners: map[*listener]struct{}{}, closing: make(chan struct{}, 1), adopted: make(chan struct{}), changed: make(chan struct{}), sweepNow: make(chan struct{}, 1),
+	p := &Pool{o: o, slots: map[int64]*slot{}, listeners: map[*listener]struct{}{}, closing: make(chan struct{}, 1), adopted: make(chan struct{}), changed: make(chan struct{}),
 		arriving: map[arrival]int{}, arrangeNow: make(chan struct{}, 1), warm: warm{wake: make(chan struct{}, 1)}, memory: memory{share: o.MemoryShare},
 		figures: figures{evictions: map[string]int{}, replacements: map[string]int{}}}
 	p.life, p.cancel = context.WithCancelCause(context.Background())
@@ -190,8 +192,8 @@ func (p *Pool) Start(ctx context.Context) error {
 	return nil
 }
 
-// known waits, for a moment, until Start knows what is there.
-func (p *Pool) known(ctx context.Context) error {
+// Known waits, for a moment, until Start knows what an earlier server left.
+func (p *Pool) Known(ctx context.Context) error {
 	select {
 	case <-p.adopted:
 		return nil

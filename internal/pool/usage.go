@@ -11,7 +11,7 @@ import (
 
 // Look gives one user's instance with fresh measurements.
 func (p *Pool) Look(ctx context.Context, userID int64) (Stats, error) {
-	if err := p.known(ctx); err != nil {
+	if err := p.Known(ctx); err != nil {
 		return Stats{}, err
 	}
 	p.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -86,7 +87,11 @@ func (p *Pool) apply(inst *Instance, n *protocol.Notice, seen map[string]bool, r
 			w = &watched{since: now, used: !ready} // what was there before us may have worked
 			inst.sessions[s.ID] = w
 		case w.State != s.State || w.LastSeq != s.LastSeq:
-			w.since, w.closing, w.taken = now, false, false
+			w.since = now
+			// The word that its place is free comes by itself: until then it is one that is about to be.
+			if s.State != protocol.StateDormant || inst.told == nil || !slices.Contains(inst.told.Held, s.ID) {
+				w.closing, w.taken, w.suspend = false, false, false
+			}
 		}
 		switch s.State {
 		case protocol.StateRunning, protocol.StateWaiting:

@@ -191,6 +191,9 @@ func (s *Service) set(ctx context.Context, k key, c Change) (*protocol.Session, 
 	if c.Model == nil && c.PermissionMode == nil {
 		return nil, nil
 	}
+	if err := s.pool.Known(ctx); err != nil {
+		return nil, err
+	}
 	p, ok := s.live(k)
 	inst, there := s.pool.Current(k.userID)
 	if !ok || !there || p.State == protocol.StateDormant {

@@ -21,6 +21,8 @@ import (
 type Pool interface {
 	// Get gives the user's instance and makes it when there is none.
 	Get(ctx context.Context, userID int64) (inst *pool.Instance, created bool, err error)
+	// Known waits until it is known what an earlier server left.
+	Known(ctx context.Context) error
 	// Current gives the one there is.
 	Current(userID int64) (*pool.Instance, bool)
 	// Await waits for one.

@@ -58,6 +58,9 @@ func (s *Service) Prompt(ctx context.Context, u account.User, id string, p Promp
 	if r.Project == "" {
 		return 0, false, errNoProject()
 	}
+	if err := s.pool.Known(ctx); err != nil {
+		return 0, false, err
+	}
 	// Before anything of it is kept: what is in the journal is not refused any more.
 	done, err := s.pool.Admit(u.ID, id)
 	if err != nil {
@@ -88,6 +91,9 @@ func (s *Service) Answer(ctx context.Context, u account.User, id string, a Answe
 	if err := checkAnswer(a); err != nil {
 		return err
 	}
+	if err := s.pool.Known(ctx); err != nil {
+		return err
+	}
 	inst, ok := s.pool.Current(u.ID)
 	if !ok {
 		return fault.New(fault.NotFound, "There is no such open request. It may have been withdrawn.")
@@ -108,6 +114,9 @@ func (s *Service) Answer(ctx context.Context, u account.User, id string, a Answe
 func (s *Service) Interrupt(ctx context.Context, u account.User, id string) error {
 	k := key{u.ID, id}
 	if _, err := find(ctx, s.db, k); err != nil {
+		return err
+	}
+	if err := s.pool.Known(ctx); err != nil {
 		return err
 	}
 	inst, ok := s.pool.Current(u.ID)

@@ -358,3 +358,20 @@ func TestRefusals(t *testing.T) {
 	_, err = w.Open(w.ctx(), &protocol.OpenRequest{SessionID: id})
 	wantCode(t, err, fault.RuntimeUnavailable)
 }
+
+// TestDeaf: a process that leaves a prompt lying is ended, and another takes the prompt up.
+func TestDeaf(t *testing.T) {
+	w := makeWorld(t, os.Args[0], pretenderEnv("deaf"))
+	w.takeUpWithin = 300 * time.Millisecond
+	id := uuid.NewString()
+	w.prompt(id, "hello?")
+	f := w.follow(id, 0)
+	f.until("the complaint", func(e event) bool {
+		return e.Type == protocol.EventError && strings.Contains(e.Raw, "did not take up a prompt")
+	})
+	f.result()
+	f.state(protocol.StateReady)
+	if n := count(w.all(id), func(e event) bool { return e.Type == "result" }); n != 1 {
+		t.Errorf("%d results; want 1", n)
+	}
+}

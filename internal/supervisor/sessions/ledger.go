@@ -91,6 +91,7 @@ const (
 	reasonCopied     = "copied"      // all before belongs to the session that this one began as a copy of
 	reasonWithdrawn  = "withdrawn"   // somebody interrupted it while it waited in line: its prompts are given up
 	reasonYielded    = "yielded"     // its work was done and others waited for its place; prompts that came meanwhile wait in line
+	reasonSuspended  = "suspended"   // it waited for its person while others waited for its place; the turn is taken up with the next one
 	reasonFailed     = "failed"      // Claude ended again and again: what was asked of it is given up
 )
 

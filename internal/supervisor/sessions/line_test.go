@@ -95,7 +95,9 @@ func TestLeaveLine(t *testing.T) {
 	for i := range ids {
 		ids[i] = uuid.NewString()
 		w.prompt(ids[i], fmt.Sprintf("[echo prompt %d]", i))
-		w.follow(ids[i], 0).state(protocol.StateQueued)
+		f := w.follow(ids[i], 0)
+		f.state(protocol.StateQueued)
+		f.typed(protocol.EventQueue) // it has looked where it stands
 	}
 	if _, err := w.Interrupt(w.ctx(), &protocol.SessionRequest{SessionID: ids[0]}); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/claude"
@@ -25,7 +26,19 @@ func (ss *Sessions) Open(ctx context.Context, req *protocol.OpenRequest) (*proto
 		return nil, err
 	}
 	defer release()
-	if err := s.ensure(ctx, req, forLater); err != nil {
+	s.mu.Lock()
+	cut := s.ledger.cut
+	s.mu.Unlock()
+	n := forLater
+	if cut {
+		n = forWork // there is a turn to take up, which is worth waiting for
+	}
+	switch err := s.ensure(ctx, req, n); {
+	case cut && errors.Is(err, errAtWork):
+		s.mu.Lock()
+		s.standLocked(req)
+		s.mu.Unlock()
+	case err != nil:
 		return nil, err
 	}
 	info, _ := s.snapshot() // a session that was made live has been published

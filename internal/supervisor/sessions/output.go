@@ -56,6 +56,7 @@ func (r *run) line(raw []byte) error {
 func (s *session) take(r *run, l claude.Line) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	r.heardLocked()
 	if a, ok := l.Answer(); ok {
 		return s.takeAnswerLocked(r, l, a)
 	}

@@ -188,6 +188,9 @@ func (ss *Sessions) Place(ctx context.Context, req *protocol.PlaceRequest) (*pro
 	all := ss.sessionsLocked()
 	ss.mu.Unlock()
 	for _, s := range all {
+		if slices.Contains(req.Suspend, s.id) {
+			s.suspend()
+		}
 		if slices.Contains(req.Take, s.id) && s.makeRoom() == nil && s.stays() {
 			busy = append(busy, s.id)
 		}
@@ -199,6 +202,15 @@ func (ss *Sessions) Place(ctx context.Context, req *protocol.PlaceRequest) (*pro
 	}
 	now, _ := ss.places.statement()
 	return &protocol.PlaceResponse{Places: now, Busy: busy}, nil
+}
+
+// suspend ends a process that waits for its person, who may not come for hours.
+func (s *session) suspend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.run; r != nil && r.greeted && r.ending == "" && len(s.ledger.asks) > 0 {
+		r.endLocked(reasonSuspended)
+	}
 }
 
 // stays says whether there is a process that nobody ends.

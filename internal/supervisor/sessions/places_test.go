@@ -184,6 +184,52 @@ func TestYield(t *testing.T) {
 	s.until("nothing wanted", func(p protocol.Places) bool { return len(p.Wants) == 0 && len(p.Held) == 0 })
 }
 
+// TestSuspend: what waits for its person gives its place up, and is asked again with the next one.
+func TestSuspend(t *testing.T) {
+	w, s := granted(t)
+	id := uuid.NewString()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := w.tryPrompt(id, "[bash touch suspended] [say done]")
+		sent <- err
+	}()
+	s.until("the want", wants(id))
+	s.say(protocol.PlaceRequest{Give: []string{id}, Crowded: true})
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	f := w.follow(id, 0)
+	f.state(protocol.StateWaiting)
+	if res := s.say(protocol.PlaceRequest{Crowded: true, Take: []string{id}}); len(res.Busy) != 1 {
+		t.Fatal("it was taken as idle")
+	}
+	s.say(protocol.PlaceRequest{Crowded: true, Take: []string{id}, Suspend: []string{id}})
+	f.until("the suspension", func(e event) bool { return e.State == protocol.StateDormant && e.Reason == reasonSuspended })
+	s.until("that it was given back", holds(id, false))
+
+	// Its person comes back: the session stands in line like one with a prompt.
+	opened := make(chan error, 1)
+	go func() {
+		_, err := w.Open(w.ctx(), &protocol.OpenRequest{SessionID: id, Project: "demo"})
+		opened <- err
+	}()
+	s.until("the want", func(p protocol.Places) bool { return wants(id)(p) && !p.Wants[0].Ahead })
+	s.say(protocol.PlaceRequest{Crowded: true, Line: map[string]int{id: 1}})
+	if err := <-opened; err != nil {
+		t.Fatal(err)
+	}
+	f.state(protocol.StateQueued)
+	s.until("the want of one in line", wants(id))
+	s.say(protocol.PlaceRequest{Give: []string{id}})
+	again := f.until("the request again", func(e event) bool { return e.Type == "control_request" })
+	if err := w.answer(id, again.RequestID, "allow"); err != nil {
+		t.Fatal(err)
+	}
+	if e := f.result(); e.IsError || !strings.Contains(e.Result, "done") {
+		t.Errorf("got %v", e)
+	}
+}
+
 // TestEase: what was held back in a crowd is brought when the crowd has gone.
 func TestEase(t *testing.T) {
 	w, s := granted(t)

@@ -141,6 +141,7 @@ func (s *session) deliverLocked() {
 		if p.state == waits {
 			r.stdin.put(claude.User(p.uuid, p.content))
 			p.state = sent
+			r.heardLocked()
 		}
 	}
 }

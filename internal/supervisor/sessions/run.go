@@ -37,6 +37,7 @@ type run struct {
 	ending  string // why it is to end; "" while it is not
 	problem string // what it did wrong, for people; it is ended for that
 	worked  bool   // it has finished a turn
+	heard   time.Time
 	calls   map[string]chan claude.Answer
 	ids     int
 }
@@ -143,6 +144,8 @@ func (r *run) supervise() {
 	readers.Go(func() { _, _ = io.Copy(&r.stderr, r.pipes.stderr) }) // ends with the process, or by the deadline below
 	greet := time.NewTimer(greetWithin)
 	defer greet.Stop()
+	listen := time.NewTicker(s.ss.takeUpWithin / 3)
+	defer listen.Stop()
 	for ended := false; !ended; {
 		select {
 		case <-r.proc.Done():
@@ -152,6 +155,11 @@ func (r *run) supervise() {
 			ended = true
 		case <-r.sync:
 			s.syncJournal()
+		case <-listen.C:
+			if r.deaf() {
+				r.proc.End(endGrace) // which is an end at work: another takes the prompt up
+				ended = true
+			}
 		case <-greet.C:
 			s.mu.Lock()
 			if !r.greeted {

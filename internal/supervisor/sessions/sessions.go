@@ -70,6 +70,8 @@ type Sessions struct {
 
 	places places
 
+	takeUpWithin time.Duration // shorter in a test
+
 	watching sync.Mutex
 	watchers map[*watcher]struct{}
 }
@@ -81,7 +83,7 @@ func New(opt Options) *Sessions {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	ss := &Sessions{opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{}, places: newPlaces(opt.Granted)}
+	ss := &Sessions{opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{}, places: newPlaces(opt.Granted), takeUpWithin: takeUpWithin}
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
 	if err != nil && !os.IsNotExist(err) {
