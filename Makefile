@@ -15,6 +15,9 @@ run: setup build ## Install what is missing, build, and start Carrel on http://1
 test: setup-test build ## Install what is missing, and run every test there is
 	scripts/test.sh
 
+test-faults: setup-test build ## Break something in each of ROUNDS rounds and show that nothing is lost; SEED repeats a run
+	CARREL_BIN=$(CURDIR)/$(BIN) $(GO) test -timeout 6h -v -run TestFaults ./e2e/faults -rounds $(or $(ROUNDS),300) -seed $(or $(SEED),0)
+
 setup: ## Install what Carrel needs on this machine (packages, Claude CLI)
 	@scripts/setup.sh run
 
@@ -48,4 +51,4 @@ stop: ## End the Carrel of ./carrel-data, with all its instances
 clean: ## Remove what was built; data stays
 	rm -rf bin build web/dist internal/webui/dist/assets internal/webui/dist/index.html
 
-.PHONY: help run test setup setup-test claude build go web demo bench lint stop clean
+.PHONY: help run test test-faults setup setup-test claude build go web demo bench lint stop clean

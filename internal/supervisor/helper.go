@@ -327,14 +327,14 @@ func (h *helper) Transcripts(ctx context.Context) ([]protocol.Transcript, error)
 	return res.Transcripts, nil
 }
 
-// Held says which prompts, by uuid, a session's transcript holds.
-func (h *helper) Held(ctx context.Context, sessionID string, uuids []string) ([]string, error) {
+// Held says which prompts, by uuid, a session's transcript holds, and whether its last turn came to an end.
+func (h *helper) Held(ctx context.Context, sessionID string, uuids []string) (protocol.HeldResponse, error) {
 	var res protocol.HeldResponse
 	query := url.Values{"uuid": uuids}.Encode()
 	if err := h.ask(ctx, http.MethodGet, "/transcripts/"+url.PathEscape(sessionID)+"/held?"+query, &res); err != nil {
-		return nil, err
+		return protocol.HeldResponse{}, err
 	}
-	return res.UUIDs, nil
+	return res, nil
 }
 
 // RemoveTranscript removes a session's transcript and what else the CLI keeps by its id.

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/url"
 	"os"
@@ -88,12 +89,48 @@ func TestHeldPrompts(t *testing.T) {
 	query := url.Values{"uuid": {own, merged, taken, waits}}
 	r := b.do("GET", "/transcripts/"+idA+"/held", query, nil, nil)
 	b.wantOK(r, 200, "held")
-	if want := `{"uuids":["` + own + `","` + merged + `","` + taken + `"]}`; strings.TrimSpace(r.body) != want {
+	if want := `{"uuids":["` + own + `","` + merged + `","` + taken + `"],"unfinished":true}`; strings.TrimSpace(r.body) != want {
 		t.Errorf("got %s, want %s", r.body, want)
 	}
-	if r := b.do("GET", "/transcripts/"+idB+"/held", query, nil, nil); strings.TrimSpace(r.body) != `{"uuids":[]}` {
+	if r := b.do("GET", "/transcripts/"+idB+"/held", query, nil, nil); strings.TrimSpace(r.body) != `{"uuids":[],"unfinished":false}` {
 		t.Errorf("got %s of a conversation that is not there", r.body)
 	}
+}
+
+// TestUnfinished: whether the last word is Claude's.
+func TestUnfinished(t *testing.T) {
+	const said = `{"message":{"stop_reason":"end_turn","content":[]},"type":"assistant"}`
+	for name, c := range map[string]struct {
+		rows []string
+		want bool
+	}{
+		"nothing":          {},
+		"a prompt":         {[]string{`{"type":"user","message":{"content":"hello"}}`}, true},
+		"an answer":        {[]string{`{"type":"user","message":{"content":"hello"}}`, said, `{"type":"last-prompt"}`, `{"type":"cost-state"}`}, false},
+		"a tool call":      {[]string{said, `{"type":"assistant","message":{"stop_reason":"tool_use"}}`}, true},
+		"a tool's result":  {[]string{said, `{"type":"user","message":{"content":[{"type":"tool_result"}]}}`}, true},
+		"taken up before":  {[]string{said, `{"type":"user","isMeta":true,"message":{"content":[{"type":"text","text":"Continue from where you left off."}]}}`}, true},
+		"interrupted":      {[]string{said, `{"type":"user","message":{"content":[{"type":"text","text":"[Request interrupted by user]"}]}}`}, false},
+		"a command":        {[]string{said, `{"type":"user","message":{"content":"<local-command-stdout>x</local-command-stdout>"}}`}, false},
+		"a subagent":       {[]string{said, `{"type":"user","isSidechain":true,"message":{"content":"x"}}`}, false},
+		"a torn row":       {[]string{said, `{"type":"user","mess`}, false},
+		"taken in, no row": {[]string{said, `{"type":"attachment","attachment":{"type":"queued_command","source_uuid":"x"}}`}, true},
+	} {
+		var got conversation
+		if err := got.read(strings.NewReader(strings.Join(c.rows, "\n")), nil); err != nil || got.unfinished != c.want {
+			t.Errorf("%s: unfinished %v, %v; want %v", name, got.unfinished, err, c.want)
+		}
+	}
+}
+
+func FuzzHeld(f *testing.F) {
+	f.Add([]byte(`{"type":"user","uuid":"u","mergedSendUuids":["v"],"message":{"content":"hello"}}`+"\n"), "u")
+	f.Fuzz(func(t *testing.T, raw []byte, uuid string) {
+		var c conversation
+		if err := c.read(bytes.NewReader(raw), []string{uuid}); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func FuzzTranscript(f *testing.F) {

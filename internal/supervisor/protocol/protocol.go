@@ -245,9 +245,10 @@ type TranscriptsResponse struct {
 	Transcripts []Transcript `json:"transcripts"`
 }
 
-// HeldResponse names the prompts, by uuid, that a transcript holds.
+// HeldResponse tells where a conversation on disk stands.
 type HeldResponse struct {
-	UUIDs []string `json:"uuids"`
+	UUIDs      []string `json:"uuids"`      // of the prompts that were asked for: those it holds
+	Unfinished bool     `json:"unfinished"` // its last turn did not come to an end
 }
 
 type CommandRequest struct {

@@ -66,14 +66,16 @@ func (s *session) afterStartLocked(r *run, exit process.Exit, said string) (reas
 
 // atWorkLocked says whether there is something for another process to do. What the conversation on disk holds may be a
 // turn that was cut short.
-func (s *session) atWorkLocked() bool { return s.ledger.busy() || s.ledger.cut || len(s.held) > 0 }
+func (s *session) atWorkLocked() bool {
+	return s.ledger.busy() || s.ledger.cut || len(s.held.UUIDs) > 0
+}
 
 // againLocked starts the next process in the place of the last.
 func (s *session) againLocked() (reason string) {
 	if !s.guessed {
 		s.starts++
 	}
-	if s.ledger.state != protocol.StateStarting || len(s.held) > 0 {
+	if s.ledger.state != protocol.StateStarting || len(s.held.UUIDs) > 0 {
 		_ = s.enterLocked(protocol.StateStarting, "") // it says itself when the disk is full
 	}
 	if err := s.startLocked(); err != nil {

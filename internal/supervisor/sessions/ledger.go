@@ -21,6 +21,7 @@ type ledger struct {
 	answered map[string]bool    // ids of permission requests that somebody answered
 	turn     bool               // a turn runs
 	cut      bool               // a turn was cut short; the next process is to take it up
+	restarts int                // of the supervisor since the last result, with work to do
 	tasks    int                // background tasks that run
 	state    string             // of the last carrel.state
 }
@@ -115,6 +116,7 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 		// A turn that is to be taken up begins after what the CLI has to say first: that a background task is no more.
 		if !l.cut || r.Turns > 0 || r.IsError {
 			l.endTurn()
+			l.restarts = 0
 		}
 		for _, uuid := range r.Prompts {
 			l.move(uuid, done)
@@ -190,6 +192,9 @@ func (l *ledger) processGone(reason string) {
 		l.finish(func(*prompt) bool { return true })
 	default:
 		l.turn, l.cut = false, working
+		if reason == reasonRestarted && (working || len(l.open) > 0) {
+			l.restarts++
+		}
 	}
 	for _, p := range l.open {
 		p.state = waits

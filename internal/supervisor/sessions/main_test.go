@@ -332,16 +332,21 @@ func (h *home) Transcripts(context.Context) (out []protocol.Transcript, _ error)
 	return out, nil
 }
 
-func (h *home) Held(_ context.Context, session string, uuids []string) (held []string, _ error) {
+func (h *home) Held(_ context.Context, session string, uuids []string) (held protocol.HeldResponse, _ error) {
 	for _, p := range h.paths(session) {
 		b, err := os.ReadFile(p)
 		if err != nil {
-			return nil, err
+			return held, err
+		}
+		for row := range strings.Lines(string(b)) {
+			if strings.Contains(row, `"type":"user"`) || strings.Contains(row, `"type":"assistant"`) {
+				held.Unfinished = !strings.Contains(row, `"stop_reason":"end_turn"`)
+			}
 		}
 		for _, u := range uuids {
 			for _, as := range []string{`"uuid":"%s"`, `"source_uuid":"%s"`, `"mergedSendUuids":["%s"`} {
 				if strings.Contains(string(b), fmt.Sprintf(as, u)) {
-					held = append(held, u)
+					held.UUIDs = append(held.UUIDs, u)
 					break
 				}
 			}

@@ -108,9 +108,7 @@ func (s *session) takeAnswerLocked(r *run, l claude.Line, a claude.Answer) error
 	}
 	r.greeted = true
 	s.guessed = false
-	if !s.ledger.turn {
-		s.ledger.cut = false // it says that it takes a turn up before it answers
-	}
+	s.takeUpLocked(r)
 	close(r.ready)
 	s.deliverLocked()
 	s.saveLocked()

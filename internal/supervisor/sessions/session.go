@@ -28,17 +28,19 @@ type session struct {
 	last  atomic.Int64                     // number of the last event
 	files files
 
+	interrupted bool // it was at work when the last supervisor was killed; New reads it, and nobody else
+
 	mu       sync.Mutex
 	meta     meta
-	users    int              // calls, readers and a process that need the journal
-	journal  *journal.Journal // nil while there are none
-	ledger   *ledger          // nil while there are none
-	durable  int64            // events up to this number are safe from a crash of the machine
-	standing *standing        // while it waits in line for a place
-	run      *run             // the process, from its start until its whole tree is gone
-	starts   int              // since the last result, after a process died at work
-	held     []string         // open prompts that the conversation on disk holds, for the process to be started
-	guessed  bool             // the CLI said that resuming, or not, was wrong; the other was tried
+	users    int                   // calls, readers and a process that need the journal
+	journal  *journal.Journal      // nil while there are none
+	ledger   *ledger               // nil while there are none
+	durable  int64                 // events up to this number are safe from a crash of the machine
+	standing *standing             // while it waits in line for a place
+	run      *run                  // the process, from its start until its whole tree is gone
+	starts   int                   // since the last result, after a process died at work
+	held     protocol.HeldResponse // where the conversation on disk stands, for the process to be started
+	guessed  bool                  // the CLI said that resuming, or not, was wrong; the other was tried
 	deleting bool
 	gone     bool // it is not on the list any more
 	lastUsed time.Time
@@ -79,7 +81,20 @@ func (s *session) takeUp() error {
 	s.meta.Live = false
 	err = s.enterLocked(protocol.StateDormant, reasonRestarted)
 	s.saveLocked()
+	s.interrupted = (s.ledger.busy() || s.ledger.cut) && s.ledger.restarts <= maxStarts
 	return err
+}
+
+// goOn puts an interrupted session in line for a process, as if its prompts had just been sent: who sent them may be
+// gone for the day. A turn that has ended the supervisor again and again waits for somebody to open it.
+func (s *session) goOn() {
+	if s.hold() != nil {
+		return // nothing of it could be written
+	}
+	defer s.release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.standLocked(&protocol.OpenRequest{SessionID: s.id})
 }
 
 // hold keeps the journal open, and the ledger with it, until release.
@@ -225,7 +240,7 @@ func (s *session) settleLocked() {
 func (s *session) enterLocked(state, reason string) error {
 	event := stateEvent{Type: protocol.EventState, State: state, Reason: reason}
 	if state == protocol.StateStarting {
-		event.Held, s.held = s.held, nil
+		event.Held, s.held.UUIDs = s.held.UUIDs, nil
 	}
 	_, err := s.recordLocked(event)
 	if err != nil {

@@ -34,8 +34,9 @@ type Processes interface {
 type Home interface {
 	// Transcripts lists the conversations that are there.
 	Transcripts(context.Context) ([]protocol.Transcript, error)
-	// Held says which prompts, by uuid, a conversation on disk holds; one that is not there holds none.
-	Held(ctx context.Context, sessionID string, uuids []string) ([]string, error)
+	// Held says which prompts, by uuid, a conversation on disk holds, and whether its last turn came to an end; one that
+	// is not there holds none.
+	Held(ctx context.Context, sessionID string, uuids []string) (protocol.HeldResponse, error)
 	// RemoveTranscript removes one; one that is not there is a fault.NotFound.
 	RemoveTranscript(ctx context.Context, sessionID string) error
 }
@@ -78,7 +79,8 @@ type Sessions struct {
 
 var errStopping = fault.New(fault.InstanceUnavailable, "Your instance is shutting down. Try again in a moment.")
 
-// New takes up the sessions that are in the journal folder. All are dormant.
+// New takes up the sessions that are in the journal folder. All are dormant; those that were at work when the last
+// supervisor was killed go on by themselves.
 func New(opt Options) *Sessions {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -103,6 +105,11 @@ func New(opt Options) *Sessions {
 			} else if s.last.Load() == 0 {
 				s.dropLocked() // it never came to be; nobody else knows of it yet
 			}
+		}
+	}
+	for _, s := range ss.all {
+		if s.interrupted {
+			s.goOn()
 		}
 	}
 	return ss
