@@ -22,6 +22,7 @@ type ledger struct {
 	cut      bool               // a turn was cut short; the next process is to take it up
 	tasks    int                // background tasks that run
 	state    string             // of the last carrel.state
+	idle     int64              // number of the last event, but for tokens, after which no turn ran nor was cut short
 }
 
 type prompt struct {
@@ -91,6 +92,11 @@ const (
 
 // apply takes in one event.
 func (l *ledger) apply(seq int64, line claude.Line) {
+	defer func() {
+		if !l.turn && !l.cut {
+			l.idle = seq
+		}
+	}()
 	if kind, own := strings.CutPrefix(line.Type, "carrel."); own {
 		l.applyOwn(seq, kind, line.Raw)
 		return

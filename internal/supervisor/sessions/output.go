@@ -68,13 +68,18 @@ func (s *session) take(r *run, l claude.Line) error {
 		_, _ = r.stderr.Write(append(l.Raw, '\n')) // JSON that Go's parser and Claude's see differently
 		return nil
 	}
-	if err != nil || l.Tokens() {
+	if err != nil {
 		return err
+	}
+	if l.Tokens() {
+		s.loose += int64(len(l.Raw))
+		return nil
 	}
 	s.ledger.apply(seq, l)
 	s.observeLocked(r, l)
 	if ended {
 		s.observeResultLocked(r, result)
+		s.compactLocked(loosePieces)
 	}
 	s.settleLocked()
 	return nil

@@ -193,6 +193,8 @@ func (s *session) exited(r *run) {
 		s.meta.Live = false
 		_ = s.enterLocked(protocol.StateDormant, reason) // it says itself when the disk is full
 		s.saveLocked()
+		s.offered = true
+		s.compactLocked(looseDormant)
 		s.releaseLocked()
 	}
 	live := s.run != nil

@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +42,10 @@ type session struct {
 	deleting bool
 	gone     bool // it is not on the list any more
 	lastUsed time.Time
+
+	loose      int64         // bytes of tokens that were journaled since it was last compacted
+	compacting chan struct{} // closed when that is done; nil while it is not
+	offered    bool          // compacting was considered since the session had no process, or was opened
 }
 
 // errGone means that a session was deleted, or never became one.
@@ -110,21 +115,46 @@ func (s *session) openLocked() error {
 	if err := os.MkdirAll(s.files.dir, 0o700); err != nil {
 		return err
 	}
-	l := newLedger()
-	j, err := journal.Open(s.files.journal(), func(e journal.Event) {
-		if bytes.HasPrefix(e.Data, tokens) {
-			return // none says anything to the ledger
-		}
-		if line, err := claude.Parse(e.Data); err == nil {
-			l.apply(e.Seq, line)
-		}
-	})
+	j, err := journal.Open(s.files.journal())
 	if err != nil {
 		return err
 	}
+	l, loose, err := s.replay(j)
+	if err != nil {
+		return errors.Join(err, j.Close())
+	}
 	s.journal, s.ledger, s.durable = j, l, j.Last()
+	s.loose, s.offered = loose, false
 	s.last.Store(j.Last())
 	return nil
+}
+
+// replay makes the ledger: from the last checkpoint, and the events since. It also gives the bytes of the tokens that
+// were not compacted yet.
+func (s *session) replay(j *journal.Journal) (l *ledger, loose int64, err error) {
+	last := j.Last()
+	l, known := s.readCheckpoint(last)
+	moved, _ := j.Moved()
+	seq := min(known, moved)
+	reader, err := j.Read(seq)
+	for err == nil && seq < last {
+		var e journal.Event
+		if e, err = reader.Next(context.Background()); err != nil { // it is there; this does not wait
+			break
+		}
+		seq = e.Seq
+		switch {
+		case bytes.HasPrefix(e.Data, tokens):
+			if seq > moved {
+				loose += int64(len(e.Data))
+			}
+		case seq > known:
+			if line, err := claude.Parse(e.Data); err == nil {
+				l.apply(seq, line)
+			}
+		}
+	}
+	return l, loose, err
 }
 
 // release lets the journal be closed. A session of which nothing was ever journaled is forgotten.
@@ -138,6 +168,12 @@ func (s *session) releaseLocked() {
 	s.users--
 	if s.users > 0 {
 		return
+	}
+	if !s.offered {
+		s.offered = true
+		if s.compactLocked(looseDormant) {
+			return // which releases it again
+		}
 	}
 	if err := s.journal.Close(); err != nil {
 		s.ss.opt.Log.Error("close journal", "session", s.id, "error", err)

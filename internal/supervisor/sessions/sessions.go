@@ -63,6 +63,8 @@ type Sessions struct {
 	live int // sessions that have a process or are about to
 	line line
 
+	compacts chan struct{} // holds the one that compacts a journal
+
 	watching sync.Mutex
 	watchers map[*watcher]struct{}
 }
@@ -74,7 +76,7 @@ func New(opt Options) *Sessions {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	ss := &Sessions{opt: opt, all: map[string]*session{}, watchers: map[*watcher]struct{}{}}
+	ss := &Sessions{opt: opt, all: map[string]*session{}, watchers: map[*watcher]struct{}{}, compacts: make(chan struct{}, 1)}
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
 	if err != nil && !os.IsNotExist(err) {
