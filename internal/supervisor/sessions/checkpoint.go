@@ -31,11 +31,11 @@ type checkpoint struct {
 }
 
 type checkpointPrompt struct {
-	ID      string          `json:"id"`
-	UUID    string          `json:"uuid"`
-	Seq     int64           `json:"seq"`
-	State   promptState     `json:"state"`
-	Content json.RawMessage `json:"content,omitempty"`
+	ID      string      `json:"id"`
+	UUID    string      `json:"uuid"`
+	Seq     int64       `json:"seq"`
+	State   promptState `json:"state"`
+	Content []byte      `json:"content,omitempty"` // as bytes: JSON within JSON would not stay what it is
 }
 
 // checkpoint writes down a ledger.
@@ -45,7 +45,7 @@ func (l *ledger) checkpoint(seq int64) ([]byte, error) {
 		Turn: l.turn, Cut: l.cut, Tasks: l.tasks, State: l.state, Idle: l.idle,
 	}
 	for _, p := range l.prompts {
-		c.Prompts = append(c.Prompts, checkpointPrompt{ID: p.id, UUID: p.uuid, Seq: p.seq, State: p.state, Content: json.RawMessage(p.content)})
+		c.Prompts = append(c.Prompts, checkpointPrompt{ID: p.id, UUID: p.uuid, Seq: p.seq, State: p.state, Content: p.content})
 	}
 	slices.SortFunc(c.Prompts, func(a, b checkpointPrompt) int { return cmp.Compare(a.Seq, b.Seq) })
 	raw, err := json.Marshal(c)

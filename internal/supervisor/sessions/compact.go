@@ -19,7 +19,7 @@ const (
 // compactLocked has the journal compacted up to the end of the last turn, if that is worth it and not being done
 // already. It keeps the journal open until that is done. What fails is tried again after the next turn.
 func (s *session) compactLocked(loose int64) (begun bool) {
-	if s.compacting != nil || s.deleting || s.gone || s.journal == nil || s.ss.stopping.Load() {
+	if s.compacting != nil || s.deleting || s.gone || s.ledger == nil || s.ss.stopping.Load() {
 		return false
 	}
 	until := s.ledger.idle

@@ -27,7 +27,8 @@ const (
 type pieces struct {
 	writing map[string]*writing // by the tool call that they are a subagent of
 	gone    []span
-	spans   int
+	spans   int // in all that is kept
+	limit   int // of spans
 	sorted  bool
 }
 
@@ -49,7 +50,7 @@ type block struct {
 // span is a row of events, by number.
 type span struct{ first, last int64 }
 
-func newPieces() *pieces { return &pieces{writing: map[string]*writing{}} }
+func newPieces() *pieces { return &pieces{writing: map[string]*writing{}, limit: maxSpans} }
 
 // take takes in one event.
 func (p *pieces) take(e journal.Event) {
@@ -101,7 +102,7 @@ func (p *pieces) takeDelta(seq int64, b *block, d claude.Delta) {
 	}
 	if n := len(b.deltas); n > 0 && b.deltas[n-1].last == seq-1 {
 		b.deltas[n-1].last = seq
-	} else if p.spans < maxSpans {
+	} else if p.spans < p.limit {
 		p.spans++
 		b.deltas = append(b.deltas, span{seq, seq})
 	}

@@ -33,7 +33,7 @@ type session struct {
 	meta     meta
 	users    int              // calls, readers and a process that need the journal
 	journal  *journal.Journal // nil while there are none
-	ledger   *ledger          // nil while there are none
+	ledger   *ledger          // nil while there are none, or none but readers of events
 	durable  int64            // events up to this number are safe from a crash of the machine
 	standing *standing        // while it waits in line for a place
 	run      *run             // the process, from its start until its whole tree is gone
@@ -90,6 +90,27 @@ func (s *session) takeUp() error {
 func (s *session) hold() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.holdLocked(); err != nil {
+		return err
+	}
+	if s.ledger == nil {
+		if err := s.replayLocked(); err != nil {
+			s.releaseLocked()
+			return fmt.Errorf("open session %s: %w", s.id, err)
+		}
+	}
+	return nil
+}
+
+// holdToRead keeps the journal open until release. The ledger is not made for it: a conversation is shown as fast
+// however many prompts there were.
+func (s *session) holdToRead() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.holdLocked()
+}
+
+func (s *session) holdLocked() error {
 	switch {
 	case s.gone:
 		return errGone
@@ -108,9 +129,6 @@ func (s *session) hold() error {
 	return nil
 }
 
-// tokens is how most events by far begin.
-var tokens = []byte(`{"type":"stream_event"`)
-
 func (s *session) openLocked() error {
 	if err := os.MkdirAll(s.files.dir, 0o700); err != nil {
 		return err
@@ -119,24 +137,22 @@ func (s *session) openLocked() error {
 	if err != nil {
 		return err
 	}
-	l, loose, err := s.replay(j)
-	if err != nil {
-		return errors.Join(err, j.Close())
-	}
-	s.journal, s.ledger, s.durable = j, l, j.Last()
-	s.loose, s.offered = loose, false
+	s.journal, s.durable, s.offered = j, j.Last(), false
 	s.last.Store(j.Last())
 	return nil
 }
 
-// replay makes the ledger: from the last checkpoint, and the events since. It also gives the bytes of the tokens that
-// were not compacted yet.
-func (s *session) replay(j *journal.Journal) (l *ledger, loose int64, err error) {
-	last := j.Last()
+// tokens is how most events by far begin.
+var tokens = []byte(`{"type":"stream_event"`)
+
+// replayLocked makes the ledger: of the last checkpoint, and the events since. It also counts the tokens that were not
+// compacted yet.
+func (s *session) replayLocked() error {
+	last, loose := s.journal.Last(), int64(0)
 	l, known := s.readCheckpoint(last)
-	moved, _ := j.Moved()
+	moved, _ := s.journal.Moved()
 	seq := min(known, moved)
-	reader, err := j.Read(seq)
+	reader, err := s.journal.Read(seq)
 	for err == nil && seq < last {
 		var e journal.Event
 		if e, err = reader.Next(context.Background()); err != nil { // it is there; this does not wait
@@ -154,7 +170,11 @@ func (s *session) replay(j *journal.Journal) (l *ledger, loose int64, err error)
 			}
 		}
 	}
-	return l, loose, err
+	if err != nil {
+		return err
+	}
+	s.ledger, s.loose = l, loose
+	return nil
 }
 
 // release lets the journal be closed. A session of which nothing was ever journaled is forgotten.
@@ -169,7 +189,7 @@ func (s *session) releaseLocked() {
 	if s.users > 0 {
 		return
 	}
-	if !s.offered {
+	if !s.offered && s.ledger != nil {
 		s.offered = true
 		if s.compactLocked(looseDormant) {
 			return // which releases it again

@@ -168,6 +168,15 @@ func (ss *Sessions) sessionsLocked() []*session {
 
 // use finds a session, or makes it, and keeps its journal open until release.
 func (ss *Sessions) use(id string, make bool) (_ *session, release func(), err error) {
+	return ss.take(id, make, (*session).hold)
+}
+
+// read is use for those who read events and nothing else.
+func (ss *Sessions) read(id string) (_ *session, release func(), err error) {
+	return ss.take(id, false, (*session).holdToRead)
+}
+
+func (ss *Sessions) take(id string, make bool, hold func(*session) error) (_ *session, release func(), err error) {
 	if !validID(id) {
 		return nil, nil, fault.InvalidField("session_id", "A session's id must be a UUID in lower case.")
 	}
@@ -182,7 +191,7 @@ func (ss *Sessions) use(id string, make bool) (_ *session, release func(), err e
 		if s == nil {
 			return nil, nil, errNoSession()
 		}
-		switch err := s.hold(); {
+		switch err := hold(s); {
 		case err == nil:
 			return s, s.release, nil
 		case !errors.Is(err, errGone):
