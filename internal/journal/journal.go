@@ -34,7 +34,8 @@ var (
 	ErrLocked = errors.New("journal is in use")
 	// ErrAhead means that a reader asked for what comes after an event that does not exist.
 	ErrAhead = errors.New("no such event yet")
-	// ErrNotEvent means that what was to be appended is not one JSON object on one line, of MaxEventBytes at most.
+	// ErrNotEvent means that what was to be appended is not one JSON object on one line, with nothing around it, of
+	// MaxEventBytes at most.
 	ErrNotEvent = errors.New("not a JSON object on one line")
 )
 
@@ -83,7 +84,7 @@ func (j *Journal) Append(data []byte) (int64, error) { return j.AppendAt(time.No
 
 // AppendAt is Append for an event of another time: one that is copied.
 func (j *Journal) AppendAt(at time.Time, data []byte) (int64, error) {
-	if len(data) == 0 || len(data) > MaxEventBytes || data[0] != '{' || bytes.IndexByte(data, '\n') >= 0 || !json.Valid(data) {
+	if len(data) < 2 || len(data) > MaxEventBytes || data[0] != '{' || data[len(data)-1] != '}' || bytes.IndexByte(data, '\n') >= 0 || !json.Valid(data) {
 		return 0, ErrNotEvent
 	}
 	j.mu.Lock()

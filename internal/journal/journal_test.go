@@ -126,7 +126,7 @@ func TestAppendReadReopen(t *testing.T) {
 
 func TestAppendRefuses(t *testing.T) {
 	j := open(t, filepath.Join(t.TempDir(), "j"))
-	for _, data := range []string{"", "7", "null", `"x"`, "[]", "{", "{}\n", "{\n}", "{} {}", " {}", `{"a":"` + strings.Repeat("x", MaxEventBytes) + `"}`} {
+	for _, data := range []string{"", "7", "null", `"x"`, "[]", "{", "{}\n", "{\n}", "{} {}", " {}", "{} ", "{}\r", `{"a":"` + strings.Repeat("x", MaxEventBytes) + `"}`} {
 		if _, err := j.Append([]byte(data)); !errors.Is(err, ErrNotEvent) {
 			t.Errorf("%.20q: got %v", data, err)
 		}

@@ -6,6 +6,8 @@ package protocol
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -185,6 +187,22 @@ type Event struct {
 	Seq   int64           `json:"seq"`
 	At    time.Time       `json:"at"`
 	Event json.RawMessage `json:"event"`
+}
+
+// AppendJSON appends the event as JSON with its line as it is. encoding/json would leave out spaces and write some
+// characters in another way.
+func (e *Event) AppendJSON(b []byte) []byte {
+	b = slices.Grow(b, len(e.Event)+80)
+	b = append(b, `{"seq":`...)
+	b = strconv.AppendInt(b, e.Seq, 10)
+	b = append(b, `,"at":"`...)
+	b = e.At.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","event":`...)
+	if len(e.Event) == 0 {
+		b = append(b, "null"...)
+	}
+	b = append(b, e.Event...)
+	return append(b, '}')
 }
 
 // Our own events; their "type" is one of these.
