@@ -9,10 +9,10 @@ import (
 )
 
 // When a journal is compacted: after a turn once so much of its tail is pieces of messages, or it is so long; and when
-// the session has no process, once there is anything to win. Opening a session reads the tail, so it must stay short.
+// the session has no process, once there is something to win. Opening a session reads the tail, so it must stay short.
 const (
 	loosePieces  = 256 << 10
-	looseDormant = 16 << 10
+	looseDormant = 64 << 10
 	longTail     = 4 << 20
 )
 

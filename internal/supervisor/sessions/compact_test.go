@@ -57,7 +57,7 @@ func TestCompact(t *testing.T) {
 	w.open(id)
 	f := w.follow(id, 0)
 	f.state(protocol.StateReady)
-	first := w.prompt(id, "[say 120]", "the first")
+	first := w.prompt(id, "[say 300 1]", "the first")
 	f.result()
 	w.prompt(id, "[bash echo a] [say 30]")
 	f.result()
@@ -82,7 +82,7 @@ func TestCompact(t *testing.T) {
 			gone++
 		}
 	}
-	if n := count(before, isDelta); gone < 120 || n != gone {
+	if n := count(before, isDelta); gone < 300 || n != gone {
 		t.Errorf("%d of %d pieces are gone", gone, n)
 	}
 	size := func(events []event) (n int) {
@@ -118,7 +118,7 @@ func TestCompact(t *testing.T) {
 	// The next supervisor knows the prompts, and goes on with the number after the last.
 	w.stop()
 	w.start()
-	if res := w.prompt(id, "[say 120]", "the first"); !res.Duplicate || res.Seq != first.Seq {
+	if res := w.prompt(id, "[say 300 1]", "the first"); !res.Duplicate || res.Seq != first.Seq {
 		t.Errorf("the same prompt again: %+v, want the duplicate of %d", res, first.Seq)
 	}
 	res := w.prompt(id, "[say 1]")
@@ -126,6 +126,66 @@ func TestCompact(t *testing.T) {
 		t.Errorf("got number %d after %d", res.Seq, last)
 	}
 	w.follow(id, res.Seq).result()
+}
+
+// TestCompactBetweenTurns: a long answer is compacted when its turn ends, while the process lives on and somebody
+// follows; who follows misses nothing but pieces, and gets nothing twice.
+func TestCompactBetweenTurns(t *testing.T) {
+	w := newWorld(t)
+	id := uuid.NewString()
+	w.open(id)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var followed []event
+	ended := make(chan struct{})
+	const last = "the last answer"
+	go func() {
+		defer close(ended)
+		results := 0
+		_ = w.Events(ctx, &protocol.EventsRequest{SessionID: id}, func(e *protocol.Event) error {
+			ev := event{Seq: e.Seq, Raw: string(e.Event)}
+			_ = json.Unmarshal(e.Event, &ev.parts) // a field of another kind is as if it were not there
+			followed = append(followed, ev)
+			if ev.Type == "result" {
+				if results++; results == 2 {
+					cancel()
+				}
+			}
+			return nil
+		})
+	}()
+	w.prompt(id, "[say 1500 1]")
+	w.compacted(id)
+	if w.state(id) == protocol.StateDormant {
+		t.Error("the process has ended; it was to be compacted before that")
+	}
+	w.prompt(id, last+" [say 3]")
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Fatal("no second result")
+	}
+	got := map[int64]string{}
+	before := int64(0)
+	for _, e := range followed {
+		if e.Seq <= before {
+			t.Errorf("%d after %d", e.Seq, before)
+		}
+		before = e.Seq
+		got[e.Seq] = e.Raw
+	}
+	pieces := 0
+	for _, e := range w.all(id) {
+		if e.Seq <= before && got[e.Seq] != e.Raw {
+			t.Errorf("the follower has\n%s, the journal\n%s", got[e.Seq], e.Raw)
+		}
+		if isDelta(e) {
+			pieces++
+		}
+	}
+	if pieces > 10 {
+		t.Errorf("%d pieces are left; those of the second turn alone were to be", pieces)
+	}
 }
 
 // TestInterruptedIsKept: of an answer that was never finished every word stays, unless the CLI repeated it.
@@ -193,7 +253,7 @@ func TestOldJournal(t *testing.T) {
 	w.stop()
 	lines := []string{`{"type":"carrel.state","state":"starting"}`, `{"type":"system","subtype":"init"}`, start("m"), blockStart(0, textBlock)}
 	said1 := ""
-	for n := range 200 {
+	for n := range 500 {
 		said1 += fmt.Sprint(n, " ")
 		lines = append(lines, text(0, fmt.Sprint(n, " ")))
 	}
@@ -207,8 +267,8 @@ func TestOldJournal(t *testing.T) {
 	w.touch(id)
 	w.compacted(id)
 	got := w.all(id)
-	if len(got) != len(lines)-200 || count(got, isDelta) != 0 {
-		t.Errorf("got %d events, want %d", len(got), len(lines)-200)
+	if len(got) != len(lines)-500 || count(got, isDelta) != 0 {
+		t.Errorf("got %d events, want %d", len(got), len(lines)-500)
 	}
 	if w.List()[0].LastSeq != int64(len(lines)) {
 		t.Errorf("got %+v", w.List()[0])
