@@ -1,11 +1,14 @@
 package sessions
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/journal"
 )
 
@@ -132,6 +135,37 @@ func TestPieces(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzPieces: whatever the lines are, nothing but deltas may go, and of them only such whose text an assistant line has.
+func FuzzPieces(f *testing.F) {
+	f.Add([]byte(strings.Join([]string{start("m"), blockStart(0, textBlock), text(0, "a "), text(0, "b"), said("m", `{"type":"text","text":"a b"}`)}, "\n")))
+	f.Add([]byte(strings.Join([]string{start("m"), blockStart(1, `{"type":"thinking"}`), delta(1, `{"type":"thinking_delta","thinking":"x"}`), said("m", `{"type":"thinking","thinking":"x"}`)}, "\n")))
+	f.Add([]byte(strings.Join([]string{start("m"), blockStart(0, toolBlock), delta(0, `{"type":"input_json_delta"}`), said("m", `{"type":"tool_use","id":"t1"}`)}, "\n")))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		lines := bytes.Split(b, []byte("\n"))
+		p := newPieces()
+		said := ""
+		for i, raw := range lines {
+			p.take(journal.Event{Seq: int64(i + 1), Data: raw})
+			if l, err := claude.Parse(raw); err == nil {
+				if m, ok := l.Message(); ok {
+					for _, b := range m.Blocks {
+						said += b.Text + "\n" + b.Thinking + "\n"
+					}
+				}
+			}
+		}
+		for i, raw := range lines {
+			if !p.has(int64(i + 1)) {
+				continue
+			}
+			piece, ok := claude.Line{Raw: raw, Type: "stream_event"}.Piece()
+			if !ok || piece.Type != "content_block_delta" || !strings.Contains(said, piece.Delta.Text) || !strings.Contains(said, piece.Delta.Thinking) {
+				t.Errorf("line %d goes: %s", i+1, raw)
+			}
+		}
+	})
 }
 
 // TestPiecesAreBounded: however long a turn, and however little of it is repeated.
