@@ -28,6 +28,7 @@ type checkpoint struct {
 	Tasks    int                `json:"tasks"`
 	State    string             `json:"state"`
 	Idle     int64              `json:"idle"`
+	Settled  int64              `json:"settled"`
 }
 
 type checkpointPrompt struct {
@@ -42,7 +43,7 @@ type checkpointPrompt struct {
 func (l *ledger) checkpoint(seq int64) ([]byte, error) {
 	c := checkpoint{
 		Version: ledgerVersion, Seq: seq, Asks: l.asks, Answered: l.answered,
-		Turn: l.turn, Cut: l.cut, Tasks: l.tasks, State: l.state, Idle: l.idle,
+		Turn: l.turn, Cut: l.cut, Tasks: l.tasks, State: l.state, Idle: l.idle, Settled: l.settled,
 	}
 	for _, p := range l.prompts {
 		c.Prompts = append(c.Prompts, checkpointPrompt{ID: p.id, UUID: p.uuid, Seq: p.seq, State: p.state, Content: p.content})
@@ -65,7 +66,7 @@ func restore(raw []byte) (l *ledger, seq int64, err error) {
 		return nil, 0, fmt.Errorf("read ledger: it is of version %d", c.Version)
 	}
 	l = newLedger()
-	l.turn, l.cut, l.tasks, l.state, l.idle = c.Turn, c.Cut, c.Tasks, c.State, c.Idle
+	l.turn, l.cut, l.tasks, l.state, l.idle, l.settled = c.Turn, c.Cut, c.Tasks, c.State, c.Idle, c.Settled
 	for id, seq := range c.Asks {
 		l.asks[id] = seq
 	}

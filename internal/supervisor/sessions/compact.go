@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/carrel-dev/carrel/internal/journal"
 )
@@ -16,13 +17,20 @@ const (
 	longTail     = 4 << 20
 )
 
-// compactLocked has the journal compacted up to the end of the last turn, if that is worth it and not being done
+// keepPieces is how long the pieces of the last turn stay at least: a client whose connection broke off at its end
+// still gets each word as it was said.
+const keepPieces = time.Minute
+
+// compactLocked has the journal compacted up to the end of the last turn, or of the one before it while that is fresh, if that is worth it and not being done
 // already. It keeps the journal open until that is done. What fails is tried again after the next turn.
 func (s *session) compactLocked(loose int64) (begun bool) {
 	if s.compacting != nil || s.deleting || s.gone || s.ledger == nil || s.ss.stopping.Load() {
 		return false
 	}
 	until := s.ledger.idle
+	if time.Since(s.turnEnded) < s.ss.opt.KeepPieces {
+		until = s.ledger.settled
+	}
 	moved, rest := s.journal.Moved()
 	if until <= moved || s.loose < loose && rest < longTail {
 		return false

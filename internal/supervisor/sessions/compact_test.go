@@ -36,6 +36,40 @@ func (w *world) compacted(session string) {
 	}
 }
 
+// forgetAtOnce lets the pieces of the last turn go as soon as it has ended.
+func (w *world) forgetAtOnce() {
+	w.t.Helper()
+	w.stop()
+	w.keep = time.Nanosecond
+	w.start()
+}
+
+// TestLastTurnIsKept: the pieces of the turn that has just ended stay, those of the one before go.
+func TestLastTurnIsKept(t *testing.T) {
+	w := newWorld(t)
+	id := uuid.NewString()
+	w.open(id)
+	f := w.follow(id, 0)
+	f.state(protocol.StateReady)
+	w.prompt(id, "[say 300 1]")
+	first := f.result()
+	f.state(protocol.StateReady)
+	before := w.all(id)
+	w.prompt(id, "[say 300 1]")
+	f.result()
+	w.close(id)
+	w.compacted(id)
+	pieces := map[bool]int{}
+	for _, e := range w.all(id) {
+		if isDelta(e) {
+			pieces[e.Seq > first.Seq]++
+		}
+	}
+	if n := count(before, isDelta); n < 200 || pieces[false] != 0 || pieces[true] != n {
+		t.Errorf("of %d pieces a turn %d are left of the first and %d of the last; want 0 and all", n, pieces[false], pieces[true])
+	}
+}
+
 // touch uses a session for more than reading.
 func (w *world) touch(session string) {
 	w.t.Helper()
@@ -53,6 +87,7 @@ func isDelta(e event) bool {
 // them in an assistant line; all else is as it was, byte for byte; and so is what the session knows.
 func TestCompact(t *testing.T) {
 	w := newWorld(t)
+	w.forgetAtOnce()
 	id := uuid.NewString()
 	w.open(id)
 	f := w.follow(id, 0)
@@ -132,6 +167,7 @@ func TestCompact(t *testing.T) {
 // follows; who follows misses nothing but pieces, and gets nothing twice.
 func TestCompactBetweenTurns(t *testing.T) {
 	w := newWorld(t)
+	w.forgetAtOnce()
 	id := uuid.NewString()
 	w.open(id)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -191,6 +227,7 @@ func TestCompactBetweenTurns(t *testing.T) {
 // TestInterruptedIsKept: of an answer that was never finished every word stays, unless the CLI repeated it.
 func TestInterruptedIsKept(t *testing.T) {
 	w := newWorld(t)
+	w.forgetAtOnce()
 	id := uuid.NewString()
 	w.open(id)
 	f := w.follow(id, 0)
@@ -259,6 +296,7 @@ func TestOldJournal(t *testing.T) {
 	}
 	lines = append(lines, said("m", fmt.Sprintf(`{"type":"text","text":%q}`, said1)), `{"type":"result","subtype":"success"}`,
 		`{"type":"carrel.state","state":"dormant","reason":"idle"}`)
+	w.keep = time.Nanosecond
 	id := fakeSession(t, w.Sessions, lines...)
 	w.start()
 	if got := w.all(id); len(got) != len(lines) {
@@ -387,7 +425,7 @@ func BenchmarkOpenAtEnd(b *testing.B) {
 				}
 			}
 			stop()
-			ss = New(Options{Config: cfg})
+			ss = New(Options{Config: cfg, KeepPieces: time.Nanosecond})
 			page := func() (n int) {
 				err := ss.Events(context.Background(), &protocol.EventsRequest{SessionID: id, Last: 100}, func(*protocol.Event) error { n++; return nil })
 				if err != nil {

@@ -23,6 +23,7 @@ type ledger struct {
 	tasks    int                // background tasks that run
 	state    string             // of the last carrel.state
 	idle     int64              // number of the last event, but for tokens, after which no turn ran nor was cut short
+	settled  int64              // idle, as it was before the last turn began
 }
 
 type prompt struct {
@@ -92,9 +93,13 @@ const (
 
 // apply takes in one event.
 func (l *ledger) apply(seq int64, line claude.Line) {
+	turn := l.turn
 	defer func() {
-		if !l.turn && !l.cut {
+		switch {
+		case !l.turn && !l.cut:
 			l.idle = seq
+		case l.turn && !turn:
+			l.settled = l.idle
 		}
 	}()
 	if kind, own := strings.CutPrefix(line.Type, "carrel."); own {

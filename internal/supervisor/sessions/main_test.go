@@ -41,6 +41,7 @@ type world struct {
 	cfg   protocol.Config
 	table *process.Table
 	model *scriptedmodel.Model
+	keep  time.Duration
 }
 
 // claudePath finds the real CLI. A test that cannot prove what it says fails.
@@ -110,7 +111,7 @@ func (w *world) log() *slog.Logger {
 }
 
 func (w *world) start() {
-	w.Sessions = New(Options{Config: w.cfg, Processes: w.table, Home: &home{w.cfg.Home}, Log: w.log()})
+	w.Sessions = New(Options{Config: w.cfg, Processes: w.table, Home: &home{w.cfg.Home}, Log: w.log(), KeepPieces: w.keep})
 }
 
 func (w *world) stop() {

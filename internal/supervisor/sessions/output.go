@@ -155,6 +155,7 @@ func (s *session) observeLocked(r *run, l claude.Line) {
 func (s *session) observeResultLocked(r *run, result claude.Result) {
 	s.starts = 0
 	s.touchLocked()
+	s.turnEnded = s.lastUsed
 	if len(result.Usage) > 2 { // more than {}
 		s.meta.Usage = slices.Clone(result.Usage)
 	}

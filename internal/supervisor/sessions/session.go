@@ -43,6 +43,7 @@ type session struct {
 	gone     bool // it is not on the list any more
 	lastUsed time.Time
 
+	turnEnded  time.Time     // the last
 	loose      int64         // bytes of tokens that were journaled since it was last compacted
 	compacting chan struct{} // closed when that is done; nil while it is not
 	offered    bool          // compacting was considered since the session had no process, or was opened
@@ -164,8 +165,12 @@ func (s *session) replayLocked() error {
 			if seq > moved {
 				loose += int64(len(e.Data))
 			}
-		case seq > known:
-			if line, err := claude.Parse(e.Data); err == nil {
+		default:
+			line, err := claude.Parse(e.Data)
+			if err == nil && line.Type == "result" {
+				s.turnEnded = e.At
+			}
+			if err == nil && seq > known {
 				l.apply(seq, line)
 			}
 		}

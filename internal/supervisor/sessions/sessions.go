@@ -7,6 +7,7 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -44,6 +45,8 @@ type Options struct {
 	Processes Processes
 	Home      Home
 	Log       *slog.Logger
+	// KeepPieces is how long the pieces of a session's last turn stay in its journal; 0: a minute.
+	KeepPieces time.Duration
 }
 
 // Sessions are all sessions of one supervisor. End it with Stop.
@@ -76,6 +79,7 @@ func New(opt Options) *Sessions {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	opt.KeepPieces = cmp.Or(opt.KeepPieces, keepPieces)
 	ss := &Sessions{opt: opt, all: map[string]*session{}, watchers: map[*watcher]struct{}{}, compacts: make(chan struct{}, 1)}
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
