@@ -92,6 +92,15 @@ func contractEvents(t *testing.T, ada *carrel.Person) {
 	if len(l.Items) != 2 || l.Items[0].Seq != seqs[4] || l.Items[1].Seq != seqs[5] || l.NextCursor == nil {
 		t.Errorf("after %d: %+v; want %d and %d", seqs[3], l, seqs[4], seqs[5])
 	}
+	// Backwards, from the end and from an event.
+	bob.Must(200, "GET", at+"/events?before=0&limit=2", nil, &l)
+	if len(l.Items) != 2 || l.Items[0].Seq >= l.Items[1].Seq || l.Items[1].Seq < seqs[len(seqs)-1] || l.NextCursor == nil {
+		t.Errorf("the end: %+v; want the last two after %d", l, seqs[len(seqs)-1])
+	}
+	bob.Must(200, "GET", fmt.Sprintf("%s/events?before=%d&limit=2", at, seqs[3]), nil, &l)
+	if len(l.Items) != 2 || l.Items[0].Seq != seqs[1] || l.Items[1].Seq != seqs[2] || l.NextCursor == nil {
+		t.Errorf("before %d: %+v; want %d and %d", seqs[3], l, seqs[1], seqs[2])
+	}
 	var s conversation
 	bob.Must(200, "GET", at, nil, &s)
 	// Beyond the end there is nothing, which may be told as a mistake.
@@ -100,7 +109,7 @@ func contractEvents(t *testing.T, ada *carrel.Person) {
 	} else if len(l.Items) > 0 {
 		t.Errorf("beyond the end came %+v", l.Items)
 	}
-	for _, bad := range []string{"after=-1", "after=x", "limit=0", "limit=-1", "wait=-1", "wait=x", "cursor=x", "after=99999999999999999999"} {
+	for _, bad := range []string{"after=-1", "after=x", "limit=0", "limit=-1", "wait=-1", "wait=x", "cursor=x", "before=-1", "before=x", "before=1&wait=1", "after=99999999999999999999"} {
 		refused(t, bad, bob.Do("GET", at+"/events?"+bad, nil, nil), 0, "invalid")
 	}
 }

@@ -123,6 +123,8 @@ type Sessions interface {
 	Fork(ctx context.Context, userID int64, id string) (session.Session, error)
 	// Events gives at most limit events after a number; with none there it waits as long as wait for the first.
 	Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error)
+	// EventsBefore gives at most limit of the last events before a number, or of all when that is 0, in order.
+	EventsBefore(ctx context.Context, userID int64, id string, before int64, limit int) ([]protocol.Event, error)
 }
 
 // Projects is package project's service.

@@ -268,6 +268,22 @@ func (f *fakeSessions) Events(ctx context.Context, userID int64, id string, afte
 	}
 }
 
+func (f *fakeSessions) EventsBefore(_ context.Context, userID int64, id string, before int64, limit int) ([]protocol.Event, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, err := f.findLocked(userID, id)
+	if err != nil {
+		return nil, err
+	}
+	var out []protocol.Event
+	for _, e := range s.events {
+		if before == 0 || e.Seq < before {
+			out = append(out, e)
+		}
+	}
+	return out[max(0, len(out)-limit):], nil
+}
+
 func (f *fakeSessions) Subscribe(ctx context.Context, userID int64, id string, after int64, send func(*protocol.Event) error) error {
 	for {
 		f.mu.Lock()

@@ -63,6 +63,9 @@ func faultOfHuma(status int, msg string, errs []error) error {
 
 var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
+		if events, ok := v.(List[Event]); ok {
+			return writeEvents(w, events)
+		}
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		return e.Encode(v)

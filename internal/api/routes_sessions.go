@@ -4,20 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/session"
-)
-
-const (
-	// maxWait bounds a long poll, which is shorter than what proxies allow.
-	maxWait = 60
-	// maxEventsBytes bounds one answer of events; the rest comes with the next cursor.
-	maxEventsBytes = 16 << 20
 )
 
 type (
@@ -44,22 +34,7 @@ type (
 			PermissionMode *string `json:"permission_mode,omitempty" maxLength:"50" doc:"When Claude asks before it acts, from now on."`
 		} `nameHint:"SessionChange"`
 	}
-	eventsInput struct {
-		ID     string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
-		After  int64  `query:"after" minimum:"0" default:"0" doc:"Only events with a greater seq."`
-		Limit  int    `query:"limit" minimum:"1" maximum:"5000" default:"500" doc:"How many events at most."`
-		Cursor string `query:"cursor" maxLength:"20" pattern:"^[0-9]*$" doc:"next_cursor of the page before, in place of after."`
-		Wait   int    `query:"wait" minimum:"0" default:"0" doc:"With no event there: wait so many seconds for the first, at most 60."`
-	}
 )
-
-// Event is one line of a session's stream.
-type Event struct {
-	SessionID string          `json:"session_id" doc:"The session's id."`
-	Seq       int64           `json:"seq" example:"17" doc:"Number of the event; rises with every event of a session, from 1."`
-	At        time.Time       `json:"at" doc:"When it was written to the journal."`
-	Event     json.RawMessage `json:"event" doc:"A line of the CLI as it came, or one of ours, whose type starts with 'carrel.'."`
-}
 
 func (s *Server) registerSessions() {
 	sessions := s.deps.Sessions
@@ -98,35 +73,7 @@ func (s *Server) registerSessions() {
 		func(ctx context.Context, in *sessionIDInput) (*nothing, error) {
 			return nil, sessions.Delete(ctx, caller(ctx).ID, in.ID)
 		})
-	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/sessions/{id}/events", Summary: "A session's journal",
-		Description: "For programs that do not hold a WebSocket; with wait it is a long poll."}, s.events)
-}
-
-func (s *Server) events(ctx context.Context, in *eventsInput) (*body[List[Event]], error) {
-	after := in.After
-	if in.Cursor != "" {
-		var err error
-		if after, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil {
-			return nil, fault.InvalidField("query.cursor", "The cursor is not one that this list gave.")
-		}
-	}
-	wait := time.Duration(min(in.Wait, maxWait)) * time.Second
-	found, err := s.deps.Sessions.Events(ctx, caller(ctx).ID, in.ID, after, in.Limit, wait)
-	if err != nil {
-		return nil, err
-	}
-	items := make([]Event, 0, len(found))
-	bytes, next := 0, ""
-	for _, e := range found {
-		if bytes += len(e.Event); len(items) == in.Limit || len(items) > 0 && bytes > maxEventsBytes {
-			break
-		}
-		items = append(items, Event{SessionID: in.ID, Seq: e.Seq, At: e.At.UTC(), Event: e.Event})
-	}
-	if len(items) > 0 && (len(items) < len(found) || len(items) == in.Limit) {
-		next = strconv.FormatInt(items[len(items)-1].Seq, 10)
-	}
-	return listOf(items, next), nil
+	s.registerEvents()
 }
 
 // sessionBody makes sure that usage is an object.

@@ -1,178 +1,189 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"sort"
+	"io/fs"
 )
 
-// Reader gives the events after a number in order, each once. It is for one goroutine, holds one buffer and needs no
-// closing.
+// Reader gives the events after a number in order, each once, also while the journal is compacted. It is for one
+// goroutine, holds one buffer and needs no closing.
 type Reader struct {
 	journal *Journal
-	next    int64 // number of the event to give next
+	next    int64 // number of the least event to give next
 	scan    scanner
+	inPast  bool
+	era     int // of the tail that scan reads
 }
 
-// Read returns a reader of the events after a number.
+// Read returns a reader of the events after a number, whether that one is still there or not.
 func (j *Journal) Read(after int64) (*Reader, error) {
 	j.mu.Lock()
-	defer j.mu.Unlock()
+	closed, ahead := j.closed, after < 0 || after > j.last
+	j.mu.Unlock()
 	switch {
-	case j.closed:
+	case closed:
 		return nil, ErrClosed
-	case after < 0 || after > j.last:
+	case ahead:
 		return nil, ErrAhead
 	}
-	r := &Reader{journal: j, next: after + 1, scan: newScanner(j.file, j.index.find(after+1), j.size)}
+	r := &Reader{journal: j, next: after + 1}
+	if err := r.find(); err != nil {
+		return nil, err
+	}
 	return r, nil
+}
+
+// find goes to where the next event is or will be.
+func (r *Reader) find() error {
+	return r.journal.look(func(v view) error {
+		from := v.tail
+		r.inPast, r.era = r.next <= v.moved, v.era
+		if r.inPast {
+			from = v.past
+		}
+		off, err := seek(from, from.size, r.next)
+		if err != nil {
+			return err
+		}
+		r.scan.reset(from, off, from.size)
+		return nil
+	})
 }
 
 // Next returns the next event, and waits for it if it is still to come.
 func (r *Reader) Next(ctx context.Context) (Event, error) {
 	for {
 		line, err := r.scan.next()
-		if err != nil {
-			if _, _, closed := r.journal.look(0); closed != nil {
-				return Event{}, closed // it was closed while we read
+		if err == nil && line == nil {
+			err = r.goOn(ctx)
+			if err == nil {
+				continue
 			}
-			return Event{}, fmt.Errorf("read journal: %w", err)
+			return Event{}, err
 		}
-		if line == nil {
-			if err := r.wait(ctx); err != nil {
+		if errors.Is(err, fs.ErrClosed) {
+			// The journal was closed, or its tail has another file.
+			if err := r.find(); err != nil {
 				return Event{}, err
 			}
 			continue
 		}
+		if err != nil {
+			return Event{}, fmt.Errorf("read journal: %w", err)
+		}
 		if seq, _, ok := parseSeq(line); ok && seq < r.next {
-			continue // the index leads to an event before
+			continue
 		}
 		e, ok := parse(line)
-		if !ok || e.Seq != r.next {
+		switch {
+		case !ok && r.inPast:
+			continue // the disk has lost it; whoever reads on gets the rest
+		case !ok:
 			return Event{}, fmt.Errorf("read journal: event %d is damaged", r.next)
 		}
-		r.next++
+		r.next = e.Seq + 1
 		return e, nil
 	}
 }
 
-func (r *Reader) wait(ctx context.Context) error {
-	size, changed, err := r.journal.look(r.scan.limit)
-	if err != nil {
-		return err
-	}
-	if changed != nil {
-		select {
-		case <-changed:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	r.scan.limit = size
-	return nil
-}
-
-// scanner cuts a part of a file into lines. It holds no more than one line, or a buffer.
-type scanner struct {
-	file       io.ReaderAt
-	off        int64 // of what is to be read next
-	limit      int64 // what lies behind does not count yet
-	buf        []byte
-	begin, end int // of what was read and not yet given
-}
-
-const (
-	readBytes    = 64 << 10
-	maxLineBytes = MaxEventBytes + 128 // with number and time
-)
-
-var errLongLine = errors.New("line is too long")
-
-func newScanner(f io.ReaderAt, off, limit int64) scanner {
-	return scanner{file: f, off: off, limit: limit}
-}
-
-// next returns the next line with its line break, valid until the next call, or nil when no whole one is left.
-func (s *scanner) next() ([]byte, error) {
-	searched := 0
-	for {
-		if i := bytes.IndexByte(s.buf[s.begin+searched:s.end], '\n'); i >= 0 {
-			line := s.buf[s.begin : s.begin+searched+i+1]
-			s.begin += len(line)
-			return line, nil
-		}
-		searched = s.end - s.begin
-		if searched > maxLineBytes {
-			return nil, errLongLine
-		}
-		if s.off >= s.limit {
-			return nil, nil
-		}
-		s.makeRoom()
-		n := min(int64(len(s.buf)-s.end), s.limit-s.off)
-		got, err := s.file.ReadAt(s.buf[s.end:s.end+int(n)], s.off)
-		s.end += got
-		s.off += int64(got)
-		if err != nil && !(errors.Is(err, io.EOF) && got > 0) {
-			return nil, err
-		}
-	}
-}
-
-// makeRoom moves what is left to the front, grows the buffer for a long line, and shrinks it after one.
-func (s *scanner) makeRoom() {
-	left := s.end - s.begin
-	size := len(s.buf)
+// goOn looks for more behind what was read, and waits for it.
+func (r *Reader) goOn(ctx context.Context) error {
+	j := r.journal
+	j.mu.Lock()
 	switch {
-	case left == 0:
-		size = readBytes
-	case left*2 > size:
-		size = max(readBytes, size*2)
+	case j.closed:
+		j.mu.Unlock()
+		return ErrClosed
+	case r.inPast || r.era != j.era:
+		j.mu.Unlock()
+		return r.find()
+	case j.tail.size > r.scan.limit:
+		r.scan.limit = j.tail.size
+		j.mu.Unlock()
+		return nil
 	}
-	buf := s.buf
-	if size != len(s.buf) {
-		buf = make([]byte, size)
+	if j.changed == nil {
+		j.changed = make(chan struct{})
 	}
-	copy(buf, s.buf[s.begin:s.end])
-	s.buf, s.begin, s.end = buf, 0, left
+	changed := j.changed
+	j.mu.Unlock()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
-// index knows where some events begin. However long the journal, it stays small: when it is full, every second entry
-// goes, and those to come are twice as far apart.
-type index struct {
-	step  int64 // bytes between entries
-	marks []mark
+// Page finds the last events before a number, or of all when that is 0: at most so many, and not more bytes than
+// that but for one event. They are those between after and before. Its cost is that of what it finds.
+func (j *Journal) Page(before int64, limit int, maxBytes int64) (after int64, err error) {
+	err = j.look(func(v view) error {
+		if before <= 0 || before > v.last {
+			before = v.last + 1
+		}
+		begin, n, left := v.tail, 0, maxBytes
+		var off int64
+		if before > v.moved+1 {
+			end, err := seek(v.tail, v.tail.size, before)
+			if err != nil {
+				return err
+			}
+			if off, n, err = back(v.tail, end, limit, maxBytes, 1); err != nil {
+				return err
+			}
+			left -= end - off
+		}
+		if off == 0 && n < limit && v.past.size > 0 {
+			end, err := seek(v.past, v.past.size, before)
+			if err != nil {
+				return err
+			}
+			first := 1 - min(n, 1)
+			pastOff, m, err := back(v.past, end, limit-n, left, first)
+			if err != nil {
+				return err
+			}
+			if m > 0 {
+				begin, off, n = v.past, pastOff, n+m
+			}
+		}
+		after = before - 1
+		if n == 0 {
+			return nil
+		}
+		seq, at, err := numberFrom(begin, off, begin.size, make([]byte, probeBytes))
+		if at >= 0 {
+			after = seq - 1
+		}
+		return err
+	})
+	return after, err
 }
 
-type mark struct{ seq, off int64 }
-
-const (
-	maxMarks  = 1024
-	firstStep = 32 << 10
-)
-
-func (x *index) add(seq, off int64) {
-	if len(x.marks) > 0 && off < x.marks[len(x.marks)-1].off+max(x.step, firstStep) {
-		return
-	}
-	if len(x.marks) == maxMarks {
-		odd := false
-		x.marks = slices.DeleteFunc(x.marks, func(mark) bool { odd = !odd; return !odd })
-		x.step = 2 * max(x.step, firstStep)
-	}
-	x.marks = append(x.marks, mark{seq, off})
+// view is both files at one moment.
+type view struct {
+	past, tail  part
+	moved, last int64
+	era         int
 }
 
-// find is an offset at which an event begins that is not after seq.
-func (x *index) find(seq int64) int64 {
-	i := sort.Search(len(x.marks), func(i int) bool { return x.marks[i].seq > seq })
-	if i == 0 {
-		return 0
+// look lets f look at both files, and again if the tail got another file under its hands.
+func (j *Journal) look(f func(view) error) error {
+	for {
+		j.mu.Lock()
+		closed, v := j.closed, view{past: j.past, tail: j.tail, moved: j.moved, last: j.last, era: j.era}
+		j.mu.Unlock()
+		if closed {
+			return ErrClosed
+		}
+		switch err := f(v); {
+		case err == nil:
+			return nil
+		case !errors.Is(err, fs.ErrClosed):
+			return fmt.Errorf("read journal: %w", err)
+		}
 	}
-	return x.marks[i-1].off
 }

@@ -30,8 +30,18 @@ const MaxMessageBytes = 32 << 20
 // where strict is set: the keeper takes nothing that it does not know.
 type codec struct{ strict bool }
 
-func (codec) Name() string                  { return "json" }
-func (codec) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+func (codec) Name() string { return "json" }
+
+// appender is a message that writes itself: encoding/json would write anew what others wrote in it.
+type appender interface{ AppendJSON([]byte) []byte }
+
+func (codec) Marshal(v any) ([]byte, error) {
+	if a, ok := v.(appender); ok {
+		return a.AppendJSON(nil), nil
+	}
+	return json.Marshal(v)
+}
+
 func (c codec) Unmarshal(b []byte, v any) error {
 	if len(b) == 0 {
 		return nil

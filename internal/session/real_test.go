@@ -97,9 +97,17 @@ func (g *gateways) detach(id string) {
 	}
 }
 
-// TestReal is everything of ours with the real supervisor and the real CLI: a
-// turn, a supervisor that is killed, a server that is replaced.
-func TestReal(t *testing.T) {
+// realRig is everything of ours but the API, with the real supervisor in a process of its own.
+type realRig struct {
+	t   *testing.T
+	dir string
+	rt  *bare.Runtime
+	db  *store.DB
+	log *slog.Logger
+}
+
+func newRealRig(t *testing.T) *realRig {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "cr") // a socket's path must be short
 	if err != nil {
 		t.Fatal(err)
@@ -134,17 +142,29 @@ func TestReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return &realRig{t: t, dir: dir, rt: rt, db: db, log: log}
+}
+
+// serve starts a server: what ends when one is killed.
+func (r *realRig) serve(ctx context.Context) (*Service, *pool.Pool) {
+	r.t.Helper()
+	p := pool.New(pool.Options{Runtime: r.rt, Owners: everybody{}, Log: r.log})
+	s := New(Options{DB: r.db.Bun(), Pool: p, Log: r.log})
+	if err := errors.Join(s.Start(ctx), p.Start(ctx)); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { s.Stop(); p.Stop() })
+	return s, p
+}
+
+// TestReal is everything of ours with the real supervisor and the real CLI: a
+// turn, a supervisor that is killed, a server that is replaced.
+func TestReal(t *testing.T) {
+	rig := newRealRig(t)
+	log := rig.log
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	serve := func() (*Service, *pool.Pool) {
-		p := pool.New(pool.Options{Runtime: rt, Owners: everybody{}, Log: log})
-		s := New(Options{DB: db.Bun(), Pool: p, Log: log})
-		if err := errors.Join(s.Start(ctx), p.Start(ctx)); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { s.Stop(); p.Stop() })
-		return s, p
-	}
+	serve := func() (*Service, *pool.Pool) { return rig.serve(ctx) }
 	s, p := serve()
 	if _, err := project.NewService(p, s, log).Create(ctx, 1, project.New{Name: "demo", Template: "sample"}); err != nil {
 		t.Fatal(err)
@@ -223,7 +243,7 @@ func TestReal(t *testing.T) {
 	if err := p.Shutdown(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := rt.List(ctx); err != nil || len(left) != 0 {
+	if left, err := rig.rt.List(ctx); err != nil || len(left) != 0 {
 		t.Fatalf("left after the shutdown: %v, %v", left, err)
 	}
 }

@@ -214,6 +214,60 @@ func (s *Service) Events(ctx context.Context, userID int64, id string, after int
 	return evs, nil
 }
 
+// EventsBefore gives the last events before a number, or of all when that is 0: at most limit, in order. Its cost does
+// not grow with the session's history.
+func (s *Service) EventsBefore(ctx context.Context, userID int64, id string, before int64, limit int) ([]protocol.Event, error) {
+	k := key{userID, id}
+	if _, err := find(ctx, s.db, k); err != nil {
+		return nil, err
+	}
+	if before < 0 {
+		return nil, fault.InvalidField("query.before", "before must be 0 or the number of an event.")
+	}
+	if limit <= 0 {
+		limit = 1000
+	}
+	ctx, end, err := s.begin(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	evs, err := s.readPage(ctx, k, before, min(limit, maxEvents))
+	switch {
+	case errors.Is(context.Cause(ctx), errDeleted):
+		return nil, errNoSession()
+	case err != nil:
+		return nil, fmt.Errorf("read events of session %s: %w", id, ended(ctx, unreachable(err)))
+	}
+	return evs, nil
+}
+
+func (s *Service) readPage(ctx context.Context, k key, before int64, limit int) ([]protocol.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	inst, _, err := s.pool.Get(ctx, k.userID)
+	if err != nil {
+		return nil, err
+	}
+	evs, bytes := []protocol.Event{}, 0
+	req := &protocol.EventsRequest{SessionID: k.id, Until: true, Before: before, Last: limit, MaxBytes: maxEventsBytes}
+	err = inst.Client().Events(ctx, req, func(ev *protocol.Event) error {
+		// A supervisor from before there were pages gives all there is; the end of it is the page.
+		if before > 0 && ev.Seq >= before {
+			return errEnough
+		}
+		evs = append(evs, *ev)
+		for bytes += len(ev.Event); len(evs) > limit || len(evs) > 1 && bytes > maxEventsBytes; evs = evs[1:] {
+			bytes -= len(evs[0].Event)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) && !errors.Is(err, fault.NotFoundError) { // not found: nothing was ever written
+		return nil, err
+	}
+	return evs, nil
+}
+
 // inQuery names the field as the caller of Events gave it.
 func inQuery(err error) error {
 	var f *fault.Error

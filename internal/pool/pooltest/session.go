@@ -154,6 +154,18 @@ func (s *Supervisor) remove(_ context.Context, r *protocol.SessionRequest) (*pro
 // events replays and then follows. It breaks with the supervisor.
 func (s *Supervisor) events(ctx context.Context, r *protocol.EventsRequest, send func(*protocol.Event) error) error {
 	after := r.After
+	if r.Last > 0 {
+		evs, _ := s.volume.after(r.SessionID, 0)
+		if r.Before > 0 {
+			evs = evs[:min(max(r.Before-1, 0), int64(len(evs)))]
+		}
+		for _, ev := range evs[max(0, len(evs)-r.Last):] {
+			if err := send(&ev); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	for {
 		if err := s.gate(ctx); err != nil {
 			return err

@@ -6,6 +6,8 @@ package protocol
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -209,17 +211,40 @@ type SetRequest struct {
 
 // EventsRequest asks for every event after a number, and then for those to come. With Until set the stream ends
 // once everything that was there has been sent.
+//
+// With Last set it asks for a page instead: the last so many events before the number Before (0: of all that there
+// are), in order, and no more of them than have MaxBytes (0: any), but for one. The stream ends with the page.
 type EventsRequest struct {
 	SessionID string `json:"session_id"`
 	After     int64  `json:"after"`
 	Until     bool   `json:"until,omitempty"`
+	Before    int64  `json:"before,omitempty"`
+	Last      int    `json:"last,omitempty"`
+	MaxBytes  int64  `json:"max_bytes,omitempty"`
 }
 
-// Event is one line of a session's stream. Seq rises by one from 1.
+// Event is one line of a session's stream. Seq rises by one from 1; pieces of messages that are there as a whole may be
+// missing.
 type Event struct {
 	Seq   int64           `json:"seq"`
 	At    time.Time       `json:"at"`
 	Event json.RawMessage `json:"event"`
+}
+
+// AppendJSON appends the event as JSON with its line as it is. encoding/json would leave out spaces and write some
+// characters in another way.
+func (e *Event) AppendJSON(b []byte) []byte {
+	b = slices.Grow(b, len(e.Event)+80)
+	b = append(b, `{"seq":`...)
+	b = strconv.AppendInt(b, e.Seq, 10)
+	b = append(b, `,"at":"`...)
+	b = e.At.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","event":`...)
+	if len(e.Event) == 0 {
+		b = append(b, "null"...)
+	}
+	b = append(b, e.Event...)
+	return append(b, '}')
 }
 
 // Our own events; their "type" is one of these.

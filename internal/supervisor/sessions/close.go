@@ -83,6 +83,14 @@ func (s *session) delete(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
+	compacting := s.compacting // and no other begins
+	s.mu.Unlock()
+	if compacting != nil {
+		if err := wait(ctx, compacting); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
 	transcripts := append(slices.Clone(s.meta.LeftIDs), s.id, s.meta.conversation(s.id))
 	s.mu.Unlock()
 	slices.Sort(transcripts)

@@ -1,8 +1,10 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/journal"
@@ -18,11 +20,14 @@ func (ss *Sessions) Events(ctx context.Context, req *protocol.EventsRequest, sen
 		return err
 	}
 	defer leave()
-	s, release, err := ss.use(req.SessionID, false)
+	s, release, err := ss.read(req.SessionID)
 	if err != nil {
 		return err
 	}
 	defer release()
+	if req.Last != 0 {
+		return s.page(ctx, req, send)
+	}
 	reader, err := s.journal.Read(req.After)
 	if errors.Is(err, journal.ErrAhead) {
 		return fault.InvalidField("after", "The session has %d events; there is nothing after %d. Ask for all of them again.", s.last.Load(), req.After)
@@ -38,6 +43,38 @@ func (ss *Sessions) Events(ctx context.Context, req *protocol.EventsRequest, sen
 		}
 		sent = e.Seq
 	}
+	return ofReading(err)
+}
+
+// page sends the last events before a number.
+func (s *session) page(ctx context.Context, req *protocol.EventsRequest, send func(*protocol.Event) error) error {
+	if req.Last < 0 || req.Before < 0 || req.MaxBytes < 0 {
+		return fault.InvalidField("before", "A page is asked for by positive numbers.")
+	}
+	before, maxBytes := req.Before, cmp.Or(req.MaxBytes, math.MaxInt64)
+	if last := s.last.Load(); before == 0 || before > last {
+		before = last + 1
+	}
+	after, err := s.journal.Page(before, req.Last, maxBytes)
+	if err != nil {
+		return ofReading(err)
+	}
+	reader, err := s.journal.Read(after)
+	for err == nil && after < before-1 {
+		var e journal.Event
+		if e, err = reader.Next(ctx); err != nil || e.Seq >= before {
+			break
+		}
+		if err := send(&protocol.Event{Seq: e.Seq, At: e.At, Event: e.Data}); err != nil {
+			return err
+		}
+		after = e.Seq
+	}
+	return ofReading(err)
+}
+
+// ofReading says in a caller's words why reading ended.
+func ofReading(err error) error {
 	if errors.Is(err, journal.ErrClosed) {
 		return errNoSession() // a journal that is held is closed by Delete alone
 	}

@@ -15,11 +15,12 @@ import (
 // taken for a session.
 const deletedPrefix = ".deleted-"
 
-// files are a session's: <journal dir>/<id>/{events.jsonl,session.json}.
+// files are a session's: <journal dir>/<id>/{events.jsonl,events.jsonl.past,ledger.json,session.json}.
 type files struct{ dir string }
 
-func (f *files) journal() string { return filepath.Join(f.dir, "events.jsonl") }
-func (f *files) meta() string    { return filepath.Join(f.dir, "session.json") }
+func (f *files) journal() string    { return filepath.Join(f.dir, "events.jsonl") }
+func (f *files) meta() string       { return filepath.Join(f.dir, "session.json") }
+func (f *files) checkpoint() string { return filepath.Join(f.dir, "ledger.json") }
 
 // meta is what is remembered of a session beside its events. Losing it loses a title and settings, nothing more.
 type meta struct {

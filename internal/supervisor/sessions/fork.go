@@ -52,7 +52,9 @@ func (s *session) copyLocked(o origin) error {
 		if err != nil {
 			return fmt.Errorf("copy events: %w", err)
 		}
-		seq = e.Seq
+		if seq = e.Seq; seq > o.until {
+			break // the last one was compacted away meanwhile
+		}
 		if bytes.HasPrefix(e.Data, tokens) {
 			continue
 		}

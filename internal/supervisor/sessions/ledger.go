@@ -24,6 +24,8 @@ type ledger struct {
 	restarts int                // of the supervisor since the last result, with work to do
 	tasks    int                // background tasks that run
 	state    string             // of the last carrel.state
+	idle     int64              // number of the last event, but for tokens, after which no turn ran nor was cut short
+	settled  int64              // idle, as it was before the last turn began
 }
 
 type prompt struct {
@@ -98,6 +100,15 @@ const (
 
 // apply takes in one event.
 func (l *ledger) apply(seq int64, line claude.Line) {
+	turn := l.turn
+	defer func() {
+		switch {
+		case !l.turn && !l.cut:
+			l.idle = seq
+		case l.turn && !turn:
+			l.settled = l.idle
+		}
+	}()
 	if kind, own := strings.CutPrefix(line.Type, "carrel."); own {
 		l.applyOwn(seq, kind, line.Raw)
 		return

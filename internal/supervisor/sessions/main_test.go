@@ -43,6 +43,7 @@ type world struct {
 	model *scriptedmodel.Model
 
 	granted bool // places are given by a test
+	keep    time.Duration
 }
 
 // claudePath finds the real CLI. A test that cannot prove what it says fails.
@@ -112,7 +113,7 @@ func (w *world) log() *slog.Logger {
 }
 
 func (w *world) start() {
-	w.Sessions = New(Options{Config: w.cfg, Processes: w.table, Home: &home{w.cfg.Home}, Granted: w.granted, Log: w.log()})
+	w.Sessions = New(Options{Config: w.cfg, Processes: w.table, Home: &home{w.cfg.Home}, Granted: w.granted, Log: w.log(), KeepPieces: w.keep})
 }
 
 func (w *world) stop() {

@@ -69,13 +69,18 @@ func (s *session) take(r *run, l claude.Line) error {
 		_, _ = r.stderr.Write(append(l.Raw, '\n')) // JSON that Go's parser and Claude's see differently
 		return nil
 	}
-	if err != nil || l.Tokens() {
+	if err != nil {
 		return err
+	}
+	if l.Tokens() {
+		s.loose += int64(len(l.Raw))
+		return nil
 	}
 	s.ledger.apply(seq, l)
 	s.observeLocked(r, l)
 	if ended {
 		s.observeResultLocked(r, result)
+		s.compactLocked(loosePieces)
 	}
 	s.settleLocked()
 	return nil
@@ -155,6 +160,7 @@ func (s *session) observeResultLocked(r *run, result claude.Result) {
 	if result.IsError && result.APIType == claude.BudgetExceeded {
 		s.complainLocked(fault.BudgetExceeded, "%s", result.Reason())
 	}
+	s.turnEnded = s.lastUsed
 	if len(result.Usage) > 2 { // more than {}
 		s.meta.Usage = slices.Clone(result.Usage)
 	}

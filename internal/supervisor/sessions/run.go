@@ -207,6 +207,8 @@ func (s *session) exited(r *run) {
 			s.standLocked(&protocol.OpenRequest{SessionID: s.id})
 		}
 		s.giveSlot()
+		s.offered = true
+		s.compactLocked(looseDormant)
 		s.releaseLocked()
 	}
 	s.mu.Unlock()

@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ type session struct {
 	meta     meta
 	users    int                   // calls, readers and a process that need the journal
 	journal  *journal.Journal      // nil while there are none
-	ledger   *ledger               // nil while there are none
+	ledger   *ledger               // nil while there are none, or none but readers of events
 	durable  int64                 // events up to this number are safe from a crash of the machine
 	standing *standing             // while it waits in line for a place
 	run      *run                  // the process, from its start until its whole tree is gone
@@ -44,6 +45,11 @@ type session struct {
 	deleting bool
 	gone     bool // it is not on the list any more
 	lastUsed time.Time
+
+	turnEnded  time.Time     // the last
+	loose      int64         // bytes of tokens that were journaled since it was last compacted
+	compacting chan struct{} // closed when that is done; nil while it is not
+	offered    bool          // compacting was considered since the session had no process, or was opened
 }
 
 // errGone means that a session was deleted, or never became one.
@@ -101,6 +107,27 @@ func (s *session) goOn() {
 func (s *session) hold() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.holdLocked(); err != nil {
+		return err
+	}
+	if s.ledger == nil {
+		if err := s.replayLocked(); err != nil {
+			s.releaseLocked()
+			return fmt.Errorf("open session %s: %w", s.id, err)
+		}
+	}
+	return nil
+}
+
+// holdToRead keeps the journal open until release. The ledger is not made for it: a conversation is shown as fast
+// however many prompts there were.
+func (s *session) holdToRead() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.holdLocked()
+}
+
+func (s *session) holdLocked() error {
 	switch {
 	case s.gone:
 		return errGone
@@ -119,27 +146,55 @@ func (s *session) hold() error {
 	return nil
 }
 
-// tokens is how most events by far begin.
-var tokens = []byte(`{"type":"stream_event"`)
-
 func (s *session) openLocked() error {
 	if err := os.MkdirAll(s.files.dir, 0o700); err != nil {
 		return err
 	}
-	l := newLedger()
-	j, err := journal.Open(s.files.journal(), func(e journal.Event) {
-		if bytes.HasPrefix(e.Data, tokens) {
-			return // none says anything to the ledger
-		}
-		if line, err := claude.Parse(e.Data); err == nil {
-			l.apply(e.Seq, line)
-		}
-	})
+	j, err := journal.Open(s.files.journal())
 	if err != nil {
 		return err
 	}
-	s.journal, s.ledger, s.durable = j, l, j.Last()
+	s.journal, s.durable, s.offered = j, j.Last(), false
 	s.last.Store(j.Last())
+	return nil
+}
+
+// tokens is how most events by far begin.
+var tokens = []byte(`{"type":"stream_event"`)
+
+// replayLocked makes the ledger: of the last checkpoint, and the events since. It also counts the tokens that were not
+// compacted yet.
+func (s *session) replayLocked() error {
+	last, loose := s.journal.Last(), int64(0)
+	l, known := s.readCheckpoint(last)
+	moved, _ := s.journal.Moved()
+	seq := min(known, moved)
+	reader, err := s.journal.Read(seq)
+	for err == nil && seq < last {
+		var e journal.Event
+		if e, err = reader.Next(context.Background()); err != nil { // it is there; this does not wait
+			break
+		}
+		seq = e.Seq
+		switch {
+		case bytes.HasPrefix(e.Data, tokens):
+			if seq > moved {
+				loose += int64(len(e.Data))
+			}
+		default:
+			line, err := claude.Parse(e.Data)
+			if err == nil && line.Type == "result" {
+				s.turnEnded = e.At
+			}
+			if err == nil && seq > known {
+				l.apply(seq, line)
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	s.ledger, s.loose = l, loose
 	return nil
 }
 
@@ -154,6 +209,12 @@ func (s *session) releaseLocked() {
 	s.users--
 	if s.users > 0 {
 		return
+	}
+	if !s.offered && s.ledger != nil {
+		s.offered = true
+		if s.compactLocked(looseDormant) {
+			return // which releases it again
+		}
 	}
 	if err := s.journal.Close(); err != nil {
 		s.ss.opt.Log.Error("close journal", "session", s.id, "error", err)

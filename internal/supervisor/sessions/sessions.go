@@ -7,6 +7,7 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -48,7 +49,9 @@ type Options struct {
 	Home      Home
 	// Granted says that the server gives the places for Claude processes (Place); else each session just takes one.
 	Granted bool
-	Log     *slog.Logger
+	// KeepPieces is how long the pieces of a session's last turn stay in its journal; 0: a minute.
+	KeepPieces time.Duration
+	Log        *slog.Logger
 }
 
 // Sessions are all sessions of one supervisor. End it with Stop.
@@ -73,6 +76,8 @@ type Sessions struct {
 
 	takeUpWithin time.Duration // shorter in a test
 
+	compacts chan struct{} // holds the one that compacts a journal
+
 	watching sync.Mutex
 	watchers map[*watcher]struct{}
 }
@@ -85,7 +90,11 @@ func New(opt Options) *Sessions {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	ss := &Sessions{opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{}, places: newPlaces(opt.Granted), takeUpWithin: takeUpWithin}
+	opt.KeepPieces = cmp.Or(opt.KeepPieces, keepPieces)
+	ss := &Sessions{
+		opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{},
+		places: newPlaces(opt.Granted), takeUpWithin: takeUpWithin, compacts: make(chan struct{}, 1),
+	}
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
 	if err != nil && !os.IsNotExist(err) {
@@ -182,6 +191,15 @@ func (ss *Sessions) sessionsLocked() []*session {
 
 // use finds a session, or makes it, and keeps its journal open until release.
 func (ss *Sessions) use(id string, make bool) (_ *session, release func(), err error) {
+	return ss.take(id, make, (*session).hold)
+}
+
+// read is use for those who read events and nothing else.
+func (ss *Sessions) read(id string) (_ *session, release func(), err error) {
+	return ss.take(id, false, (*session).holdToRead)
+}
+
+func (ss *Sessions) take(id string, make bool, hold func(*session) error) (_ *session, release func(), err error) {
 	if !validID(id) {
 		return nil, nil, fault.InvalidField("session_id", "A session's id must be a UUID in lower case.")
 	}
@@ -196,7 +214,7 @@ func (ss *Sessions) use(id string, make bool) (_ *session, release func(), err e
 		if s == nil {
 			return nil, nil, errNoSession()
 		}
-		switch err := s.hold(); {
+		switch err := hold(s); {
 		case err == nil:
 			return s, s.release, nil
 		case !errors.Is(err, errGone):
