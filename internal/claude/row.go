@@ -48,24 +48,27 @@ type Row struct {
 		PreTokens int64  `json:"preTokens"`
 		Tokens    int64  `json:"postTokens"`
 	} `json:"compactMetadata"`
+
+	said rowMessage // what Message holds, read once
 }
 
 // ParseRow reads a row. It fails only on what is not a JSON object.
 func ParseRow(b []byte) (Row, error) {
 	var r Row
-	err := loose(b, &r)
-	return r, err
+	if err := loose(b, &r); err != nil {
+		return Row{}, err
+	}
+	if len(r.Message) > 0 {
+		_ = loose(r.Message, &r.said) // what is not a message has no content
+	}
+	return r, nil
 }
 
 type rowMessage struct {
 	ID      string          `json:"id"`
 	Role    string          `json:"role"`
+	Model   string          `json:"model"`
 	Content json.RawMessage `json:"content"`
-}
-
-func (r Row) message() (m rowMessage) {
-	_ = loose(r.Message, &m) // what is not a message has no content
-	return m
 }
 
 // Tags with which the CLI marks what it writes into a person's mouth.
@@ -87,7 +90,7 @@ func (r Row) Kind() Kind {
 	switch {
 	case r.Sidechain || r.Meta || !validUUID(r.UUID):
 		return RowSilent
-	case r.Type == "assistant" && r.message().Role == "assistant":
+	case r.Type == "assistant" && r.said.Role == "assistant":
 		return RowAnswer
 	case r.Type == "system" && r.Subtype == "compact_boundary":
 		return RowBoundary
@@ -98,7 +101,7 @@ func (r Row) Kind() Kind {
 	case r.Type != "user":
 		return RowSilent
 	}
-	m := r.message()
+	m := r.said
 	if m.Role != "user" {
 		return RowSilent
 	}
@@ -222,7 +225,7 @@ type compacted struct {
 	Tokens    int64  `json:"post_tokens"`
 }
 
-type said struct {
+type message struct {
 	ID      string `json:"id,omitempty"`
 	Type    string `json:"type,omitempty"`
 	Role    string `json:"role"`
@@ -237,9 +240,9 @@ func (r Row) Line(sessionID string) json.RawMessage {
 	if at, ok := r.At(); ok {
 		l.Timestamp = at.Format(time.RFC3339Nano)
 	}
-	m := r.message()
+	m := r.said
 	person := func(content any) {
-		l.Message, l.Replay = said{Role: "user", Content: content}, true
+		l.Message, l.Replay = message{Role: "user", Content: content}, true
 	}
 	switch r.Kind() {
 	case RowSilent:
@@ -256,14 +259,14 @@ func (r Row) Line(sessionID string) json.RawMessage {
 			return nil
 		}
 		l.Type, l.Source = "assistant", tagStdout
-		l.Message = said{ID: r.UUID, Type: "message", Role: "assistant", Model: "<synthetic>", Content: []Block{{Type: "text", Text: text}}}
+		l.Message = message{ID: r.UUID, Type: "message", Role: "assistant", Model: "<synthetic>", Content: []Block{{Type: "text", Text: text}}}
 	case RowAnswer:
 		l.Type, l.Message, l.RequestID = "assistant", r.Message, r.RequestID
 		l.APIError, l.Error, l.Status = r.APIError, r.ErrorKind, r.ErrorStatus
 	case RowResults:
-		l.Message, l.ToolResult = said{Role: "user", Content: m.Content}, r.ToolResult
+		l.Message, l.ToolResult = message{Role: "user", Content: m.Content}, r.ToolResult
 	case RowNote:
-		l.Message, l.Synthetic = said{Role: "user", Content: m.Content}, r.Summary
+		l.Message, l.Synthetic = message{Role: "user", Content: m.Content}, r.Summary
 	case RowBoundary:
 		l.Type, l.Subtype = "system", "compact_boundary"
 		l.Compacted = &compacted{r.Compaction.Trigger, r.Compaction.PreTokens, r.Compaction.Tokens}
@@ -274,6 +277,9 @@ func (r Row) Line(sessionID string) json.RawMessage {
 	}
 	return b
 }
+
+// Synthetic says whether an answer is not the model's but the CLI's own.
+func (r Row) Synthetic() bool { return r.said.Model == "<synthetic>" || r.APIError }
 
 // text is what a row of a local command says.
 func (r Row) text(m rowMessage) string {

@@ -2,6 +2,8 @@ package claude
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -85,6 +87,32 @@ func (b Block) ResultText() string {
 		}
 	}
 	return strings.Join(texts, "\n")
+}
+
+// InputText is what a tool was given, as text: its strings, a line each.
+func (b Block) InputText() string {
+	var v any
+	if json.Unmarshal(b.Input, &v) != nil {
+		return ""
+	}
+	var texts []string
+	gather(v, &texts)
+	return strings.Join(texts, "\n")
+}
+
+func gather(v any, texts *[]string) {
+	switch v := v.(type) {
+	case string:
+		*texts = append(*texts, v)
+	case []any:
+		for _, e := range v {
+			gather(e, texts)
+		}
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			gather(v[k], texts)
+		}
+	}
 }
 
 // parseUUID reads a UUID in the one form in which the CLI writes it.

@@ -28,7 +28,7 @@ func (r Row) Node() (Node, bool) {
 		n.parent = p
 	}
 	if n.Kind == RowAnswer {
-		n.answer = maphash.String(messages, r.message().ID)
+		n.answer = maphash.String(messages, r.said.ID)
 	}
 	return n, true
 }

@@ -24,6 +24,8 @@ type Sessions interface {
 	Delete(context.Context, *protocol.SessionRequest) (*protocol.Empty, error)
 	Events(context.Context, *protocol.EventsRequest, func(*protocol.Event) error) error
 	Transcripts(context.Context) ([]protocol.Transcript, error)
+	Recall(context.Context, *protocol.SessionRequest) (*protocol.Session, error)
+	Search(context.Context, *protocol.SearchRequest) (*protocol.SearchResponse, error)
 	// Watch gives all there is to first, then each that changed to changed, until ctx ends or one of them fails.
 	Watch(ctx context.Context, first func([]protocol.Session) error, changed func(protocol.Session) error) error
 	Stop(context.Context) error
@@ -47,6 +49,8 @@ func (s *Server) routes() *http.ServeMux {
 	rpc.Unary(mux, protocol.Delete, false, s.sessions.Delete)
 	rpc.Stream(mux, protocol.Events, streaming(s, s.sessions.Events))
 	rpc.Unary(mux, protocol.Transcripts, false, s.transcripts)
+	rpc.Unary(mux, protocol.Recall, false, s.sessions.Recall)
+	rpc.Unary(mux, protocol.Search, false, s.sessions.Search)
 
 	rpc.Unary(mux, protocol.Command, false, s.command)
 	rpc.Unary(mux, protocol.OpenTerminal, false, s.openTerminal)

@@ -22,6 +22,8 @@ const (
 	Delete        = "/carrel.supervisor/Delete"        // SessionRequest → Empty; Close, then journal and transcript are removed
 	Events        = "/carrel.supervisor/Events"        // EventsRequest → stream of Event
 	Transcripts   = "/carrel.supervisor/Transcripts"   // Empty → TranscriptsResponse
+	Recall        = "/carrel.supervisor/Recall"        // SessionRequest → Session; takes in what was said elsewhere, starts nothing
+	Search        = "/carrel.supervisor/Search"        // SearchRequest → SearchResponse
 	Command       = "/carrel.supervisor/Command"       // CommandRequest → CommandResponse
 	OpenTerminal  = "/carrel.supervisor/OpenTerminal"  // OpenTerminalRequest → Terminal
 	Terminals     = "/carrel.supervisor/Terminals"     // Empty → TerminalsResponse
@@ -184,9 +186,12 @@ type Event struct {
 const (
 	EventPrompt = "carrel.prompt" // {id, uuid, author, content}
 	EventState  = "carrel.state"  // {state, reason?}
-	EventQueue  = "carrel.queue"  // {place}
-	EventAnswer = "carrel.answer" // {request_id, behavior, author, message?}
-	EventError  = "carrel.error"  // {code, detail}
+	// EventHistory says that the CLI's lines that follow, up to the next event of ours, were said elsewhere, say in a
+	// terminal, and come from the CLI's transcript.
+	EventHistory = "carrel.history" // {left_out?}
+	EventQueue   = "carrel.queue"   // {place}
+	EventAnswer  = "carrel.answer"  // {request_id, behavior, author, message?}
+	EventError   = "carrel.error"   // {code, detail}
 )
 
 // Transcript is a conversation that the CLI left in the workspace, of ours or not. All of it is the person's own

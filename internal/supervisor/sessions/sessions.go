@@ -36,6 +36,9 @@ type Home interface {
 	Transcripts(context.Context) ([]protocol.Transcript, error)
 	// RemoveTranscript removes one; one that is not there is a fault.NotFound.
 	RemoveTranscript(ctx context.Context, sessionID string) error
+	// Rows gives each the rows of a transcript behind an offset that make up its conversation, valid until each
+	// returns, and says at the end what it was; no transcript is a fault.NotFound.
+	Rows(ctx context.Context, sessionID string, from int64, each func(head protocol.Rows, row []byte) error) (protocol.Rows, error)
 }
 
 // Options of Sessions.
@@ -63,6 +66,8 @@ type Sessions struct {
 	live int // sessions that have a process or are about to
 	line line
 
+	searching chan struct{} // held by the one search that runs
+
 	watching sync.Mutex
 	watchers map[*watcher]struct{}
 }
@@ -74,7 +79,7 @@ func New(opt Options) *Sessions {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	ss := &Sessions{opt: opt, all: map[string]*session{}, watchers: map[*watcher]struct{}{}}
+	ss := &Sessions{opt: opt, all: map[string]*session{}, watchers: map[*watcher]struct{}{}, searching: make(chan struct{}, 1)}
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
 	if err != nil && !os.IsNotExist(err) {
