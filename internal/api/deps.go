@@ -120,6 +120,10 @@ type Sessions interface {
 	Fork(ctx context.Context, userID int64, id string) (session.Session, error)
 	// Events gives at most limit events after a number; with none there it waits as long as wait for the first.
 	Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error)
+	// Export prepares a conversation to be written in a format; nothing is read before its Write.
+	Export(ctx context.Context, userID int64, id, format string) (*session.Export, error)
+	// Search finds words in what was said, the session that was used last first. A page may be short and have a next one.
+	Search(ctx context.Context, userID int64, query string, limit int, cursor string) (items []session.Found, next string, err error)
 }
 
 // Projects is package project's service.

@@ -31,9 +31,9 @@ const (
 type Export struct {
 	Name        string // of a file
 	ContentType string
-	service     *Service
-	row         *row
-	format      string
+	// Write writes the conversation as it is then, without holding more than
+	// an event of it.
+	Write func(context.Context, io.Writer) error
 }
 
 // Export prepares a session's export. Nothing is read before Write.
@@ -42,7 +42,7 @@ func (s *Service) Export(ctx context.Context, userID int64, id, format string) (
 	if err != nil {
 		return nil, err
 	}
-	e := &Export{service: s, row: r, format: format}
+	e := &Export{Write: func(ctx context.Context, w io.Writer) error { return s.export(ctx, r, format, w) }}
 	switch format {
 	case Markdown:
 		e.Name, e.ContentType = fileName(r, ".md"), "text/markdown; charset=utf-8"
@@ -57,21 +57,20 @@ func (s *Service) Export(ctx context.Context, userID int64, id, format string) (
 // pieces is how events begin that the whole message says again.
 var pieces = []byte(`{"type":"stream_event"`)
 
-// Write writes the conversation as it is now, without holding more than an event of it.
-func (e *Export) Write(ctx context.Context, w io.Writer) error {
-	s, k := e.service, e.row.key()
+func (s *Service) export(ctx context.Context, r *row, format string, w io.Writer) error {
+	k := r.key()
 	ctx, end, err := s.begin(ctx, k)
 	if err != nil {
 		return err
 	}
 	defer end()
-	s.recall(ctx, e.row)
+	s.recall(ctx, r)
 	var take func(*protocol.Event) error
-	if e.format == JSONL {
+	if format == JSONL {
 		take = func(ev *protocol.Event) error { return writeJSONL(w, ev) }
 	} else {
 		m := newMarkdown(w)
-		if err := m.title(e.row); err != nil {
+		if err := m.title(r); err != nil {
 			return err
 		}
 		take = m.event
