@@ -139,7 +139,7 @@ func TestSessionFromATerminal(t *testing.T) {
 	ada.Must(204, "DELETE", "/instance", nil, nil)
 	inTerminal(t, ada, "--resume", id, "[echo meanwhile]")
 	said = append(said, "prompt [echo meanwhile]", "text meanwhile")
-	ws = again(ada, id)
+	again(ada, id)
 	wantWords(t, "after the terminal", ada, id, said...)
 
 	// Nothing is doubled, whoever is restarted.

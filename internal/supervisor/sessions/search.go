@@ -62,7 +62,7 @@ func (ss *Sessions) Search(ctx context.Context, req *protocol.SearchRequest) (*p
 	res := &protocol.SearchResponse{Hits: []protocol.Hit{}}
 	began := time.Now()
 	for i, p := range ss.searchOrder(from) {
-		if i > 0 && (len(res.Hits) >= limit || time.Since(began) > searchBudget) {
+		if i > 0 && (len(res.Hits) >= limit || time.Since(began) > ss.patience) {
 			res.Next = p.String()
 			return res, nil
 		}

@@ -76,6 +76,7 @@ func TestSearch(t *testing.T) {
 	keep(t, w.cfg.JournalDir, 2, `{"type":"carrel.prompt","id":"x","content":"\u8bf7\u4fee\u590d\u767b\u5f55\u9875\u9762"}`, answered("登录页面修好了。Ça va, Éric? <b>\"x\"</b>"),
 		`{"type":"assistant","message":{"content":[{"type":"text","text":"`+strings.Repeat("y", maxSearchLine)+` 登录"}]}}`, `{"type":"carrel.history"}`, `{"type":"user","isReplay":true,"message":{"content":"在终端里说的登录"}}`)
 	w.start()
+	w.Sessions.patience = patience // the machine may be busy
 	long := "The login page — “Login” — is mended. " + strings.Repeat("and so on ", 40)
 	for q, want := range map[string]string{
 		"login page":          "1:3 assistant " + cutRunes(long) + "\n1:1 user Mend the Login page",
@@ -112,6 +113,15 @@ func TestSearch(t *testing.T) {
 	res, err := w.Search(w.ctx(), &protocol.SearchRequest{Query: "o", Limit: 50})
 	if err != nil || found(res.Hits) != found(all) || len(all) < 4 {
 		t.Errorf("by pages\n%s\nat once\n%s, %v", found(all), found(res.Hits), err)
+	}
+	// Who has no patience gets what there is, and the rest with the next page.
+	w.Sessions.patience = 0
+	first, err := w.Search(w.ctx(), &protocol.SearchRequest{Query: "mend", Limit: 50})
+	if err != nil || len(first.Hits) != 0 || first.Next == "" {
+		t.Fatalf("the first page: %+v, %v", first, err)
+	}
+	if second, err := w.Search(w.ctx(), &protocol.SearchRequest{Query: "mend", Limit: 50, Cursor: first.Next}); err != nil || len(second.Hits) != 2 || second.Next != "" {
+		t.Errorf("the second page: %+v, %v", second, err)
 	}
 	for _, r := range []protocol.SearchRequest{{}, {Query: ` "" `}, {Query: strings.Repeat("x", 201)}, {Query: "a b c d e f g h i j k"}, {Query: "x", Cursor: "!"}, {Query: "x", Cursor: "e30"}} {
 		_, err := w.Search(w.ctx(), &r)

@@ -67,6 +67,7 @@ type Sessions struct {
 	line line
 
 	searching chan struct{} // held by the one search that runs
+	patience  time.Duration // with one page of a search
 
 	watching sync.Mutex
 	watchers map[*watcher]struct{}
@@ -79,7 +80,7 @@ func New(opt Options) *Sessions {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	ss := &Sessions{opt: opt, all: map[string]*session{}, watchers: map[*watcher]struct{}{}, searching: make(chan struct{}, 1)}
+	ss := &Sessions{opt: opt, all: map[string]*session{}, watchers: map[*watcher]struct{}{}, searching: make(chan struct{}, 1), patience: searchBudget}
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
 	if err != nil && !os.IsNotExist(err) {
