@@ -13,10 +13,10 @@ type Kind uint8
 // Kinds of row. All but RowSilent are shown when a conversation is shown again.
 const (
 	RowSilent   Kind = iota // attachments, meta rows, subagents, requests: they only hold the thread together
-	RowPrompt               // what a person sent
+	RowPrompt               // what a person sent; in a terminal also !ls
 	RowAnswer               // one block of Claude's
 	RowResults              // of tools
-	RowCommand              // a local command that a person gave: /cost, !ls
+	RowCommand              // a local command that a person gave: /cost
 	RowOutput               // what it printed
 	RowNote                 // what the CLI wrote in a person's name
 	RowFolded               // a prompt that was sent while a tool ran
@@ -136,7 +136,9 @@ func (r Row) Kind() Kind {
 func tagged(text string) Kind {
 	text = strings.TrimSpace(text)
 	switch {
-	case strings.HasPrefix(text, tagCommand), strings.HasPrefix(text, tagMessage) && strings.Contains(text, tagCommand), strings.HasPrefix(text, tagShell):
+	case strings.HasPrefix(text, tagShell): // it may begin a turn, and only in a terminal
+		return RowPrompt
+	case strings.HasPrefix(text, tagCommand), strings.HasPrefix(text, tagMessage) && strings.Contains(text, tagCommand):
 		return RowCommand
 	case strings.HasPrefix(text, tagStdout), strings.HasPrefix(text, tagStderr), strings.HasPrefix(text, tagShellUp):
 		return RowOutput
@@ -248,7 +250,11 @@ func (r Row) Line(sessionID string) json.RawMessage {
 	case RowSilent:
 		return nil
 	case RowPrompt:
-		person(m.Content)
+		if text := firstText(m.Content); strings.HasPrefix(strings.TrimSpace(text), tagShell) {
+			person(typed(text))
+		} else {
+			person(m.Content)
+		}
 	case RowFolded:
 		person(r.folded())
 	case RowCommand:

@@ -73,16 +73,19 @@ func shown(t *testing.T, rows []Row) (out []string) {
 	return out
 }
 
-// The transcript is one of CLI 2.1.331, with tools, a failing call beside another, a subagent, thinking, a local
-// command, a background task and a compaction.
-func TestTranscript(t *testing.T) {
-	got := strings.Join(shown(t, readRows(t, "testdata/transcript.jsonl")), "\n")
-	want, err := os.ReadFile("testdata/transcript.shown")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != strings.TrimSpace(string(want)) {
-		t.Errorf("got\n%s", got)
+// The transcripts are of CLI 2.1.331. The first has tools, a failing call beside another, a subagent, thinking, a
+// local command, a background task and a compaction. The second comes from a terminal: tools, a local command that
+// left nothing, a shell command, a prompt that was sent while a tool ran.
+func TestTranscripts(t *testing.T) {
+	for _, name := range []string{"transcript", "transcript-terminal"} {
+		got := strings.Join(shown(t, readRows(t, "testdata/"+name+".jsonl")), "\n")
+		want, err := os.ReadFile("testdata/" + name + ".shown")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != strings.TrimSpace(string(want)) {
+			t.Errorf("%s: got\n%s", name, got)
+		}
 	}
 }
 
