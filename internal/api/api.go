@@ -60,6 +60,8 @@ func (s *Server) register() {
 	s.registerProjects()
 	s.registerSessions()
 	s.registerTurns()
+	s.registerExport()
+	s.registerSearch()
 	s.registerFiles()
 	s.registerCommands()
 	s.registerTerminals()

@@ -125,6 +125,10 @@ type Sessions interface {
 	Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error)
 	// EventsBefore gives at most limit of the last events before a number, or of all when that is 0, in order.
 	EventsBefore(ctx context.Context, userID int64, id string, before int64, limit int) ([]protocol.Event, error)
+	// Export prepares a conversation to be written in a format; nothing is read before its Write.
+	Export(ctx context.Context, userID int64, id, format string) (*session.Export, error)
+	// Search finds words in what was said, the session that was used last first. A page may be short and have a next one.
+	Search(ctx context.Context, userID int64, query string, limit int, cursor string) (items []session.Found, next string, err error)
 }
 
 // Projects is package project's service.

@@ -18,7 +18,8 @@ GET /sessions POST /sessions GET /sessions/{id} PATCH /sessions/{id} DELETE /ses
 GET /sessions/{id}/events POST /sessions/{id}/prompts POST /sessions/{id}/interrupt POST /sessions/{id}/answers POST /sessions/{id}/fork
 GET /files DELETE /files GET /files/content PUT /files/content POST /files/folder POST /files/move
 POST /commands POST /terminals GET /terminals/{id} DELETE /terminals/{id} GET /ws
-GET /terminals GET /config GET /openapi.json GET /invitations POST /invitations DELETE /invitations/{id} GET /audit`
+GET /terminals GET /config GET /openapi.json GET /invitations POST /invitations DELETE /invitations/{id} GET /audit
+GET /sessions/{id}/export GET /search`
 
 type document struct {
 	OpenAPI string `json:"openapi"`

@@ -47,15 +47,6 @@ type Message struct {
 	Blocks  []Block
 }
 
-// Block is a content block, as far as we read it.
-type Block struct {
-	Type      string `json:"type"`
-	ID        string `json:"id"`
-	Text      string `json:"text"`
-	Thinking  string `json:"thinking"`
-	Signature string `json:"signature"`
-}
-
 // Message reads an assistant line.
 func (l Line) Message() (Message, bool) {
 	if l.Type != "assistant" {

@@ -18,14 +18,24 @@ const maxLeft = 1000
 
 // scan brings the catalogue up to date with the conversations that the CLI
 // left in the workspace, when there is an instance to ask and it was not asked
-// a moment ago. What goes wrong makes a list older, and nothing else.
+// a moment ago; when it is being asked just now, its answer is waited for. What
+// goes wrong makes a list older, and nothing else.
 func (s *Service) scan(ctx context.Context, userID int64) {
 	inst, ok := s.pool.Current(userID)
-	if !ok || !s.scanDue(userID) {
+	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
+	running, done := s.scanDue(userID)
+	if done == nil {
+		select {
+		case <-running:
+		case <-ctx.Done():
+		}
+		return
+	}
+	defer done()
 	found, err := inst.Client().Transcripts(ctx)
 	if err == nil {
 		err = s.takeOver(ctx, userID, found)
@@ -35,20 +45,29 @@ func (s *Service) scan(ctx context.Context, userID int64) {
 	}
 }
 
-func (s *Service) scanDue(userID int64) bool {
+// lastScan is when a user's workspace was last looked through; done is closed
+// at the end of it.
+type lastScan struct {
+	at   time.Time
+	done chan struct{}
+}
+
+// scanDue begins a scan that done ends, or gives the end of the last one.
+func (s *Service) scanDue(userID int64) (last <-chan struct{}, done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if now.Sub(s.scanned[userID]) < scanEvery {
-		return false
+	if l, ok := s.scanned[userID]; ok && now.Sub(l.at) < scanEvery {
+		return l.done, nil
 	}
-	for id, at := range s.scanned { // nothing is kept of users who do not come back
-		if now.Sub(at) > time.Hour {
+	for id, l := range s.scanned { // nothing is kept of users who do not come back
+		if now.Sub(l.at) > time.Hour {
 			delete(s.scanned, id)
 		}
 	}
-	s.scanned[userID] = now
-	return true
+	l := lastScan{now, make(chan struct{})}
+	s.scanned[userID] = l
+	return nil, func() { close(l.done) }
 }
 
 // takeOver inserts conversations that are new and removes found ones that are

@@ -79,7 +79,7 @@ type Service struct {
 	mu      sync.Mutex
 	streams map[key]map[*stream]struct{} // guarded by mu, as the rest
 	streamN map[int64]int                // streams by user
-	scanned map[int64]time.Time          // when a user's workspace was last looked through
+	scanned map[int64]lastScan           // when a user's workspace was last looked through
 }
 
 // key names one session. An id alone means nothing.
@@ -99,7 +99,7 @@ func New(o Options) *Service {
 		o.Now = time.Now
 	}
 	s := &Service{db: o.DB, pool: o.Pool, log: o.Log, now: o.Now,
-		streams: map[key]map[*stream]struct{}{}, streamN: map[int64]int{}, scanned: map[int64]time.Time{}}
+		streams: map[key]map[*stream]struct{}{}, streamN: map[int64]int{}, scanned: map[int64]lastScan{}}
 	s.life, s.cancel = context.WithCancelCause(context.Background())
 	s.recorder.init()
 	s.notices.init()

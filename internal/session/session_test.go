@@ -390,6 +390,32 @@ func TestConversationsThatTheCLILeft(t *testing.T) {
 	}
 }
 
+// Who asks for a conversation while the workspace is being looked through for
+// another's list finds it.
+func TestFoundWhileOthersLook(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	b.create(t, ana)
+	left := protocol.Transcript{SessionID: uuid.NewString(), Project: "demo", Title: "left", ModifiedAt: time.Now()}
+	b.rt.Volume(ana.ID).Leave(left)
+	_, done := b.scanDue(ana.ID)
+	if done == nil {
+		t.Fatal("no scan is due")
+	}
+	got := make(chan error, 1)
+	go func() {
+		_, err := b.Get(t.Context(), ana.ID, left.SessionID)
+		got <- err
+	}()
+	if err := b.takeOver(t.Context(), ana.ID, []protocol.Transcript{left}); err != nil {
+		t.Fatal(err)
+	}
+	done()
+	if err := <-got; err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestFork(t *testing.T) {
 	t.Parallel()
 	b := start(t)

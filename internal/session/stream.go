@@ -170,10 +170,14 @@ func ended(ctx context.Context, err error) error {
 // wrong with the process must not keep a person from reading.
 func (s *Service) ready(ctx context.Context, k key, inst *pool.Instance) {
 	r, err := find(ctx, s.db, k)
-	if err == nil && r.Project != "" {
+	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, openTimeout)
 		defer cancel()
-		_, err = inst.Client().Open(ctx, r.openRequest())
+		if r.Project != "" {
+			_, err = inst.Client().Open(ctx, r.openRequest())
+		} else { // it can be read all the same
+			_, err = inst.Client().Recall(ctx, &protocol.SessionRequest{SessionID: k.id})
+		}
 	}
 	if err != nil && ctx.Err() == nil {
 		s.log.Info("make a session ready", "session", k.id, "user", k.userID, "error", err)
@@ -184,7 +188,8 @@ func (s *Service) ready(ctx context.Context, k key, inst *pool.Instance) {
 // at most as long as wait, for the first.
 func (s *Service) Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error) {
 	k := key{userID, id}
-	if _, err := find(ctx, s.db, k); err != nil {
+	r, err := find(ctx, s.db, k)
+	if err != nil {
 		return nil, err
 	}
 	if after < 0 {
@@ -199,6 +204,7 @@ func (s *Service) Events(ctx context.Context, userID int64, id string, after int
 		return nil, err
 	}
 	defer end()
+	s.recall(ctx, r)
 	evs, err := s.read(ctx, k, after, limit)
 	if err == nil && len(evs) == 0 && wait > 0 && s.await(ctx, k, after, wait) {
 		evs, err = s.read(ctx, k, after, limit)

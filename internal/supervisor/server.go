@@ -29,6 +29,8 @@ type Sessions interface {
 	// WatchPlaces gives the places that are held and wanted, then each change, until ctx ends or f fails. Where nobody
 	// gives places, it gives a statement with Rev 0, and no more.
 	WatchPlaces(ctx context.Context, f func(protocol.Places) error) error
+	Recall(context.Context, *protocol.SessionRequest) (*protocol.Session, error)
+	Search(context.Context, *protocol.SearchRequest) (*protocol.SearchResponse, error)
 	// Watch gives all there is to first, then each that changed to changed, until ctx ends or one of them fails.
 	Watch(ctx context.Context, first func([]protocol.Session) error, changed func(protocol.Session) error) error
 	Stop(context.Context) error
@@ -54,6 +56,8 @@ func (s *Server) routes() *http.ServeMux {
 	rpc.Stream(mux, protocol.Events, streaming(s, s.sessions.Events))
 	rpc.Unary(mux, protocol.Place, false, s.sessions.Place)
 	rpc.Unary(mux, protocol.Transcripts, false, s.transcripts)
+	rpc.Unary(mux, protocol.Recall, false, s.sessions.Recall)
+	rpc.Unary(mux, protocol.Search, false, s.sessions.Search)
 
 	rpc.Unary(mux, protocol.Command, false, s.command)
 	rpc.Unary(mux, protocol.OpenTerminal, false, s.openTerminal)

@@ -78,6 +78,12 @@ const projects = createRoute({
   validateSearch: (s: Record<string, unknown>): { add?: boolean } => (s.add === true ? { add: true } : {}),
   component: lazyRouteComponent(() => import('./pages/ProjectsPage'), 'ProjectsPage'),
 })
+const search = createRoute({
+  getParentRoute: () => app,
+  path: '/search',
+  validateSearch: (s: Record<string, unknown>): { q?: string } => (typeof s.q === 'string' && s.q !== '' ? { q: s.q } : {}),
+  component: lazyRouteComponent(() => import('./pages/SearchPage'), 'SearchPage'),
+})
 const more = createRoute({ getParentRoute: () => app, path: '/more', component: lazyRouteComponent(() => import('./pages/MorePage'), 'MorePage') })
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
 const users = createRoute({ getParentRoute: () => app, path: '/admin/users', component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
@@ -85,7 +91,7 @@ const instances = createRoute({ getParentRoute: () => app, path: '/admin/instanc
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, more, account, users, instances])]),
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, search, more, account, users, instances])]),
     context: { client },
     defaultPreload: 'intent',
     defaultPendingComponent: () => <Loading label={m.loading()} />,

@@ -36,21 +36,21 @@ type Server struct {
 func New(root *os.Root, home string, log *slog.Logger) *Server {
 	s := &Server{root: root, home: home, log: log, mux: http.NewServeMux()}
 	for pattern, f := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"GET ":                     s.get,
-		"DELETE ":                  s.remove,
-		"GET /content":             s.getContent,
-		"PUT /content":             s.putContent,
-		"POST /folder":             s.makeFolder,
-		"POST /move":               s.move,
-		"GET /projects":            s.listProjects,
-		"POST /projects":           s.makeProject,
-		"GET /projects/{name}":     s.getProject,
-		"PATCH /projects/{name}":   s.renameProject,
-		"DELETE /projects/{name}":  s.removeProject,
-		"GET /transcripts":         s.listTranscripts,
-		"GET /transcripts/{id}":    s.getTranscript,
-		"DELETE /transcripts/{id}": s.removeTranscript,
-
+		"GET ":                       s.get,
+		"DELETE ":                    s.remove,
+		"GET /content":               s.getContent,
+		"PUT /content":               s.putContent,
+		"POST /folder":               s.makeFolder,
+		"POST /move":                 s.move,
+		"GET /projects":              s.listProjects,
+		"POST /projects":             s.makeProject,
+		"GET /projects/{name}":       s.getProject,
+		"PATCH /projects/{name}":     s.renameProject,
+		"DELETE /projects/{name}":    s.removeProject,
+		"GET /transcripts":           s.listTranscripts,
+		"GET /transcripts/{id}":      s.getTranscript,
+		"DELETE /transcripts/{id}":   s.removeTranscript,
+		"GET /transcripts/{id}/rows": s.getRows,
 		"GET /transcripts/{id}/held": s.heldPrompts,
 	} {
 		method, path, _ := strings.Cut(pattern, " ")

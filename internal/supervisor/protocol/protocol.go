@@ -26,6 +26,8 @@ const (
 	Configure     = "/carrel.supervisor/Configure"     // Limits → Empty
 	Place         = "/carrel.supervisor/Place"         // PlaceRequest → PlaceResponse
 	Transcripts   = "/carrel.supervisor/Transcripts"   // Empty → TranscriptsResponse
+	Recall        = "/carrel.supervisor/Recall"        // SessionRequest → Session; takes in what was said elsewhere, starts nothing
+	Search        = "/carrel.supervisor/Search"        // SearchRequest → SearchResponse
 	Command       = "/carrel.supervisor/Command"       // CommandRequest → CommandResponse
 	OpenTerminal  = "/carrel.supervisor/OpenTerminal"  // OpenTerminalRequest → Terminal
 	Terminals     = "/carrel.supervisor/Terminals"     // Empty → TerminalsResponse
@@ -251,9 +253,12 @@ func (e *Event) AppendJSON(b []byte) []byte {
 const (
 	EventPrompt = "carrel.prompt" // {id, uuid, author, content}
 	EventState  = "carrel.state"  // {state, reason?, held?}; held: uuids of prompts that are not given again, for the conversation has them
-	EventQueue  = "carrel.queue"  // {place}
-	EventAnswer = "carrel.answer" // {request_id, behavior, author, message?}
-	EventError  = "carrel.error"  // {code, detail}
+	// EventHistory says that the CLI's lines that follow, up to the next event of ours, were said elsewhere, say in a
+	// terminal, and come from the CLI's transcript.
+	EventHistory = "carrel.history" // {left_out?}
+	EventQueue   = "carrel.queue"   // {place}
+	EventAnswer  = "carrel.answer"  // {request_id, behavior, author, message?}
+	EventError   = "carrel.error"   // {code, detail}
 )
 
 // Transcript is a conversation that the CLI left in the workspace, of ours or not. All of it is the person's own

@@ -37,6 +37,7 @@ type meta struct {
 	Usage          json.RawMessage `json:"usage,omitempty"`
 	CostUSD        float64         `json:"cost_usd,omitempty"`
 	LastActivityAt time.Time       `json:"last_activity_at"`
+	Recalled       recalled        `json:"recalled,omitzero"` // what of the transcript is in the journal
 }
 
 // conversation is the id under which the CLI has the conversation.

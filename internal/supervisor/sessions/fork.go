@@ -19,10 +19,13 @@ type origin struct {
 	until        int64            // its last event that is copied
 }
 
-// origin looks up a session to copy, and holds it until release.
-func (ss *Sessions) origin(id string) (o origin, release func(), err error) {
+// origin looks up a session to copy, and holds it until release. What was said in it elsewhere is copied as well.
+func (ss *Sessions) origin(ctx context.Context, id string) (o origin, release func(), err error) {
 	if id == "" {
 		return origin{}, func() {}, nil
+	}
+	if _, err := ss.Recall(ctx, &protocol.SessionRequest{SessionID: id}); err != nil && fault.CodeOf(err) != fault.NotFound {
+		ss.opt.Log.Warn("recall the session to copy", "session", id, "error", err) // Claude remembers it all the same
 	}
 	from, release, err := ss.use(id, false)
 	if fault.CodeOf(err) == fault.NotFound {

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/scriptedmodel"
 	"github.com/carrel-dev/carrel/internal/supervisor/process"
@@ -362,6 +364,39 @@ func (h *home) RemoveTranscript(_ context.Context, session string) error {
 		return fault.New(fault.NotFound, "There is no such transcript.")
 	}
 	return os.Remove(paths[0])
+}
+
+// Rows gives all of a transcript that has a place in its conversation; package files has the bounds.
+func (h *home) Rows(_ context.Context, session string, from int64, each func(protocol.Rows, []byte) error) (protocol.Rows, error) {
+	paths := h.paths(session)
+	if len(paths) == 0 {
+		return protocol.Rows{}, fault.New(fault.NotFound, "There is no such transcript.")
+	}
+	raw, err := os.ReadFile(paths[0])
+	if err != nil {
+		return protocol.Rows{}, err
+	}
+	if from > int64(len(raw)) {
+		from = 0
+	}
+	head := protocol.Rows{From: from, Until: from + int64(bytes.LastIndexByte(raw[from:], '\n')+1)}
+	var nodes []claude.Node
+	var rows [][]byte
+	for row := range bytes.Lines(raw[from:head.Until]) {
+		if r, err := claude.ParseRow(row); err == nil {
+			if n, ok := r.Node(); ok {
+				nodes, rows = append(nodes, n), append(rows, row)
+			}
+		}
+	}
+	for i, in := range claude.Thread(nodes) {
+		if in {
+			if err := each(head, rows[i]); err != nil {
+				return protocol.Rows{}, err
+			}
+		}
+	}
+	return head, nil
 }
 
 func wantCode(t *testing.T, err error, code fault.Code) {

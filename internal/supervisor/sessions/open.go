@@ -120,7 +120,11 @@ func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest, n need)
 			return err
 		}
 	}
-	from, letGo, err := s.ss.origin(req.ForkOf)
+	// Before a place is waited for, so that what was said elsewhere can be read meanwhile.
+	if err := s.recall(ctx); err != nil {
+		s.ss.opt.Log.Warn("recall session", "session", s.id, "error", err) // Claude remembers it all the same
+	}
+	from, letGo, err := s.ss.origin(ctx, req.ForkOf)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type session struct {
 	ss    *Sessions
 	id    string
 	gate  chan struct{}                    // held by the one who starts its process
+	past  chan struct{}                    // held by the one who takes in its transcript
 	set   chan struct{}                    // held by the one who changes its settings
 	info  atomic.Pointer[protocol.Session] // what lists show, but for LastSeq
 	last  atomic.Int64                     // number of the last event
@@ -58,7 +59,7 @@ var errGone = errors.New("session is gone")
 func (ss *Sessions) newSession(id string) *session {
 	return &session{
 		ss: ss, id: id, files: files{dir: filepath.Join(ss.opt.Config.JournalDir, id)},
-		gate: make(chan struct{}, 1), set: make(chan struct{}, 1),
+		gate: make(chan struct{}, 1), past: make(chan struct{}, 1), set: make(chan struct{}, 1),
 	}
 }
 

@@ -40,6 +40,9 @@ type Home interface {
 	Held(ctx context.Context, sessionID string, uuids []string) (protocol.HeldResponse, error)
 	// RemoveTranscript removes one; one that is not there is a fault.NotFound.
 	RemoveTranscript(ctx context.Context, sessionID string) error
+	// Rows gives each the rows of a transcript behind an offset that make up its conversation, valid until each
+	// returns, and says at the end what it was; no transcript is a fault.NotFound.
+	Rows(ctx context.Context, sessionID string, from int64, each func(head protocol.Rows, row []byte) error) (protocol.Rows, error)
 }
 
 // Options of Sessions.
@@ -78,6 +81,9 @@ type Sessions struct {
 
 	compacts chan struct{} // holds the one that compacts a journal
 
+	searching chan struct{} // held by the one search that runs
+	patience  time.Duration // with one page of a search
+
 	watching sync.Mutex
 	watchers map[*watcher]struct{}
 }
@@ -94,6 +100,7 @@ func New(opt Options) *Sessions {
 	ss := &Sessions{
 		opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{},
 		places: newPlaces(opt.Granted), takeUpWithin: takeUpWithin, compacts: make(chan struct{}, 1),
+		searching: make(chan struct{}, 1), patience: searchBudget,
 	}
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)

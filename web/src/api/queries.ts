@@ -1,4 +1,4 @@
-import { queryOptions, type QueryClient } from '@tanstack/react-query'
+import { infiniteQueryOptions, queryOptions, type QueryClient } from '@tanstack/react-query'
 import { api, call } from './client'
 import type { Page, Session } from './wire'
 
@@ -11,6 +11,13 @@ export const queries = {
   instances: () => queryOptions({ queryKey: ['instances'], queryFn: () => all((cursor) => call(api.GET('/instances', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 5_000 }),
   projects: () => queryOptions({ queryKey: ['projects'], queryFn: () => all((cursor) => call(api.GET('/projects', { params: { query: { limit: 200, cursor } } }))) }),
   sessions: () => queryOptions({ queryKey: ['sessions'], queryFn: () => all((cursor) => call(api.GET('/sessions', { params: { query: { limit: 200, cursor } } })), 5), staleTime: 30_000 }),
+  search: (q: string) =>
+    infiniteQueryOptions({
+      queryKey: ['search', q],
+      queryFn: ({ pageParam, signal }) => call(api.GET('/search', { params: { query: { q, limit: 30, cursor: pageParam } }, signal })),
+      initialPageParam: undefined as string | undefined,
+      getNextPageParam: (page) => page.next_cursor ?? undefined,
+    }),
   session: (id: string) => queryOptions({ queryKey: ['session', id], queryFn: () => call(api.GET('/sessions/{id}', { params: { path: { id } } })), staleTime: 30_000 }),
 }
 

@@ -27,6 +27,17 @@ export function MenuItem({ onSelect, children, danger = false, disabled }: { onS
   )
 }
 
+/** A file to take along. */
+export function MenuDownload({ href, children }: { href: string; children: ReactNode }) {
+  return (
+    <DropdownMenu.Item asChild className={item}>
+      <a href={href} download>
+        {children}
+      </a>
+    </DropdownMenu.Item>
+  )
+}
+
 export function MenuLine() {
   return <DropdownMenu.Separator className="mx-2 my-1 h-px bg-line" />
 }

@@ -30,6 +30,8 @@ export function normalise(event: unknown): Line {
         author: authorOf(event.author),
         message: str(event.message),
       }
+    case 'carrel.history':
+      return { kind: 'nothing' } // what follows was said in a terminal, and reads the same
     case 'carrel.error':
       return { kind: 'failure', code: str(event.code) ?? 'internal', detail: str(event.detail) ?? '' }
     case 'system':

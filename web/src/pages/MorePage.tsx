@@ -23,6 +23,9 @@ export function MorePage() {
   return (
     <Page title={m.more()}>
       <div className="overflow-hidden rounded-card border">
+        <Link to="/search" className={row}>
+          {face('search', m.search())}
+        </Link>
         <Link to="/account" className={row}>
           {face('user', m.account())}
         </Link>

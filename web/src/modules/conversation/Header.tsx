@@ -10,7 +10,7 @@ import { Dialog } from '@/components/Dialog'
 import { Field } from '@/components/Field'
 import { Icon } from '@/components/Icon'
 import { Lamp, type Light } from '@/components/Lamp'
-import { Menu, MenuChoices, MenuItem, MenuLine } from '@/components/Menu'
+import { Menu, MenuChoices, MenuDownload, MenuItem, MenuLine } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
 import { percent } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
@@ -109,6 +109,12 @@ export function Header({ session, view, light, id }: { session: Session | undefi
         <MenuItem onSelect={() => fork.mutate()}>
           <Icon name="branch" size={16} /> {m.session_fork()}
         </MenuItem>
+        <MenuDownload href={`/api/v1/sessions/${encodeURIComponent(id)}/export?format=markdown`}>
+          <Icon name="file" size={16} /> {m.session_export()}
+        </MenuDownload>
+        <MenuDownload href={`/api/v1/sessions/${encodeURIComponent(id)}/export?format=jsonl`}>
+          <Icon name="list" size={16} /> {m.session_export_jsonl()}
+        </MenuDownload>
         <MenuItem danger onSelect={() => setDialog('delete')}>
           <Icon name="close" size={16} /> {m.session_delete()}
         </MenuItem>

@@ -41,6 +41,7 @@ export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; c
         <SessionList />
       </div>
       <div className="hidden border-t p-2 desk:block">
+        <NavLink to="/search" icon="search" text={m.search()} />
         <NavLink to="/projects" icon="folder" text={m.projects()} />
         {me.role === 'admin' && (
           <>
@@ -73,7 +74,7 @@ function TokenUse({ me }: { me: Me }) {
   )
 }
 
-function NavLink({ to, icon, text }: { to: '/projects' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
+function NavLink({ to, icon, text }: { to: '/search' | '/projects' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
   return (
     <Link
       to={to}
