@@ -18,6 +18,7 @@ const (
 	procUsage        = "/carrel.keeper/Usage"
 	procResize       = "/carrel.keeper/Resize"
 	procDeleteVolume = "/carrel.keeper/DeleteVolume"
+	procHoldVolume   = "/carrel.keeper/HoldVolume"
 	procCheck        = "/carrel.keeper/Check"
 	procStop         = "/carrel.keeper/Stop"
 )
@@ -41,6 +42,11 @@ type idRequest struct {
 
 type userRequest struct {
 	UserID int64 `json:"user_id"`
+}
+
+// heldVolume is the one message of a stream that lasts as long as the volume is wanted.
+type heldVolume struct {
+	Dir string `json:"dir"`
 }
 
 type resizeRequest struct {

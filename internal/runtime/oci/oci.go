@@ -63,6 +63,7 @@ type Runtime struct {
 
 	mu   sync.Mutex
 	busy map[int64]chan struct{} // guarded by mu: users whose instance is being made or removed; closed at the end of it
+	held map[int64]int           // guarded by mu: how many read a user's volume, see Hold
 }
 
 // MaxUserID keeps every range below 1<<31, where some programs stop.
@@ -83,7 +84,7 @@ func Open(opt Options) (*Runtime, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.RuntimeUnavailable, "The root of the sandbox cannot be used. Check oci.root.")
 	}
-	r := &Runtime{opt: opt, root: root, dir: instancedir.At(opt.StateDir), busy: map[int64]chan struct{}{}}
+	r := &Runtime{opt: opt, root: root, dir: instancedir.At(opt.StateDir), busy: map[int64]chan struct{}{}, held: map[int64]int{}}
 	if err := r.dir.Open(); err != nil {
 		return nil, err
 	}
@@ -342,7 +343,7 @@ func (r *Runtime) remove(ctx context.Context, h runtime.Handle) error {
 	if r.opt.Detach != nil {
 		r.opt.Detach(h.Spec.ID)
 	}
-	if err := r.closeVolume(ctx, p); err != nil {
+	if err := r.letGo(ctx, h.Spec.UserID, p); err != nil {
 		return err
 	}
 	return r.dir.Remove(h.Spec.ID)
@@ -435,7 +436,13 @@ func (r *Runtime) DeleteVolume(ctx context.Context, userID int64) error {
 		}
 	}
 	p := r.paths("", userID)
-	if err := r.closeVolume(ctx, p); err != nil {
+	if r.isHeld(userID) {
+		// Who reads it goes on with what is open already, and finds nothing more.
+		if err := unix.Unmount(p.volume, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("unmount volume: %w", err)
+		}
+	}
+	if err := closeVolume(ctx, p.volume); err != nil {
 		return err
 	}
 	for _, path := range []string{p.workspace, p.image} {
