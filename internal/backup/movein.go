@@ -48,7 +48,7 @@ func (r *restore) moveIn() (kept string, err error) {
 			return "", fmt.Errorf("give owners: %w", err)
 		}
 	}
-	if err := r.root.Chmod(".", 0o711); err != nil { // the rest of it does who starts Carrel on it
+	if err := r.root.Chmod(".", 0o771|os.ModeSticky); err != nil { // as boot.House.Prepare has it
 		return "", fmt.Errorf("set mode: %w", err)
 	}
 	if err := syncAll(r.dir); err != nil {
@@ -84,6 +84,9 @@ func (r *restore) giveOwners(house House) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
+		return err
+	}
+	if err := r.root.Lchown(".", 0, house.ServerUID); err != nil {
 		return err
 	}
 	if err := chown(databaseFile, house.ServerUID); err != nil {
