@@ -56,7 +56,7 @@ func TestInodesFitTheImage(t *testing.T) {
 	l.StorageBytes, l.Inodes = 32<<20, 500_000
 	r := open(t)
 	image := filepath.Join(t.TempDir(), "image")
-	if err := r.makeImage(t.Context(), l, image); err != nil {
+	if err := makeImage(t.Context(), l, image); err != nil {
 		t.Fatalf("a small volume with the default number of inodes: %v", err)
 	}
 	if fi, err := os.Stat(image); err != nil || fi.Size() != l.StorageBytes {
