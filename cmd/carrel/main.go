@@ -49,7 +49,7 @@ func root() *cobra.Command {
 	cmd.AddCommand(
 		serveCommand(), stopCommand(), userCommand(), tokenCommand(), backupCommand(), restoreCommand(), doctorCommand(), demoCommand(), versionCommand(),
 		openapiCommand(), scriptedModelCommand(),
-		serverCommand(), keeperCommand(), gatewayCommand(), supervisorCommand(), filesCommand(), toolsCommand(), storeCopyCommand(),
+		serverCommand(), keeperCommand(), gatewayCommand(), supervisorCommand(), filesCommand(), toolsCommand(), storeCopyCommand(), snapshotPackCommand(), snapshotUnpackCommand(),
 	)
 	return cmd
 }

@@ -63,6 +63,7 @@ func (s *Server) register() {
 	s.registerFiles()
 	s.registerCommands()
 	s.registerTerminals()
+	s.registerSnapshots()
 	s.registerSocket()
 }
 

@@ -35,15 +35,16 @@ type Config struct {
 	// How long the server gives what runs to end when it is stopped; at most 15s.
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout" default:"15s"`
 
-	Log     Log     `koanf:"log"`
-	Server  Server  `koanf:"server"`
-	Gateway Gateway `koanf:"gateway"`
-	Claude  Claude  `koanf:"claude"`
-	Pool    Pool    `koanf:"pool"`
-	Session Session `koanf:"session"`
-	OCI     OCI     `koanf:"oci"`
-	Quota   Quota   `koanf:"quota"`
-	Egress  Egress  `koanf:"egress"`
+	Log      Log      `koanf:"log"`
+	Server   Server   `koanf:"server"`
+	Gateway  Gateway  `koanf:"gateway"`
+	Claude   Claude   `koanf:"claude"`
+	Pool     Pool     `koanf:"pool"`
+	Session  Session  `koanf:"session"`
+	Snapshot Snapshot `koanf:"snapshot"`
+	OCI      OCI      `koanf:"oci"`
+	Quota    Quota    `koanf:"quota"`
+	Egress   Egress   `koanf:"egress"`
 }
 
 // Log is about the log, which goes to standard error.
@@ -96,6 +97,14 @@ type Pool struct {
 type Session struct {
 	// After how long without a turn a session's Claude process is ended. The next prompt resumes it. 0: never.
 	IdleTimeout time.Duration `koanf:"idle_timeout" default:"15m"`
+}
+
+// Snapshot is about snapshots of people's files.
+type Snapshot struct {
+	// How often a snapshot is taken of each who worked since the last one, at least 1m. 0: only when somebody asks for one.
+	Interval time.Duration `koanf:"interval" default:"0s"`
+	// Most snapshots of one person, 2 to 1000; the oldest go. Together they take twice the person's storage limit at most.
+	Keep int `koanf:"keep" default:"24"`
 }
 
 // OCI is about the runtime oci.

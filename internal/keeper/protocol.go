@@ -19,6 +19,10 @@ const (
 	procResize       = "/carrel.keeper/Resize"
 	procDeleteVolume = "/carrel.keeper/DeleteVolume"
 	procHoldVolume   = "/carrel.keeper/HoldVolume"
+	procSnapshots    = "/carrel.keeper/Snapshots"
+	procTake         = "/carrel.keeper/TakeSnapshot"
+	procRestore      = "/carrel.keeper/RestoreSnapshot"
+	procDelete       = "/carrel.keeper/DeleteSnapshot"
 	procCheck        = "/carrel.keeper/Check"
 	procStop         = "/carrel.keeper/Stop"
 )
@@ -47,6 +51,21 @@ type userRequest struct {
 // heldVolume is the one message of a stream that lasts as long as the volume is wanted.
 type heldVolume struct {
 	Dir string `json:"dir"`
+}
+
+type takeRequest struct {
+	UserID int64        `json:"user_id"`
+	Kind   string       `json:"kind"`
+	Keep   runtime.Keep `json:"keep"`
+}
+
+type snapshotRequest struct {
+	UserID int64  `json:"user_id"`
+	ID     string `json:"id"`
+}
+
+type snapshotsResponse struct {
+	Snapshots []runtime.Snapshot `json:"snapshots"`
 }
 
 type resizeRequest struct {

@@ -68,6 +68,7 @@ func (s *server) handler() http.Handler {
 	mux.Handle(procHoldVolume, connect.NewServerStreamHandler(procHoldVolume, func(ctx context.Context, r *connect.Request[userRequest], out *connect.ServerStream[heldVolume]) error {
 		return s.holdVolume(ctx, r.Msg.UserID, out.Send)
 	}, rpc.HandlerOptions(true)))
+	s.handleSnapshots(mux)
 	rpc.Unary(mux, procCheck, true, func(ctx context.Context, _ *empty) (*checkResponse, error) {
 		return &checkResponse{Findings: s.runtime.Check(ctx)}, nil
 	})

@@ -216,12 +216,16 @@ func setTime(dir int, name string, at time.Time, flags int) error {
 	return nil
 }
 
-// Close sets what folders have, deepest first, and lets go of them.
-func (u *Unpacker) Close() error {
+func (u *Unpacker) release() {
 	if u.parent != nil {
 		u.parent.Close()
 		u.parent = nil
 	}
+}
+
+// Close sets what folders have, deepest first, and lets go of them.
+func (u *Unpacker) Close() error {
+	u.release()
 	var all error
 	for _, d := range slices.Backward(u.folders) {
 		f, err := u.Root.OpenFile(d.name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)

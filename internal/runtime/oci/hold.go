@@ -18,8 +18,8 @@ import (
 // can be read; a backup does. An instance that is made meanwhile uses the same
 // mount, one that ends leaves it. What does not exist is a fault.NotFound.
 func (r *Runtime) Hold(ctx context.Context, userID int64) (dir string, release func(), err error) {
-	if userID <= 0 || userID > MaxUserID {
-		return "", nil, fault.InvalidField("user_id", "User ids go from 1 to %d.", MaxUserID)
+	if err := checkUser(userID); err != nil {
+		return "", nil, err
 	}
 	done, err := r.claim(ctx, userID)
 	if err != nil {

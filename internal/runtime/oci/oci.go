@@ -33,6 +33,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/runtime/instancedir"
+	"github.com/carrel-dev/carrel/internal/runtime/snapshotdir"
 )
 
 // Options are fixed for the life of a Runtime.
@@ -61,6 +62,8 @@ type Runtime struct {
 	dir  instancedir.Root
 	runc *runc.Runc
 
+	snapshots *snapshotdir.Dir
+
 	mu   sync.Mutex
 	busy map[int64]chan struct{} // guarded by mu: users whose instance is being made or removed; closed at the end of it
 	held map[int64]int           // guarded by mu: how many read a user's volume, see Hold
@@ -84,7 +87,7 @@ func Open(opt Options) (*Runtime, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.RuntimeUnavailable, "The root of the sandbox cannot be used. Check oci.root.")
 	}
-	r := &Runtime{opt: opt, root: root, dir: instancedir.At(opt.StateDir), busy: map[int64]chan struct{}{}, held: map[int64]int{}}
+	r := &Runtime{opt: opt, root: root, dir: instancedir.At(opt.StateDir), busy: map[int64]chan struct{}{}, held: map[int64]int{}, snapshots: snapshotdir.At(opt.DataDir)}
 	if err := r.dir.Open(); err != nil {
 		return nil, err
 	}
@@ -95,6 +98,9 @@ func Open(opt Options) (*Runtime, error) {
 		if err := os.Chmod(d, 0o711); err != nil {
 			return nil, fmt.Errorf("make folders: %w", err)
 		}
+	}
+	if err := os.MkdirAll(filepath.Join(opt.DataDir, "snapshots"), 0o700); err != nil {
+		return nil, fmt.Errorf("make folders: %w", err)
 	}
 	r.runc = &runc.Runc{Command: opt.Command, Root: filepath.Join(opt.StateDir, "runc"), LogFormat: runc.JSON}
 	return r, nil
@@ -444,6 +450,9 @@ func (r *Runtime) DeleteVolume(ctx context.Context, userID int64) error {
 	}
 	if err := closeVolume(ctx, p.volume); err != nil {
 		return err
+	}
+	if err := r.snapshots.Erase(userID); err != nil {
+		return fmt.Errorf("delete volume: %w", err)
 	}
 	for _, path := range []string{p.workspace, p.image} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

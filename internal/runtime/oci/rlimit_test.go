@@ -54,7 +54,6 @@ func TestSupervisorHasThreadsBesideTheLimit(t *testing.T) {
 func TestInodesFitTheImage(t *testing.T) {
 	l := runtimetest.Spec(1).Limits
 	l.StorageBytes, l.Inodes = 32<<20, 500_000
-	r := open(t)
 	image := filepath.Join(t.TempDir(), "image")
 	if err := makeImage(t.Context(), l, image); err != nil {
 		t.Fatalf("a small volume with the default number of inodes: %v", err)
