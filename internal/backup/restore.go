@@ -66,9 +66,11 @@ func Restore(ctx context.Context, o RestoreOptions, in io.Reader) (_ Restored, e
 	}
 	r := &restore{RestoreOptions: o, dir: making}
 	defer func() {
-		r.close()
+		if e := r.close(); err == nil && e != nil {
+			err = e
+		}
 		if r.root != nil {
-			r.root.Close()
+			_ = r.root.Close() // only names are read through it
 		}
 		if err != nil { // what is left of it bears a name that says so
 			err = errors.Join(err, r.endVolume(), os.RemoveAll(making))

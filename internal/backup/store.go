@@ -36,7 +36,7 @@ func CopyStore(ctx context.Context, database, to string) (_ []Account, err error
 	if err != nil {
 		return nil, fmt.Errorf("read accounts of the copy: %w", err)
 	}
-	defer rows.Close()
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	var all []Account
 	for rows.Next() {
 		var a Account

@@ -132,7 +132,7 @@ func (c *Client) HoldVolume(ctx context.Context, userID int64, f func(ctx contex
 			return fmt.Errorf("read volume: the keeper has ended: %w", err)
 		}
 		cancel()
-		<-ended
+		_ = <-ended // our own cancelling
 		return err
 	case err := <-ended:
 		if err == nil {

@@ -133,7 +133,7 @@ func (u *Unpacker) in(name string) (*os.Root, error) {
 		return nil, err
 	}
 	if u.parent != nil {
-		u.parent.Close()
+		_ = u.parent.Close() // only names are read through it
 	}
 	u.parent, u.parentName = next, name
 	return next, nil
@@ -218,7 +218,7 @@ func setTime(dir int, name string, at time.Time, flags int) error {
 
 func (u *Unpacker) release() {
 	if u.parent != nil {
-		u.parent.Close()
+		_ = u.parent.Close() // only names are read through it
 		u.parent = nil
 	}
 }

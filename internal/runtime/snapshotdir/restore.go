@@ -108,7 +108,7 @@ func Unpack(ctx context.Context, in io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("open folder: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // only names are read through it
 	_, err = tree.ReadStream(ctx, in, root)
 	return err
 }

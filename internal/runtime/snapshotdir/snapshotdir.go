@@ -8,8 +8,6 @@ package snapshotdir
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -46,8 +44,10 @@ const (
 	timeLayout = "20060102T150405Z"
 )
 
+// An id tells the time, to the nanosecond: they sort by it, and two of one user
+// are never taken at once.
 var (
-	idPattern   = regexp.MustCompile(`^s-([0-9]{8}T[0-9]{6}Z)-[0-9a-f]{8}$`)
+	idPattern   = regexp.MustCompile(`^s-([0-9]{8}T[0-9]{6}Z)-([0-9a-f]{8})$`)
 	kindPattern = regexp.MustCompile(`^[a-z_]{1,20}$`)
 )
 
@@ -88,9 +88,11 @@ func (d *Dir) List(userID int64) ([]runtime.Snapshot, error) {
 			continue
 		}
 		at, err := time.Parse(timeLayout, m[1])
-		if err != nil {
+		nanoseconds, err2 := strconv.ParseInt(m[2], 16, 64)
+		if err != nil || err2 != nil {
 			continue
 		}
+		at = at.Add(time.Duration(nanoseconds))
 		fi, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // deleted since
@@ -150,10 +152,8 @@ func (d *Dir) Take(ctx context.Context, userID int64, home *os.File, person *sys
 	if err := os.Mkdir(d.user(userID), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return runtime.Snapshot{}, fmt.Errorf("make folder of snapshots: %w", err)
 	}
-	at := time.Now().UTC().Truncate(time.Second)
-	var random [4]byte
-	_, _ = rand.Read(random[:]) // never fails, says its documentation
-	s := runtime.Snapshot{ID: "s-" + at.Format(timeLayout) + "-" + hex.EncodeToString(random[:]), Kind: kind, CreatedAt: at}
+	at := time.Now().UTC().Round(0)
+	s := runtime.Snapshot{ID: fmt.Sprintf("s-%s-%08x", at.Format(timeLayout), at.Nanosecond()), Kind: kind, CreatedAt: at}
 	if s.Bytes, err = d.write(ctx, userID, home, person, d.file(userID, s), keep.Bytes); err != nil {
 		return runtime.Snapshot{}, err
 	}
