@@ -132,7 +132,9 @@ func (c *Client) HoldVolume(ctx context.Context, userID int64, f func(ctx contex
 			return fmt.Errorf("read volume: the keeper has ended: %w", err)
 		}
 		cancel()
-		_ = <-ended // our own cancelling
+		if e := <-ended; e != nil && err != nil {
+			err = errors.Join(err, e)
+		}
 		return err
 	case err := <-ended:
 		if err == nil {
