@@ -62,6 +62,10 @@ POST /commands
 POST /terminals
 GET /terminals/{id}
 DELETE /terminals/{id}
+GET /snapshots
+POST /snapshots
+POST /snapshots/{id}/restore
+DELETE /snapshots/{id}
 GET /ws`
 
 func contractOpenAPI(t *testing.T, ada *carrel.Person) {

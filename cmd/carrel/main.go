@@ -47,9 +47,9 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	cmd.AddCommand(
-		serveCommand(), stopCommand(), userCommand(), tokenCommand(), doctorCommand(), demoCommand(), versionCommand(),
+		serveCommand(), stopCommand(), userCommand(), tokenCommand(), backupCommand(), restoreCommand(), doctorCommand(), demoCommand(), versionCommand(),
 		openapiCommand(), scriptedModelCommand(),
-		serverCommand(), keeperCommand(), gatewayCommand(), supervisorCommand(), filesCommand(), toolsCommand(),
+		serverCommand(), keeperCommand(), gatewayCommand(), supervisorCommand(), filesCommand(), toolsCommand(), storeCopyCommand(), snapshotPackCommand(), snapshotUnpackCommand(),
 	)
 	return cmd
 }

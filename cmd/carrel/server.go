@@ -28,6 +28,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/pressure"
 	"github.com/carrel-dev/carrel/internal/project"
 	"github.com/carrel-dev/carrel/internal/session"
+	"github.com/carrel-dev/carrel/internal/snapshot"
 	"github.com/carrel-dev/carrel/internal/store"
 	"github.com/carrel-dev/carrel/internal/timetable"
 	"github.com/carrel-dev/carrel/internal/webui"
@@ -146,15 +147,16 @@ func reap(pid int, stateDir string, log *slog.Logger) {
 
 // server is all parts of the process that speaks to browsers.
 type server struct {
-	log      *slog.Logger
-	db       *store.DB
-	accounts *account.Service
-	keeper   *keeper.Client
-	gateway  *gateway.Client
-	pool     *pool.Pool
-	sessions *session.Service
-	meter    *meter.Meter
-	api      *api.Server
+	log       *slog.Logger
+	db        *store.DB
+	accounts  *account.Service
+	keeper    *keeper.Client
+	gateway   *gateway.Client
+	pool      *pool.Pool
+	sessions  *session.Service
+	meter     *meter.Meter
+	snapshots *snapshot.Service
+	api       *api.Server
 
 	timetable timetable.Options
 }
@@ -176,9 +178,10 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 	s.timetable = timetable.Options{Lines: lines(cfg.Warm), UserID: owners{s.accounts}.byName, Warm: s.pool.Warm, Log: log}
 	s.sessions = session.New(session.Options{DB: db.Bun(), Pool: s.pool, Log: log})
 	s.meter = meter.New(db.Bun(), s.gateway, quotas{s.accounts}, log)
+	s.snapshots = snapshot.New(snapshot.Options{Runtime: s.keeper, Pool: s.pool, Storage: s.storageLimit, Keep: cfg.Snapshot.Keep, Interval: cfg.Snapshot.Interval, Log: log})
 	projects := project.NewService(s.pool, s.sessions, log)
 	s.api = api.New(api.Deps{
-		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Use: s.use, Warm: s.pool.Warm,
+		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Snapshots: s.snapshots, Use: s.use, Warm: s.pool.Warm,
 		Ready: s.ready, Metrics: metrics(s.pool), Web: webui.Handler(), Log: log, Version: version, Registration: cfg.Registration,
 		DefaultQuota: cfg.Quota.Limits(), Scripted: in.scripted, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies,
 	})
@@ -193,6 +196,7 @@ func (s *server) start(ctx context.Context) {
 	if err := s.meter.Start(ctx); err != nil {
 		s.log.Error("start meter", "err", err)
 	}
+	s.snapshots.Start(ctx)
 	for {
 		err := s.pool.Start(ctx)
 		if err == nil || ctx.Err() != nil {
@@ -223,6 +227,7 @@ func (s *server) greet(ctx context.Context, addr net.Addr) error {
 
 // close ends the parts from the outside in.
 func (s *server) close() error {
+	s.snapshots.Stop()
 	s.meter.Stop()
 	s.sessions.Stop()
 	s.pool.Stop()

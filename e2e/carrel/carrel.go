@@ -93,7 +93,13 @@ func Binary(t testing.TB) string {
 // instances, at the end of the test. Settings are CARREL_… variables.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, bin: Binary(t), DataDir: filepath.Join(t.TempDir(), "data"), env: settings}
+	return StartOn(t, filepath.Join(t.TempDir(), "data"), settings...)
+}
+
+// StartOn is Start on a data folder that may be there.
+func StartOn(t testing.TB, dataDir string, settings ...string) *Server {
+	t.Helper()
+	s := &Server{t: t, bin: Binary(t), DataDir: dataDir, env: settings}
 	s.Serve()
 	t.Cleanup(s.end)
 	return s
@@ -293,6 +299,14 @@ func (s *Server) Add(admin *Person, name string) *Person {
 	if res := admin.Do("POST", "/users", map[string]any{"username": name, "password": p.Password, "role": "user"}, nil); res.StatusCode != 201 {
 		s.t.Fatalf("add user: %s %s", res.Status, res.Text)
 	}
+	p.Login()
+	return p
+}
+
+// SignIn signs in a person who has an account already, with the password that Add gave.
+func (s *Server) SignIn(name string) *Person {
+	s.t.Helper()
+	p := s.person(name)
 	p.Login()
 	return p
 }

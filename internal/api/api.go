@@ -65,6 +65,7 @@ func (s *Server) register() {
 	s.registerFiles()
 	s.registerCommands()
 	s.registerTerminals()
+	s.registerSnapshots()
 	s.registerSocket()
 }
 

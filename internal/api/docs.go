@@ -5,6 +5,7 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/pool"
+	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
@@ -149,6 +150,12 @@ var docs = map[string]map[string]doc{
 		"created_at": {text: "When it was opened."},
 		"exited":     {text: "Its program has ended."},
 		"exit_code":  {text: "How it ended."},
+	},
+	"Snapshot": {
+		"id":         {text: "The snapshot's id.", example: "s-20261124T090000Z-1f2e3d4c"},
+		"kind":       {text: "Why it was taken: somebody asked, time had come, or another was restored.", enum: []any{runtime.SnapshotAsked, runtime.SnapshotTimed, runtime.SnapshotBefore}, example: runtime.SnapshotAsked},
+		"created_at": {text: "When it was taken."},
+		"bytes":      {text: "What it takes, compressed.", example: 1048576},
 	},
 	"ProblemField": {
 		"location": {text: "Where in the request.", example: "body.username"},

@@ -68,6 +68,7 @@ func (h House) Prepare() error {
 		{path: h.DataDir, mode: 0o771 | os.ModeSticky, gid: h.ServerUID, anyones: true},
 		{path: filepath.Join(h.DataDir, "volumes"), mode: 0o711},
 		{path: filepath.Join(h.DataDir, "workspaces"), mode: 0o711},
+		{path: filepath.Join(h.DataDir, "snapshots"), mode: 0o700},
 		{path: filepath.Join(h.DataDir, "secrets"), mode: 0o700, uid: h.GatewayUID, gid: h.GatewayUID},
 		{path: filepath.Join(h.DataDir, "gateway"), mode: 0o700, uid: h.GatewayUID, gid: h.GatewayUID},
 		{path: h.StateDir, mode: 0o711},

@@ -46,11 +46,12 @@ type Config struct {
 	// Whose instances are started ahead of a time, as when a class begins at nine: a list of {at, users, ahead}, where at is
 	// a time as cron writes it, by the server's clock, users are names, and ahead is how long before, 10m when it is left
 	// out. In one line: 0 9 * * 1-5 / ana bob / 10m; the next one after a semicolon.
-	Warm    []Warm  `koanf:"warm"`
-	Session Session `koanf:"session"`
-	OCI     OCI     `koanf:"oci"`
-	Quota   Quota   `koanf:"quota"`
-	Egress  Egress  `koanf:"egress"`
+	Warm     []Warm   `koanf:"warm"`
+	Session  Session  `koanf:"session"`
+	Snapshot Snapshot `koanf:"snapshot"`
+	OCI      OCI      `koanf:"oci"`
+	Quota    Quota    `koanf:"quota"`
+	Egress   Egress   `koanf:"egress"`
 }
 
 // Log is about the log, which goes to standard error.
@@ -113,6 +114,14 @@ type Pool struct {
 type Session struct {
 	// After how long without a turn a session's Claude process is ended. The next prompt resumes it. 0: never.
 	IdleTimeout time.Duration `koanf:"idle_timeout" default:"15m"`
+}
+
+// Snapshot is about snapshots of people's files.
+type Snapshot struct {
+	// How often a snapshot is taken of each who worked since the last one, at least 1m. 0: only when somebody asks for one.
+	Interval time.Duration `koanf:"interval" default:"0s"`
+	// Most snapshots of one person, 2 to 1000; the oldest go. Together they take twice the person's storage limit at most.
+	Keep int `koanf:"keep" default:"24"`
 }
 
 // OCI is about the runtime oci.

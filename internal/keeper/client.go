@@ -109,6 +109,44 @@ func (c *Client) DeleteVolume(ctx context.Context, userID int64) error {
 	return err
 }
 
+// HoldVolume has a user's volume mounted, gives f the folder, and lets go of it
+// when f returns. f's context ends when the keeper does.
+func (c *Client) HoldVolume(ctx context.Context, userID int64, f func(ctx context.Context, dir string) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	opened := make(chan string, 1)
+	ended := make(chan error, 1)
+	go func() { // ends with the stream, which ends with the context; waited for below
+		err := rpc.Subscribe(ctx, c.caller, procHoldVolume, &userRequest{UserID: userID}, func(v *heldVolume) error {
+			opened <- v.Dir
+			return nil
+		})
+		cancel()
+		ended <- err
+	}()
+	select {
+	case dir := <-opened:
+		err := f(ctx, dir)
+		if ctx.Err() != nil && err != nil {
+			err = errors.Join(err, <-ended)
+			return fmt.Errorf("read volume: the keeper has ended: %w", err)
+		}
+		cancel()
+		if e := <-ended; e != nil && err != nil {
+			err = errors.Join(err, e)
+		}
+		return err
+	case err := <-ended:
+		if err == nil {
+			err = errors.New("the keeper has ended")
+		}
+		if errors.Is(err, rpc.ErrUnreachable) {
+			return fault.Wrap(err, fault.RuntimeUnavailable, "The keeper does not answer.")
+		}
+		return fmt.Errorf("ask keeper: %w", err)
+	}
+}
+
 func (c *Client) Check(ctx context.Context) []runtime.Finding {
 	res, err := call[empty, checkResponse](ctx, c, procCheck, &empty{})
 	if err != nil {

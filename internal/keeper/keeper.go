@@ -108,7 +108,7 @@ func Main(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	defer func() { _ = os.Remove(SocketPath(c.StateDir)) }() // the next keeper would, too
 	k.claude = claudeVersion(c.Claude)
-	s := &server{runtime: rt, log: log, status: func() Status {
+	s := &server{runtime: rt, log: log, ending: ctx.Done(), status: func() Status {
 		return Status{Version: c.Version, Fingerprint: c.Fingerprint, PID: os.Getpid(), Runtime: rt.Name(), GatewayPID: k.connected(), Claude: k.claude}
 	}, stop: func(r StopRequest) error {
 		if r.Gateway {

@@ -18,6 +18,11 @@ const (
 	procUsage        = "/carrel.keeper/Usage"
 	procResize       = "/carrel.keeper/Resize"
 	procDeleteVolume = "/carrel.keeper/DeleteVolume"
+	procHoldVolume   = "/carrel.keeper/HoldVolume"
+	procSnapshots    = "/carrel.keeper/Snapshots"
+	procTake         = "/carrel.keeper/TakeSnapshot"
+	procRestore      = "/carrel.keeper/RestoreSnapshot"
+	procDelete       = "/carrel.keeper/DeleteSnapshot"
 	procCheck        = "/carrel.keeper/Check"
 	procStop         = "/carrel.keeper/Stop"
 )
@@ -41,6 +46,26 @@ type idRequest struct {
 
 type userRequest struct {
 	UserID int64 `json:"user_id"`
+}
+
+// heldVolume is the one message of a stream that lasts as long as the volume is wanted.
+type heldVolume struct {
+	Dir string `json:"dir"`
+}
+
+type takeRequest struct {
+	UserID int64        `json:"user_id"`
+	Kind   string       `json:"kind"`
+	Keep   runtime.Keep `json:"keep"`
+}
+
+type snapshotRequest struct {
+	UserID int64  `json:"user_id"`
+	ID     string `json:"id"`
+}
+
+type snapshotsResponse struct {
+	Snapshots []runtime.Snapshot `json:"snapshots"`
 }
 
 type resizeRequest struct {

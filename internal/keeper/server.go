@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"connectrpc.com/connect"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
@@ -25,6 +26,7 @@ type server struct {
 	runtime runtime.Runtime
 	status  func() Status
 	stop    func(StopRequest) error
+	ending  <-chan struct{} // closed when the keeper is about to end
 	log     *slog.Logger
 }
 
@@ -63,6 +65,10 @@ func (s *server) handler() http.Handler {
 		s.told("delete volume", "", r.UserID, start, err)
 		return &empty{}, err
 	})
+	mux.Handle(procHoldVolume, connect.NewServerStreamHandler(procHoldVolume, func(ctx context.Context, r *connect.Request[userRequest], out *connect.ServerStream[heldVolume]) error {
+		return s.holdVolume(ctx, r.Msg.UserID, out.Send)
+	}, rpc.HandlerOptions(true)))
+	s.handleSnapshots(mux)
 	rpc.Unary(mux, procCheck, true, func(ctx context.Context, _ *empty) (*checkResponse, error) {
 		return &checkResponse{Findings: s.runtime.Check(ctx)}, nil
 	})
@@ -75,6 +81,35 @@ func (s *server) handler() http.Handler {
 		return &empty{}, s.stop(*r)
 	})
 	return mux
+}
+
+// holder is a runtime whose volumes are mounted only where they are used.
+type holder interface {
+	Hold(ctx context.Context, userID int64) (dir string, release func(), err error)
+}
+
+// holdVolume keeps a user's volume mounted until who asked has gone, or this
+// keeper goes: whoever reads it then finds nothing more.
+func (s *server) holdVolume(ctx context.Context, userID int64, send func(*heldVolume) error) error {
+	rt, ok := s.runtime.(holder)
+	if !ok {
+		return fault.New(fault.NotFound, "Volumes of this runtime need not be mounted.")
+	}
+	start := time.Now()
+	dir, release, err := rt.Hold(ctx, userID)
+	s.told("hold volume", "", userID, start, err)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := send(&heldVolume{Dir: dir}); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-s.ending:
+	}
+	return nil
 }
 
 // told logs what was done to whom: it is the audit of the only root process.

@@ -77,6 +77,43 @@ type Runtime interface {
 	DeleteVolume(ctx context.Context, userID int64) error
 }
 
+// Snapshot is a person's home as it was at one time.
+type Snapshot struct {
+	ID        string    `json:"id"`
+	Kind      string    `json:"kind"` // one of the kinds below
+	CreatedAt time.Time `json:"created_at"`
+	Bytes     int64     `json:"bytes"` // that it takes on the host's disk
+}
+
+// Why a snapshot was taken.
+const (
+	SnapshotAsked  = "asked"
+	SnapshotTimed  = "timed"
+	SnapshotBefore = "before_restore"
+)
+
+// Keep bounds the snapshots of one user. Beyond it the oldest go.
+type Keep struct {
+	Count int   `json:"count"`
+	Bytes int64 `json:"bytes"`
+	// Spare is one that stays, whatever its age: it is about to be restored.
+	Spare string `json:"spare,omitempty"`
+}
+
+// Snapshotter is a Runtime that keeps snapshots. What does not exist is a
+// fault.NotFound.
+type Snapshotter interface {
+	// Snapshots gives those of a user, the newest first.
+	Snapshots(ctx context.Context, userID int64) ([]Snapshot, error)
+	// TakeSnapshot takes one, while the person works or not. One that alone is
+	// larger than the bound is a fault.QuotaExceeded and leaves nothing.
+	TakeSnapshot(ctx context.Context, userID int64, kind string, keep Keep) (Snapshot, error)
+	// RestoreSnapshot puts it in the place of the home, whole or not at all. The
+	// user must have no instance; both must fit into the volume together.
+	RestoreSnapshot(ctx context.Context, userID int64, id string) error
+	DeleteSnapshot(ctx context.Context, userID int64, id string) error
+}
+
 // Finding is one line of `carrel doctor`.
 type Finding struct {
 	Name   string `json:"name"`   // "runc", "cgroups", "storage quota"

@@ -25,6 +25,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/runtime/instancedir"
+	"github.com/carrel-dev/carrel/internal/runtime/snapshotdir"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
@@ -47,17 +48,19 @@ type Runtime struct {
 	opt Options
 	dir instancedir.Root
 
+	snapshots *snapshotdir.Dir
+
 	mu sync.Mutex // held by whoever makes or removes an instance
 	wg sync.WaitGroup
 }
 
 // Open makes the folders.
 func Open(opt Options) (*Runtime, error) {
-	r := &Runtime{opt: opt, dir: instancedir.At(opt.StateDir)}
+	r := &Runtime{opt: opt, dir: instancedir.At(opt.StateDir), snapshots: snapshotdir.At(opt.DataDir)}
 	if err := r.dir.Open(); err != nil {
 		return nil, err
 	}
-	for _, d := range []string{filepath.Join(opt.DataDir, "volumes"), filepath.Join(opt.DataDir, "workspaces")} {
+	for _, d := range []string{filepath.Join(opt.DataDir, "volumes"), filepath.Join(opt.DataDir, "workspaces"), filepath.Join(opt.DataDir, "snapshots")} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("make folders: %w", err)
 		}
@@ -244,7 +247,7 @@ func (r *Runtime) DeleteVolume(_ context.Context, userID int64) error {
 	if err := os.Remove(r.workspace(userID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete volume: %w", err)
 	}
-	if err := os.RemoveAll(r.volume(userID)); err != nil {
+	if err := errors.Join(os.RemoveAll(r.volume(userID)), r.snapshots.Erase(userID)); err != nil {
 		return fmt.Errorf("delete volume: %w", err)
 	}
 	return nil

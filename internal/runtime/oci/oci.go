@@ -33,6 +33,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/runtime/instancedir"
+	"github.com/carrel-dev/carrel/internal/runtime/snapshotdir"
 )
 
 // Options are fixed for the life of a Runtime.
@@ -61,8 +62,11 @@ type Runtime struct {
 	dir  instancedir.Root
 	runc *runc.Runc
 
+	snapshots *snapshotdir.Dir
+
 	mu   sync.Mutex
 	busy map[int64]chan struct{} // guarded by mu: users whose instance is being made or removed; closed at the end of it
+	held map[int64]int           // guarded by mu: how many read a user's volume, see Hold
 }
 
 // MaxUserID keeps every range below 1<<31, where some programs stop.
@@ -83,7 +87,7 @@ func Open(opt Options) (*Runtime, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, fault.RuntimeUnavailable, "The root of the sandbox cannot be used. Check oci.root.")
 	}
-	r := &Runtime{opt: opt, root: root, dir: instancedir.At(opt.StateDir), busy: map[int64]chan struct{}{}}
+	r := &Runtime{opt: opt, root: root, dir: instancedir.At(opt.StateDir), busy: map[int64]chan struct{}{}, held: map[int64]int{}, snapshots: snapshotdir.At(opt.DataDir)}
 	if err := r.dir.Open(); err != nil {
 		return nil, err
 	}
@@ -94,6 +98,9 @@ func Open(opt Options) (*Runtime, error) {
 		if err := os.Chmod(d, 0o711); err != nil {
 			return nil, fmt.Errorf("make folders: %w", err)
 		}
+	}
+	if err := os.MkdirAll(filepath.Join(opt.DataDir, "snapshots"), 0o700); err != nil {
+		return nil, fmt.Errorf("make folders: %w", err)
 	}
 	r.runc = &runc.Runc{Command: opt.Command, Root: filepath.Join(opt.StateDir, "runc"), LogFormat: runc.JSON}
 	return r, nil
@@ -342,7 +349,7 @@ func (r *Runtime) remove(ctx context.Context, h runtime.Handle) error {
 	if r.opt.Detach != nil {
 		r.opt.Detach(h.Spec.ID)
 	}
-	if err := r.closeVolume(ctx, p); err != nil {
+	if err := r.letGo(ctx, h.Spec.UserID, p); err != nil {
 		return err
 	}
 	return r.dir.Remove(h.Spec.ID)
@@ -435,8 +442,17 @@ func (r *Runtime) DeleteVolume(ctx context.Context, userID int64) error {
 		}
 	}
 	p := r.paths("", userID)
-	if err := r.closeVolume(ctx, p); err != nil {
+	if r.isHeld(userID) {
+		// Who reads it goes on with what is open already, and finds nothing more.
+		if err := unix.Unmount(p.volume, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("unmount volume: %w", err)
+		}
+	}
+	if err := closeVolume(ctx, p.volume); err != nil {
 		return err
+	}
+	if err := r.snapshots.Erase(userID); err != nil {
+		return fmt.Errorf("delete volume: %w", err)
 	}
 	for _, path := range []string{p.workspace, p.image} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

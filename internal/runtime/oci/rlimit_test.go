@@ -54,9 +54,8 @@ func TestSupervisorHasThreadsBesideTheLimit(t *testing.T) {
 func TestInodesFitTheImage(t *testing.T) {
 	l := runtimetest.Spec(1).Limits
 	l.StorageBytes, l.Inodes = 32<<20, 500_000
-	r := open(t)
 	image := filepath.Join(t.TempDir(), "image")
-	if err := r.makeImage(t.Context(), l, image); err != nil {
+	if err := makeImage(t.Context(), l, image); err != nil {
 		t.Fatalf("a small volume with the default number of inodes: %v", err)
 	}
 	if fi, err := os.Stat(image); err != nil || fi.Size() != l.StorageBytes {

@@ -29,43 +29,59 @@ const reservedPercent = 3
 // mounts it.
 func (r *Runtime) openVolume(ctx context.Context, spec runtime.Spec, p paths) error {
 	base := int(r.uidBase(spec.UserID))
-	fi, err := os.Lstat(p.image)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		if err := r.makeImage(ctx, spec.Limits, p.image); err != nil {
-			return err
+	if _, err := mountSource(p.volume); err == nil {
+		// Somebody reads it, or a keeper that was killed left it: it is the same volume.
+		if err := r.growMounted(ctx, p, spec.Limits.StorageBytes); err != nil {
+			r.opt.Log.Warn("storage limit grows at the next start of the instance", "instance_id", spec.ID, "err", err)
 		}
-	case err != nil:
-		return fmt.Errorf("look at volume: %w", err)
-	case !fi.Mode().IsRegular():
-		return fmt.Errorf("volume %s is not a file", p.image)
-	case fi.Size() < spec.Limits.StorageBytes:
-		if err := growImage(ctx, p.image, spec.Limits.StorageBytes); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(p.volume, 0o711); err != nil {
-		return fmt.Errorf("make mount point: %w", err)
-	}
-	options := fmt.Sprintf("loop,nosuid,nodev,noatime,discard,resuid=%d", base)
-	if err := command(ctx, "mount", "-t", "ext4", "-o", options, p.image, p.volume); err != nil {
-		return fmt.Errorf("mount volume: %w", err)
+	} else if err := prepareImage(ctx, spec.Limits, p.image); err != nil {
+		return err
+	} else if err := mountImage(ctx, p.image, p.volume, base); err != nil {
+		return err
 	}
 	for _, d := range []struct {
 		path  string
 		owner int
 	}{{p.home, base + personID}, {p.journal, base}} {
 		if err := os.Mkdir(d.path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-			return errors.Join(fmt.Errorf("make volume: %w", err), r.closeVolume(ctx, p))
+			return errors.Join(fmt.Errorf("make volume: %w", err), r.letGo(ctx, spec.UserID, p))
 		}
 		if err := os.Lchown(d.path, d.owner, d.owner); err != nil {
-			return errors.Join(fmt.Errorf("make volume: %w", err), r.closeVolume(ctx, p))
+			return errors.Join(fmt.Errorf("make volume: %w", err), r.letGo(ctx, spec.UserID, p))
 		}
 	}
 	return nil
 }
 
-func (r *Runtime) makeImage(ctx context.Context, l runtime.Limits, image string) error {
+// prepareImage makes the image, or grows it to the limits.
+func prepareImage(ctx context.Context, l runtime.Limits, image string) error {
+	fi, err := os.Lstat(image)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return makeImage(ctx, l, image)
+	case err != nil:
+		return fmt.Errorf("look at volume: %w", err)
+	case !fi.Mode().IsRegular():
+		return fmt.Errorf("volume %s is not a file", image)
+	case fi.Size() < l.StorageBytes:
+		return growImage(ctx, image, l.StorageBytes)
+	}
+	return nil
+}
+
+// mountImage mounts an image. reserve is who may use its last blocks.
+func mountImage(ctx context.Context, image, at string, reserve int) error {
+	if err := os.MkdirAll(at, 0o711); err != nil {
+		return fmt.Errorf("make mount point: %w", err)
+	}
+	options := fmt.Sprintf("loop,nosuid,nodev,noatime,discard,resuid=%d", reserve)
+	if err := command(ctx, "mount", "-t", "ext4", "-o", options, image, at); err != nil {
+		return fmt.Errorf("mount volume: %w", err)
+	}
+	return nil
+}
+
+func makeImage(ctx context.Context, l runtime.Limits, image string) error {
 	making := image + ".new"
 	if err := os.Remove(making); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("make volume: %w", err)
@@ -140,14 +156,14 @@ func (r *Runtime) growMounted(ctx context.Context, p paths, size int64) error {
 
 // closeVolume unmounts. The namespaces of a container that just died let go a
 // moment later, so a busy mount is tried again within the context's time.
-func (r *Runtime) closeVolume(ctx context.Context, p paths) error {
+func closeVolume(ctx context.Context, at string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	for {
-		err := unix.Unmount(p.volume, 0)
+		err := unix.Unmount(at, 0)
 		switch {
 		case err == nil, errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT): // EINVAL: not mounted
-			if err := os.Remove(p.volume); err != nil && !errors.Is(err, os.ErrNotExist) {
+			if err := os.Remove(at); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("remove mount point: %w", err)
 			}
 			return nil
