@@ -217,11 +217,12 @@ func TestContractSettings(t *testing.T) {
 			}
 			return nil
 		})
-		// An instance without a process of its person ends.
+		// An instance without a process of its person hibernates.
 		l.ask(ada, 204, "DELETE", "/sessions/"+ids[1], nil, nil)
-		carrel.Await(t, "the idle instance to end", func() error {
-			if res := (request{method: "GET", path: "/instance", header: ada}).send(t, l.base); res.StatusCode != 404 {
-				return fmt.Errorf("%s", res.Status)
+		carrel.Await(t, "the idle instance to hibernate", func() error {
+			var now instance
+			if l.ask(ada, 200, "GET", "/instance", nil, &now); now.Status != "hibernated" {
+				return fmt.Errorf("it is %s", now.Status)
 			}
 			return nil
 		})

@@ -55,6 +55,7 @@ func TestKeeperIsKilled(t *testing.T) {
 	s := carrel.Start(t)
 	ada := s.Setup("ada")
 	bob := s.Add(ada, "bob")
+	bob.Do("DELETE", "/instance", nil, nil) // the one that was started ahead of him, at his sign-in
 	made := put(t, ada)
 	id := newSession(ada, "demo")
 	ws := ada.Dial()

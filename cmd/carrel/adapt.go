@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/account"
@@ -93,6 +94,20 @@ func (i instances) Get(ctx context.Context, userID int64) (pool.Stats, bool, err
 	}
 	st, err := i.Pool.Look(ctx, userID)
 	return st, created, err
+}
+
+// Look hides an instance that was started ahead: until its person comes there
+// is none. Metrics count it.
+func (i instances) Look(ctx context.Context, userID int64) (pool.Stats, error) {
+	st, err := i.Pool.Look(ctx, userID)
+	if err == nil && st.Ahead {
+		return pool.Stats{}, fault.New(fault.NotFound, "There is no instance.")
+	}
+	return st, err
+}
+
+func (i instances) All(ctx context.Context) []pool.Stats {
+	return slices.DeleteFunc(i.Pool.All(ctx), func(st pool.Stats) bool { return st.Ahead })
 }
 
 // desk is what happens inside a user's instance.

@@ -28,9 +28,6 @@ func (s *Server) registerInstance() {
 	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/instance", Summary: "Look at the own instance"},
 		func(ctx context.Context, _ *nothing) (*body[pool.Stats], error) {
 			st, err := s.deps.Instances.Look(ctx, caller(ctx).ID)
-			if err == nil && st.Ahead {
-				err = errNoInstance()
-			}
 			return instanceBody(st), err
 		})
 	put := huma.Operation{Method: http.MethodPut, Path: "/instance", Summary: "Get the own instance, or make it",
@@ -49,20 +46,9 @@ func (s *Server) registerInstance() {
 	})
 	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/instance", Summary: "End the own instance", Description: "The files stay."},
 		func(ctx context.Context, _ *nothing) (*nothing, error) {
-			st, err := s.deps.Instances.Look(ctx, caller(ctx).ID)
-			if err != nil {
-				return nil, err
-			}
-			err = s.deps.Instances.Destroy(ctx, caller(ctx).ID)
-			if err == nil && st.Ahead {
-				err = errNoInstance()
-			}
-			return nil, err
+			return nil, s.deps.Instances.Destroy(ctx, caller(ctx).ID)
 		})
 }
-
-// errNoInstance is also said of one that was started ahead: nobody has asked for it yet.
-func errNoInstance() error { return fault.New(fault.NotFound, "There is no instance.") }
 
 func (s *Server) registerInstances() {
 	route(s, adminsOnly, huma.Operation{Method: http.MethodGet, Path: "/instances", Summary: "Everyone's instances, by user"},

@@ -32,6 +32,7 @@ func (p *Pool) Destroy(ctx context.Context, userID int64) error {
 		return errNone()
 	}
 	j := s.job
+	ahead := s.inst != nil && s.inst.ahead && !s.inst.woken // it ends, and there was none
 	switch {
 	case j == nil:
 		j = p.destroyLocked(s, "asked for")
@@ -43,6 +44,8 @@ func (p *Pool) Destroy(ctx context.Context, userID int64) error {
 	switch {
 	case err == nil && (j.makes || j.rests): // it was finished in the same moment, or is asleep now
 		return p.Destroy(ctx, userID)
+	case err == nil && ahead, errors.Is(err, errEnded) && ahead:
+		return errNone()
 	case errors.Is(err, errEnded):
 		return nil
 	}
@@ -104,7 +107,7 @@ func (p *Pool) Restart(ctx context.Context, userID int64) (Stats, error) {
 	for {
 		p.mu.Lock()
 		s := p.slots[userID]
-		if s == nil {
+		if s == nil || s.inst != nil && s.inst.ahead && !s.inst.woken {
 			p.mu.Unlock()
 			return Stats{}, errNone()
 		}
