@@ -173,6 +173,16 @@ func (v *device) connections() int {
 	return v.born
 }
 
+// back is an error while the device is away: a drop of this round must not be seen in the next.
+func (v *device) back() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.conn == nil || time.Now().Before(v.awayTill) {
+		return fmt.Errorf("%s is away; endings %q", v.name, v.closings)
+	}
+	return nil
+}
+
 func (v *device) String() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -10,6 +10,7 @@
 package faults
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"net/http/httptest"
@@ -183,6 +184,9 @@ func (h *house) play(seed uint64, r round) bool {
 		if len(problems) > 0 {
 			h.t.Logf("round %d was: %v\n%s", r.number, r, d.story())
 		}
+	}
+	for _, d := range h.desks {
+		carrel.Await(h.t, "the devices", func() error { return errors.Join(d.first.back(), d.second.back()) })
 	}
 	h.last = r
 	h.figures.add(func(f *figures) { f.rounds++; f.byFault[r.name()]++ })
