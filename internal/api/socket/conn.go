@@ -21,7 +21,7 @@ const (
 )
 
 // conn is one connection that carries sessions. Its goroutines are the reader,
-// the writer, the heartbeat, the guard, the watch, one for each lane and one
+// which is the request's own, the writer, the watch, one for each lane and one
 // for each subscription; all end with ctx, and ServeSessions waits for them.
 type conn struct {
 	hub    *Hub
@@ -43,13 +43,13 @@ type conn struct {
 // The error of a request that could not be upgraded is the caller's to answer,
 // unless Answered says otherwise.
 func (h *Hub) ServeSessions(w http.ResponseWriter, r *http.Request, p Person) error {
-	ws, l, ctx, err := h.accept(w, r, p)
+	l, err := h.accept(w, r, p)
 	if err != nil {
 		return err
 	}
 	defer h.leave(l)
 	c := &conn{
-		hub: h, wire: newWire(ws), person: p, ctx: ctx, end: l.end, out: newOutbox(),
+		hub: h, wire: l.wire, person: p, ctx: l.ctx, end: l.end, out: newOutbox(),
 		log:   h.cfg.Log.With("user_id", p.User.ID),
 		limit: rate.NewLimiter(messagesPerSecond, messagesAtOnce),
 		subs:  map[string]*subscription{},
@@ -59,13 +59,15 @@ func (h *Hub) ServeSessions(w http.ResponseWriter, r *http.Request, p Person) er
 
 	written := make(chan struct{})
 	c.spawn(func() { defer close(written); c.write() })
-	c.spawn(c.read)
-	c.spawn(func() { c.wire.heartbeat(ctx, h.cfg.Times, l.end) })
-	c.spawn(func() { h.guard(ctx, l, p) })
 	c.spawn(c.watch)
-	<-ctx.Done()
-	c.log.Debug("connection ends", "err", context.Cause(ctx))
-	c.wire.close(endingOf(ctx), written, h.cfg.Times.Grace)
+	closed := make(chan struct{})
+	context.AfterFunc(c.ctx, func() {
+		defer close(closed)
+		c.log.Debug("connection ends", "err", context.Cause(c.ctx))
+		c.wire.close(endingOf(c.ctx), written, h.cfg.Times.Grace) // frees the reader
+	})
+	c.read()
+	<-closed
 	c.wg.Wait()
 	return nil
 }
