@@ -25,7 +25,7 @@ func (s *Server) registerSocket() {
 		})
 }
 
-// serveSocket serves a connection for the person who asked for it.
+// serveSocket serves a connection for the person who asked for it, or begins to.
 func (s *Server) serveSocket(serve func(socket.Person) error, r *http.Request) error {
 	p := requestOf(r.Context()).person
 	err := serve(socket.Person{User: p.user, Credential: p.secret, Recheck: func(ctx context.Context) error {

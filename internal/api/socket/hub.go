@@ -121,8 +121,8 @@ func NewHub(cfg Config) *Hub {
 // caller's to answer; after it the connection ends with an ending.
 func (h *Hub) accept(w http.ResponseWriter, r *http.Request, p Person) (*line, error) {
 	l := &line{user: p.User.ID, person: p}
-	// The request's own context does not end when the connection does.
-	l.ctx, l.end = context.WithCancelCause(r.Context())
+	// The request's own context does not end when the connection does, and holds much that ends before.
+	l.ctx, l.end = context.WithCancelCause(context.Background())
 	if err := h.enter(l); err != nil {
 		l.end(err)
 		return nil, err
