@@ -49,7 +49,7 @@ func (p *person) page(ctx context.Context, cursor string) (got page, err error) 
 
 func (b *bench) lists(ctx context.Context, m *member) error {
 	made := 0
-	var firstAtLeast series
+	var least *series
 	for _, n := range b.set.load.sessions {
 		g, gctx := errgroup.WithContext(ctx)
 		g.SetLimit(atOnce)
@@ -61,93 +61,120 @@ func (b *bench) lists(ctx context.Context, m *member) error {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "  %d sessions made in %.1f s\n", n-before, time.Since(began).Seconds())
-		last, pages := "", 0
-		for cursor := ""; ; pages++ {
-			got, err := m.page(ctx, cursor)
+		last, pages := "", 1
+		for ; ; pages++ {
+			got, err := m.page(ctx, last)
 			if err != nil {
 				return err
 			}
 			if got.Next == "" {
 				break
 			}
-			last, cursor = cursor, got.Next
+			last = got.Next
 		}
 		var front, back series
 		for range b.turns() {
-			for cursor, into := range map[string]*series{"": &front, last: &back} {
+			for _, one := range []struct {
+				cursor string
+				into   *series
+			}{{"", &front}, {last, &back}} {
 				began := time.Now()
-				if _, err := m.page(ctx, cursor); err != nil {
+				if _, err := m.page(ctx, one.cursor); err != nil {
 					return err
 				}
-				into.add(time.Since(began))
+				one.into.add(time.Since(began))
 			}
 		}
 		const part = "list of sessions, 50 a page"
-		beside := fmt.Sprintf("with %d", b.set.load.sessions[0])
-		if len(firstAtLeast.values) == 0 {
-			firstAtLeast, beside = front, ""
+		b.report.add(part, fmt.Sprintf("first page of %d", n), inSeconds, &front, fmt.Sprintf("of %d", b.set.load.sessions[0]), least)
+		b.report.add(part, fmt.Sprintf("page %d of %d", pages, n), inSeconds, &back, "its first page", &front)
+		if least == nil {
+			least = &front // what the others are put beside
 		}
-		b.report.add(part, fmt.Sprintf("first page of %d", n), inSeconds, &front, beside, &firstAtLeast)
-		b.report.add(part, fmt.Sprintf("page %d of %d", max(1, pages), n), inSeconds, &back, "its first page", &front)
 	}
 	return nil
 }
 
-// replay reads the end of ever longer sessions, over HTTP and by a subscription.
+// long is a session with many events, and what reading its end took.
+type long struct {
+	id                   string
+	asked                int   // events
+	after                int64 // what is read begins behind it
+	overHTTP, overSocket series
+}
+
+// replay reads the ends of ever longer sessions, over HTTP and by a subscription, in turn.
 func (b *bench) replay(ctx context.Context, m *member) error {
-	const blocks = 1000 // of a turn
 	s, err := m.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	var shortHTTP, shortSocket series
-	for i, n := range b.set.load.events {
-		id, err := m.open(ctx)
+	var all []*long
+	for _, n := range b.set.load.events {
+		l, err := m.lengthen(ctx, n)
 		if err != nil {
 			return err
 		}
-		began := time.Now()
-		var l looked
-		for l.LastSeq < int64(n) {
-			// Finished messages: pieces of text may be dropped from a journal.
-			if err := m.prompt(ctx, id, fmt.Sprintf("[blocks %d] [first 0s]", min(blocks, n-int(l.LastSeq)))); err != nil {
-				return err
-			}
-			if l, err = m.grown(ctx, id, l.LastSeq); err != nil {
+		all = append(all, l)
+	}
+	for range b.turns() {
+		for _, l := range all {
+			if err := l.readEnd(ctx, m, s); err != nil {
 				return err
 			}
 		}
-		fmt.Fprintf(os.Stderr, "  %d events made in %.1f s\n", l.LastSeq, time.Since(began).Seconds())
-		var overHTTP, overSocket series
-		after := l.LastSeq - replays
-		for range b.turns() {
-			began := time.Now()
-			var got struct {
-				Items []struct{} `json:"items"`
-			}
-			if err := m.do(ctx, 200, "GET", fmt.Sprintf("/sessions/%s/events?after=%d&limit=%d", id, after, replays), nil, &got); err != nil {
-				return err
-			}
-			overHTTP.add(time.Since(began))
-			if len(got.Items) != replays {
-				return fmt.Errorf("%d events after %d of %d; want %d", len(got.Items), after, l.LastSeq, replays)
-			}
-			took, err := s.replayed(ctx, m.person, id, after, replays)
-			if err != nil {
-				return err
-			}
-			overSocket.add(took)
-		}
-		const part = "last 100 events of a session"
-		beside := fmt.Sprintf("of %d", b.set.load.events[0])
-		if i == 0 {
-			shortHTTP, shortSocket, beside = overHTTP, overSocket, ""
-		}
-		b.report.add(part, fmt.Sprintf("over HTTP, of %d", n), inSeconds, &overHTTP, beside, &shortHTTP)
-		b.report.add(part, fmt.Sprintf("by a subscription, of %d", n), inSeconds, &overSocket, beside, &shortSocket)
+	}
+	const part = "last 100 events of a session"
+	var overHTTP, overSocket *series // of the shortest, which the others are put beside
+	for _, l := range all {
+		beside := fmt.Sprintf("of %d", all[0].asked)
+		b.report.add(part, fmt.Sprintf("over HTTP, of %d", l.asked), inSeconds, &l.overHTTP, beside, overHTTP)
+		b.report.add(part, fmt.Sprintf("by a subscription, of %d", l.asked), inSeconds, &l.overSocket, beside, overSocket)
+		overHTTP, overSocket = &all[0].overHTTP, &all[0].overSocket
 	}
 	return nil
+}
+
+// lengthen makes a session and has it say so much that it has n events.
+func (m *member) lengthen(ctx context.Context, n int) (*long, error) {
+	const atOnce = 1000 // of a turn
+	id, err := m.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	var l looked
+	for l.LastSeq < int64(n) {
+		// Finished messages: pieces of text may be dropped from a journal.
+		if err := m.prompt(ctx, id, fmt.Sprintf("[blocks %d] [first 0s]", min(atOnce, n-int(l.LastSeq)))); err != nil {
+			return nil, err
+		}
+		if l, err = m.grown(ctx, id, l.LastSeq); err != nil {
+			return nil, err
+		}
+	}
+	fmt.Fprintf(os.Stderr, "  %d events made in %.1f s\n", l.LastSeq, time.Since(began).Seconds())
+	return &long{id: id, asked: n, after: l.LastSeq - replays}, nil
+}
+
+// readEnd reads it in both ways.
+func (l *long) readEnd(ctx context.Context, m *member, s *socket) error {
+	began := time.Now()
+	var got struct {
+		Items []struct{} `json:"items"`
+	}
+	path := fmt.Sprintf("/sessions/%s/events?after=%d&limit=%d", l.id, l.after, replays)
+	if err := m.do(ctx, 200, "GET", path, nil, &got); err != nil {
+		return err
+	}
+	l.overHTTP.add(time.Since(began))
+	if len(got.Items) != replays {
+		return fmt.Errorf("%d events after %d; want %d", len(got.Items), l.after, replays)
+	}
+	took, err := s.replayed(ctx, m.person, l.id, l.after, replays)
+	l.overSocket.add(took)
+	return err
 }
 
 // grown waits until a session is ready again with more events than before.
