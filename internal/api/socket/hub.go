@@ -128,7 +128,7 @@ func (h *Hub) accept(w http.ResponseWriter, r *http.Request, p Person) (*line, e
 		return nil, err
 	}
 	// The origin has been checked: package api does so for every route alike.
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	ws, err := websocket.Accept(smallBuffers{w}, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		h.leave(l)
 		l.end(err)
