@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
 
@@ -211,12 +210,4 @@ func (c *crowd) leave() {
 	}
 	wg.Wait()
 	c.ears = nil
-}
-
-// away lets go of the connections that HTTP keeps, so that they are not taken for clients.
-func (c *crowd) away() {
-	for _, m := range c.members {
-		m.client.CloseIdleConnections()
-	}
-	http.DefaultClient.CloseIdleConnections()
 }

@@ -77,8 +77,6 @@ func (s *sizes) Set(text string) error {
 	return nil
 }
 
-func (s sizes) most() int { return s[len(s)-1] }
-
 // sessionsEach is how many sessions a person of a load test has at most.
 const sessionsEach = 10
 

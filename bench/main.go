@@ -2,8 +2,8 @@
 // machine: the raw Claude CLI, a bare `runc run`. It drives the real
 // `bin/carrel serve` through the public API as people would, with a scripted
 // model of its own behind both sides, and prints a table of medians and ratios.
-// With -load it measures what many people at once cost; docs/load.md tells how
-// to read that.
+// With -load it measures what many people at once cost; docs/load.md tells
+// how to read that.
 package main
 
 import (

@@ -24,7 +24,6 @@ type series struct {
 
 func (s *series) add(d time.Duration) { s.values = append(s.values, d.Seconds()) }
 func (s *series) addBytes(n int64)    { s.values = append(s.values, float64(n)) }
-func (s *series) addNumber(v float64) { s.values = append(s.values, v) }
 
 // sample is what of a series is told.
 type sample struct {
