@@ -42,6 +42,9 @@ demo: build ## Walk through what Carrel does, on the real system
 bench: build ## Measure Carrel beside the raw CLI, in one run
 	$(GO) run ./bench
 
+bench-load: build ## Measure many people at once: clients, real CLIs, adoption, history, density
+	$(GO) run ./bench -load $(BENCH)
+
 lint: ## Run the linter (compiles it the first time)
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.1 run
 
@@ -51,4 +54,4 @@ stop: ## End the Carrel of ./carrel-data, with all its instances
 clean: ## Remove what was built; data stays
 	rm -rf bin build web/dist internal/webui/dist/assets internal/webui/dist/index.html
 
-.PHONY: help run test test-faults setup setup-test claude build go web demo bench lint stop clean
+.PHONY: help run test test-faults setup setup-test claude build go web demo bench bench-load lint stop clean

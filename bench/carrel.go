@@ -20,11 +20,20 @@ import (
 	"time"
 )
 
+// serving is how a Carrel is to be served.
+type serving struct {
+	claude string // the program in the place of the Claude CLI
+	live   int    // live sessions that a person may have
+	keep   bool   // end nothing for being idle, however long the measuring takes
+}
+
 // carrel is one `carrel serve` with a data folder of its own.
 type carrel struct {
 	binary string
+	how    serving
 	dir    string // holds data/ and state/; found again in command lines and environments
 	url    string
+	env    []string
 	cmd    *exec.Cmd
 	done   chan struct{} // closed when the process has ended and its output is read
 	began  time.Time
@@ -38,47 +47,68 @@ type carrel struct {
 var codePattern = regexp.MustCompile(`(?i)set-?up code:?\s+([A-Za-z0-9-]+)`)
 
 // startCarrel starts a server and returns at once; serving tells when it answers.
-func (b *bench) startCarrel(ctx context.Context, name string) (*carrel, error) {
+func (b *bench) startCarrel(ctx context.Context, name string, how serving) (*carrel, error) {
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c := &carrel{
-		binary: b.set.binary, dir: filepath.Join(b.dir, name), url: "http://" + address,
-		done: make(chan struct{}), code: make(chan string, 1),
-	}
+	c := &carrel{binary: b.set.binary, how: how, dir: filepath.Join(b.dir, name), url: "http://" + address, code: make(chan string, 1)}
 	if err := os.Mkdir(c.dir, 0o755); err != nil {
 		return nil, err
 	}
-	c.cmd = exec.Command(c.binary, "serve") // ended by stop, which asks first
-	c.cmd.Dir = c.dir
-	c.cmd.Env = []string{
+	c.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir,
 		"CARREL_DATA_DIR=" + c.data(), "CARREL_STATE_DIR=" + c.state(), "CARREL_LISTEN=" + address, "CARREL_RUNTIME=" + b.set.runtime,
-		"CARREL_CLAUDE_PATH=" + b.set.claude, "CARREL_GATEWAY_BASE_URL=" + b.baseURL, "CARREL_GATEWAY_API_KEY=bench",
+		"CARREL_CLAUDE_PATH=" + how.claude, "CARREL_GATEWAY_BASE_URL=" + b.baseURL, "CARREL_GATEWAY_API_KEY=bench",
 		// The raw CLI has no limits either; what they cost is not what is measured.
 		"CARREL_QUOTA_CPU=" + strconv.Itoa(runtime.NumCPU()), "CARREL_QUOTA_MEMORY_BYTES=" + strconv.Itoa(4<<30),
-		"CARREL_QUOTA_LIVE_SESSIONS=" + strconv.Itoa(max(b.set.together, 4)),
+		"CARREL_QUOTA_LIVE_SESSIONS=" + strconv.Itoa(how.live),
 	}
+	if how.keep {
+		c.env = append(c.env, "CARREL_POOL_IDLE_TIMEOUT=0", "CARREL_SESSION_IDLE_TIMEOUT=0")
+	}
+	return c, c.launch()
+}
+
+// launch starts the process; after kill it may be called again.
+func (c *carrel) launch() error {
+	c.cmd = exec.Command(c.binary, "serve") // ended by stop, which asks first
+	c.cmd.Dir, c.cmd.Env = c.dir, c.env
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is ours to pass on
 	r, w := io.Pipe()
 	c.cmd.Stdout, c.cmd.Stderr = w, w
-	c.began = time.Now()
+	c.cmd.WaitDelay = 5 * time.Second // whoever else holds the output is not waited for
+	c.done, c.began = make(chan struct{}), time.Now()
 	if err := c.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start carrel serve: %w", err)
+		return fmt.Errorf("start carrel serve: %w", err)
 	}
+	cmd, done := c.cmd, c.done
 	go func() {
-		_ = c.cmd.Wait() // how it ended is seen by who asked it to
-		_ = w.Close()    // never fails
+		_ = cmd.Wait() // how it ended is seen by who asked it to
+		_ = w.Close()  // never fails
 	}()
 	go func() {
-		defer close(c.done)
+		defer close(done)
 		for s := bufio.NewScanner(r); s.Scan(); {
 			c.hear(s.Text())
 		}
 		_, _ = io.Copy(io.Discard, r) // after a line too long to scan
 	}()
-	return c, nil
+	return nil
+}
+
+// kill ends the server alone, by a signal, and waits for its end.
+func (c *carrel) kill(sig syscall.Signal) error {
+	const grace = 20 * time.Second
+	if err := c.cmd.Process.Signal(sig); err != nil {
+		return fmt.Errorf("signal %v to the server: %w", sig, err)
+	}
+	select {
+	case <-c.done:
+		return nil
+	case <-time.After(grace):
+		return fmt.Errorf("the server did not end within %s of signal %v; last lines:\n%s", grace, sig, c.lastWords())
+	}
 }
 
 func (c *carrel) data() string  { return filepath.Join(c.dir, "data") }
@@ -153,6 +183,9 @@ func (c *carrel) serving(ctx context.Context, path string) (time.Duration, error
 func (c *carrel) stop() error {
 	const grace = 15 * time.Second
 	began := time.Now()
+	if c.cmd.Process == nil {
+		return nil // it was never started
+	}
 	if err := c.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("interrupt carrel serve: %w", err)
 	}

@@ -2,6 +2,8 @@
 // machine: the raw Claude CLI, a bare `runc run`. It drives the real
 // `bin/carrel serve` through the public API as people would, with a scripted
 // model of its own behind both sides, and prints a table of medians and ratios.
+// With -load it measures what many people at once cost; docs/load.md tells
+// how to read that.
 package main
 
 import (
@@ -29,21 +31,28 @@ type settings struct {
 	runtime  string
 	json     bool
 	only     []string
+	load     loadSettings
 }
 
 // part is one group of rows.
 type part struct {
 	name string
+	load bool // runs with -load, and else when it is named
 	run  func(context.Context, *bench) error
 }
 
 // parts in the order in which they run; each stands on its own.
 var parts = []part{
-	{"start", start},
-	{"first-token", firstToken},
-	{"together", together},
-	{"instance", instances},
-	{"memory", memory},
+	{"start", false, start},
+	{"first-token", false, firstToken},
+	{"together", false, together},
+	{"instance", false, instances},
+	{"memory", false, memory},
+	{"clients", true, clients},
+	{"real", true, realOnes},
+	{"adopt", true, adopt},
+	{"history", true, history},
+	{"density", true, density},
 }
 
 func main() {
@@ -67,23 +76,30 @@ func run(ctx context.Context, argv []string) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	for _, p := range parts {
-		if len(set.only) > 0 && !slices.Contains(set.only, p.name) {
+		if !set.wants(p) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s …\n", p.name)
 		began := time.Now()
-		if err := p.run(ctx, b); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+		if err = p.run(ctx, b); err != nil {
+			err = fmt.Errorf("%s: %w", p.name, err)
+			break // what was measured before is told all the same
 		}
 		fmt.Fprintf(os.Stderr, "%s done in %.1f s\n", p.name, time.Since(began).Seconds())
 	}
-	if err := b.stopCarrel(); err != nil {
-		return err
-	}
+	err = errors.Join(err, b.stopCarrel())
 	if set.json {
-		return b.report.writeJSON(os.Stdout)
+		return errors.Join(err, b.report.writeJSON(os.Stdout))
 	}
-	return b.report.write(os.Stdout)
+	return errors.Join(err, b.report.write(os.Stdout))
+}
+
+// wants tells whether a part is to run.
+func (set settings) wants(p part) bool {
+	if len(set.only) > 0 {
+		return slices.Contains(set.only, p.name)
+	}
+	return p.load == set.load.on
 }
 
 func parse(argv []string) (settings, error) {
@@ -96,6 +112,7 @@ func parse(argv []string) (settings, error) {
 	f.StringVar(&set.claude, "claude", os.Getenv("CARREL_CLAUDE_PATH"), "the Claude CLI; by default the one that make setup installs")
 	f.StringVar(&set.runtime, "runtime", "oci", "what makes instances: oci or bare")
 	f.BoolVar(&set.json, "json", false, "print JSON instead of a table")
+	set.load.flags(f)
 	var names []string
 	for _, p := range parts {
 		names = append(names, p.name)
@@ -114,6 +131,9 @@ func parse(argv []string) (settings, error) {
 	}
 	if set.n < 1 || set.together < 1 || set.users < 1 {
 		return set, errors.New("-n, -together and -users must be at least 1")
+	}
+	if err := set.load.check(); err != nil {
+		return set, err
 	}
 	var err error
 	if set.binary, err = exec.LookPath(set.binary); err != nil {

@@ -16,7 +16,7 @@ import (
 func start(ctx context.Context, b *bench) error {
 	var page, ready, ended series
 	for i := range b.set.n {
-		c, err := b.startCarrel(ctx, fmt.Sprintf("start%d", i))
+		c, err := b.startCarrel(ctx, fmt.Sprintf("start%d", i), b.usual())
 		if err != nil {
 			return err
 		}

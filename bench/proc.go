@@ -117,3 +117,63 @@ func leftOf(dir string, deadline time.Time) []string {
 		}
 	}
 }
+
+// activity is what a process has done so far.
+type activity struct {
+	cpu   time.Duration // of the processor
+	wakes int64         // times that one of its threads went to sleep of its own, and so was woken
+	at    time.Time     // when that was
+}
+
+// activityOf reads what a process has done since its start.
+func activityOf(pid int) (activity, error) {
+	a := activity{at: time.Now()}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return a, fmt.Errorf("read what %d has done: %w", pid, err)
+	}
+	if a.cpu, err = cpuOf(string(stat)); err != nil {
+		return a, err
+	}
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil {
+		return a, err
+	}
+	for _, file := range tasks {
+		b, _ := os.ReadFile(file) // a thread that ended counts nothing
+		for line := range strings.Lines(string(b)) {
+			if n, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
+				v, err := strconv.ParseInt(strings.TrimSpace(n), 10, 64)
+				if err != nil {
+					return a, fmt.Errorf("read what %d has done: %w", pid, err)
+				}
+				a.wakes += v
+			}
+		}
+	}
+	return a, nil
+}
+
+// cpuOf reads user and system time in /proc/<pid>/stat, which counts in hundredths of a second on every Linux.
+func cpuOf(stat string) (time.Duration, error) {
+	// The name in brackets may hold anything.
+	f := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(f) < 13 {
+		return 0, fmt.Errorf("%d fields in a process's stat", len(f))
+	}
+	user, err := strconv.ParseInt(f[11], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("user time of a process: %w", err)
+	}
+	system, err := strconv.ParseInt(f[12], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("system time of a process: %w", err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond, nil
+}
+
+// since is how many cores were busy, and how many wake-ups there were a second, since an earlier look.
+func (a activity) since(before activity) (cores, wakes float64) {
+	took := a.at.Sub(before.at).Seconds()
+	return (a.cpu - before.cpu).Seconds() / took, float64(a.wakes-before.wakes) / took
+}

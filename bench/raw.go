@@ -31,7 +31,10 @@ type raw struct {
 	tail  strings.Builder // stderr; read after the process ended
 }
 
-func (b *bench) startRaw() (*raw, error) {
+func (b *bench) startRaw() (*raw, error) { return b.startRawOf(b.set.claude) }
+
+// startRawOf starts a program in the place of the CLI.
+func (b *bench) startRawOf(program string) (*raw, error) {
 	home, err := os.MkdirTemp(b.dir, "raw-")
 	if err != nil {
 		return nil, err
@@ -41,7 +44,7 @@ func (b *bench) startRaw() (*raw, error) {
 		return nil, err
 	}
 	r := &raw{lines: make(chan heard, 1024), quit: make(chan struct{}), done: make(chan struct{})}
-	argv := claude.Launch{Path: b.set.claude, SessionID: uuid.NewString()}.Argv()
+	argv := claude.Launch{Path: program, SessionID: uuid.NewString()}.Argv()
 	r.cmd = exec.Command(argv[0], argv[1:]...) // ended by close, which asks first
 	r.cmd.Dir = work
 	r.cmd.Env = claude.Environment{Home: home, User: "bench", Gateway: b.socket}.Environ()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +17,7 @@ type report struct {
 	Machine string    `json:"machine"`
 	At      time.Time `json:"at"`
 	Rows    []row     `json:"rows"`
+	Notes   []string  `json:"notes,omitempty"` // what must be known to read the rows
 }
 
 // row is one comparison. Beside says what Other is of; a row without it stands alone.
@@ -41,6 +43,17 @@ func (r *report) add(part, name string, u unit, carrel *series, beside string, o
 	r.Rows = append(r.Rows, one)
 }
 
+// one tells a single number.
+func (r *report) one(part, name string, u unit, v float64) {
+	r.add(part, name, u, &series{[]float64{v}}, "", nil)
+}
+
+func (r *report) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(r.Notes, text) {
+		r.Notes = append(r.Notes, text)
+	}
+}
+
 func (r *report) writeJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
@@ -49,7 +62,7 @@ func (r *report) writeJSON(w io.Writer) error {
 
 func (r *report) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\n%s · medians (least–most)\n\n", r.Machine, r.At.Format(time.DateTime))
+	fmt.Fprintf(w, "%s\n%s · medians (least–most; of %d or more: and p99)\n\n", r.Machine, r.At.Format(time.DateTime), manyEnough)
 	part := ""
 	for _, one := range r.Rows {
 		if one.Part != part {
@@ -66,7 +79,13 @@ func (r *report) write(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\n", one.Name, one.Carrel.text(one.Unit), one.Beside, other, ratio)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "\n* %s\n", n)
+	}
+	return nil
 }
 
 // machine is the machine in a line: what ratios depend on less than times do.

@@ -105,12 +105,17 @@ type session struct {
 
 // subscribe looks at a session, which is what starts its process ahead of a prompt.
 func (s *socket) subscribe(ctx context.Context, p *person, id string) (*session, error) {
+	return s.subscribeAfter(ctx, p, id, 0)
+}
+
+// subscribeAfter leaves out what was before an event.
+func (s *socket) subscribeAfter(ctx context.Context, p *person, id string, after int64) (*session, error) {
 	const room = 4096 // events that may wait while nobody follows
 	c := make(chan heard, room)
 	s.mu.Lock()
 	s.sessions[id] = c
 	s.mu.Unlock()
-	return &session{id, p, s, c}, s.send(ctx, map[string]any{"type": "subscribe", "session_id": id, "after": 0})
+	return &session{id, p, s, c}, s.send(ctx, map[string]any{"type": "subscribe", "session_id": id, "after": after})
 }
 
 func (s *session) ask(ctx context.Context, prompt string) (turn, error) {

@@ -27,9 +27,11 @@ type bench struct {
 	cancel  context.CancelFunc
 	served  chan error
 
-	carrel *carrel
-	admin  *person
-	people int // made so far
+	carrel  *carrel
+	admin   *person
+	carrels int    // started so far by needs
+	people  int    // made so far
+	standin string // the stand-in, once it is built
 }
 
 func newBench(set settings) (_ *bench, err error) {
@@ -63,12 +65,22 @@ func newBench(set settings) (_ *bench, err error) {
 	return b, nil
 }
 
-// need starts the Carrel that most parts share, and makes its administrator.
-func (b *bench) need(ctx context.Context) error {
-	if b.carrel != nil {
+// usual is the Carrel that most parts share: the real CLI.
+func (b *bench) usual() serving { return serving{claude: b.set.claude, live: max(b.set.together, 4)} }
+
+// need starts the Carrel that most parts share.
+func (b *bench) need(ctx context.Context) error { return b.needs(ctx, b.usual()) }
+
+// needs starts a Carrel and makes its administrator, unless the one that runs is served alike.
+func (b *bench) needs(ctx context.Context, how serving) error {
+	if b.carrel != nil && b.carrel.how == how {
 		return nil
 	}
-	c, err := b.startCarrel(ctx, "main")
+	if err := b.stopCarrel(); err != nil {
+		return err
+	}
+	b.carrels++
+	c, err := b.startCarrel(ctx, fmt.Sprintf("main%d", b.carrels), how)
 	if err != nil {
 		return err
 	}

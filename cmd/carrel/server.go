@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -73,6 +74,9 @@ func serverCommand() *cobra.Command {
 // runServer serves until a signal: SIGINT ends everything, SIGTERM this process alone, unless the setting says otherwise.
 func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	log := newLog(os.Stderr, cfg.Log)
+	// What the server holds is mostly clients at rest. As much garbage beside it as Go's default allows would
+	// be the larger part of a client's memory; collecting it twice as often costs under 1 % of the processor.
+	debug.SetGCPercent(50)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)

@@ -28,10 +28,10 @@ func (s *Server) registerSocket() {
 		})
 }
 
-// serveSocket serves a connection for the person who asked for it.
+// serveSocket serves a connection for the person who asked for it, or begins to.
 func (s *Server) serveSocket(serve func(socket.Person) error, r *http.Request) error {
 	p := requestOf(r.Context()).person
-	err := serve(socket.Person{User: p.user, Recheck: func(ctx context.Context) error {
+	err := serve(socket.Person{User: p.user, Credential: p.secret, Recheck: func(ctx context.Context) error {
 		_, err := s.recognise(ctx, p.secret, p.byCookie)
 		return err
 	}})

@@ -69,9 +69,11 @@ func HandlerOptions(strict bool) connect.HandlerOption {
 	)
 }
 
-// ClientOptions are what every client is made with.
+// ClientOptions are what every client is made with. Nothing is compressed: it
+// all stays on one machine, and each event would be compressed for itself.
 func ClientOptions() connect.ClientOption {
 	return connect.WithClientOptions(
+		connect.WithAcceptCompression("gzip", nil, nil), // Connect's own default, taken back
 		connect.WithCodec(codec{}),
 		connect.WithReadMaxBytes(MaxMessageBytes),
 		connect.WithInterceptors(faultInterceptor{client: true}),
@@ -116,6 +118,8 @@ func NewCaller(dial Dialer) *Caller {
 			Protocols:       protocols,
 			DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
 			IdleConnTimeout: time.Minute,
+			// Without it the transport asks for gzip where we do not.
+			DisableCompression: true,
 			HTTP2: &http.HTTP2Config{
 				SendPingTimeout: 15 * time.Second,
 				PingTimeout:     15 * time.Second,

@@ -88,3 +88,31 @@ func TestUnreachable(t *testing.T) {
 		t.Fatalf("got %v; want ErrUnreachable", err)
 	}
 }
+
+// TestNothingIsCompressed: every event would be, for itself, between two processes of one machine.
+func TestNothingIsCompressed(t *testing.T) {
+	mux := http.NewServeMux()
+	Unary(mux, "/t/Ask", false, func(_ context.Context, q *question) (*answer, error) { return &answer{N: q.N}, nil })
+	Stream(mux, "/t/Count", func(_ context.Context, q *question, send func(*answer) error) error { return send(&answer{N: q.N}) })
+	asked := make(chan http.Header, 2)
+	seen := http.NewServeMux()
+	seen.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Header.Clone()
+		mux.ServeHTTP(w, r)
+	})
+	c := serve(t, seen)
+	if _, err := Call[question, answer](t.Context(), c, "/t/Ask", &question{N: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Subscribe(t.Context(), c, "/t/Count", &question{N: 1}, func(*answer) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		h := <-asked
+		for _, name := range []string{"Accept-Encoding", "Connect-Accept-Encoding"} {
+			if got := h.Get(name); got == "gzip" {
+				t.Errorf("%s: %q; want no compression", name, got)
+			}
+		}
+	}
+}

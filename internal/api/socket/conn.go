@@ -21,8 +21,8 @@ const (
 )
 
 // conn is one connection that carries sessions. Its goroutines are the reader,
-// the writer, the heartbeat, the guard, the watch, one for each lane and one
-// for each subscription; all end with ctx, and ServeSessions waits for them.
+// the writer while there is something to write, the watch, one for each lane and one for each subscription; all end
+// with ctx, and serve, which the hub waits for, waits for them.
 type conn struct {
 	hub    *Hub
 	wire   *wire
@@ -39,35 +39,41 @@ type conn struct {
 	subs map[string]*subscription // guarded by mu
 }
 
-// ServeSessions upgrades a request and serves the connection until it ends.
-// The error of a request that could not be upgraded is the caller's to answer,
-// unless Answered says otherwise.
+// ServeSessions upgrades a request, and has the connection served until it ends:
+// it does not wait for that, so that neither the request nor the stack of its
+// handler is kept for as long. The error of a request that could not be upgraded
+// is the caller's to answer, unless Answered says otherwise.
 func (h *Hub) ServeSessions(w http.ResponseWriter, r *http.Request, p Person) error {
-	ws, l, ctx, err := h.accept(w, r, p)
+	l, err := h.accept(w, r, p)
 	if err != nil {
 		return err
 	}
-	defer h.leave(l)
 	c := &conn{
-		hub: h, wire: newWire(ws), person: p, ctx: ctx, end: l.end, out: newOutbox(),
+		hub: h, wire: l.wire, person: p, ctx: l.ctx, end: l.end,
 		log:   h.cfg.Log.With("user_id", p.User.ID),
 		limit: rate.NewLimiter(messagesPerSecond, messagesAtOnce),
 		subs:  map[string]*subscription{},
 	}
 	c.lanes = &lanes{wg: &c.wg, jobs: map[string][]job{}}
-	_ = c.send(Hello{Type: "hello", User: p.User, Version: h.cfg.Version}) // an empty queue has room
-
-	written := make(chan struct{})
-	c.spawn(func() { defer close(written); c.write() })
-	c.spawn(c.read)
-	c.spawn(func() { c.wire.heartbeat(ctx, h.cfg.Times, l.end) })
-	c.spawn(func() { h.guard(ctx, l, p) })
-	c.spawn(c.watch)
-	<-ctx.Done()
-	c.log.Debug("connection ends", "err", context.Cause(ctx))
-	c.wire.close(endingOf(ctx), written, h.cfg.Times.Grace)
-	c.wg.Wait()
+	c.out = newOutbox(func() { c.spawn(c.write) })
+	go c.serve(l)
 	return nil
+}
+
+// serve is the connection's life: its own goroutine reads.
+func (c *conn) serve(l *line) {
+	defer c.hub.leave(l)                                                              // what Close waits for
+	_ = c.send(Hello{Type: "hello", User: c.person.User, Version: c.hub.cfg.Version}) // an empty queue has room
+	c.spawn(c.watch)
+	closed := make(chan struct{})
+	context.AfterFunc(c.ctx, func() {
+		defer close(closed)
+		c.log.Debug("connection ends", "err", context.Cause(c.ctx))
+		c.wire.close(endingOf(c.ctx), c.out.close(), c.hub.cfg.Times.Grace) // frees the reader
+	})
+	c.read()
+	<-closed
+	c.wg.Wait()
 }
 
 // spawn starts a goroutine of the connection. One that panics ends the

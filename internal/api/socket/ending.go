@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/coder/websocket"
-
-	"github.com/carrel-dev/carrel/internal/fault"
 )
 
 // ending is why a connection ends, as the close frame says it. Its codes from
@@ -44,28 +41,4 @@ func endingOf(ctx context.Context) *ending {
 		return e
 	}
 	return &ending{code: websocket.StatusNormalClosure}
-}
-
-// guard ends a connection whose person may no longer be here.
-func (h *Hub) guard(ctx context.Context, l *line, p Person) {
-	tick := time.NewTicker(h.cfg.Times.Recheck)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-l.recheck:
-		}
-		check, cancel := context.WithTimeout(ctx, h.cfg.Times.Call)
-		err := p.Recheck(check)
-		cancel()
-		switch {
-		case err == nil || ctx.Err() != nil:
-		case fault.CodeOf(err) == fault.Unauthenticated:
-			l.end(endSignedOut)
-		default: // a store that does not answer is no reason to throw people out
-			h.cfg.Log.Warn("recheck of a connection's person", "user_id", p.User.ID, "err", err)
-		}
-	}
 }

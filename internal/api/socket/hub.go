@@ -80,7 +80,9 @@ const maxPerUser = 1000
 // Person is who holds a connection.
 type Person struct {
 	User account.User
-	// Recheck finds out whether the cookie or token still counts: unauthenticated when not.
+	// Credential is what they signed in with: one answer of Recheck goes for all that have the same.
+	Credential string
+	// Recheck finds out whether the credential still counts: unauthenticated when not.
 	Recheck func(context.Context) error
 }
 
@@ -88,19 +90,23 @@ type Person struct {
 type Hub struct {
 	cfg Config
 	wg  sync.WaitGroup
+	due chan struct{} // holds one: somebody is to be rechecked at once
 
 	mu      sync.Mutex
 	lines   map[*line]struct{} // guarded by mu
 	byUser  map[int64]int      // guarded by mu
+	recheck map[int64]struct{} // guarded by mu; users who are due
+	unmind  context.CancelFunc // guarded by mu; ends the minders, nil while there are none
 	closing bool               // guarded by mu
 }
 
 // line is what the hub knows of one connection of either kind.
 type line struct {
-	user    int64
-	end     context.CancelCauseFunc
-	kill    func()
-	recheck chan struct{}
+	user   int64
+	person Person
+	ctx    context.Context // the connection's life; ended with an ending
+	end    context.CancelCauseFunc
+	wire   *wire // guarded by the hub's mu; nil before the upgrade
 }
 
 // NewHub returns a hub without connections.
@@ -108,32 +114,32 @@ func NewHub(cfg Config) *Hub {
 	if cfg.Times == (Times{}) {
 		cfg.Times = DefaultTimes
 	}
-	return &Hub{cfg: cfg, lines: map[*line]struct{}{}, byUser: map[int64]int{}}
+	return &Hub{cfg: cfg, due: make(chan struct{}, 1), lines: map[*line]struct{}{}, byUser: map[int64]int{}, recheck: map[int64]struct{}{}}
 }
 
 // accept admits and upgrades a connection. Before the upgrade an error is the
 // caller's to answer; after it the connection ends with an ending.
-func (h *Hub) accept(w http.ResponseWriter, r *http.Request, p Person) (*websocket.Conn, *line, context.Context, error) {
-	l := &line{user: p.User.ID, recheck: make(chan struct{}, 1), kill: func() {}}
-	// The request's own context does not end when the connection does.
-	ctx, end := context.WithCancelCause(r.Context())
-	l.end = end
+func (h *Hub) accept(w http.ResponseWriter, r *http.Request, p Person) (*line, error) {
+	l := &line{user: p.User.ID, person: p}
+	// The request's own context does not end when the connection does, and holds much that ends before.
+	l.ctx, l.end = context.WithCancelCause(context.Background())
 	if err := h.enter(l); err != nil {
-		end(err)
-		return nil, nil, nil, err
+		l.end(err)
+		return nil, err
 	}
 	// The origin has been checked: package api does so for every route alike.
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	ws, err := websocket.Accept(smallBuffers{w}, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		h.leave(l)
-		end(err)
-		return nil, nil, nil, errAccepted
+		l.end(err)
+		return nil, errAccepted
 	}
 	ws.SetReadLimit(-1) // ours are in receive: too large is an error message, not the end
 	h.mu.Lock()
-	l.kill = func() { _ = ws.CloseNow() } // it is as good as closed
-	h.mu.Unlock()
-	return ws, l, ctx, nil
+	defer h.mu.Unlock()
+	l.wire = newWire(ws)
+	h.mindLocked()
+	return l, nil
 }
 
 func (h *Hub) enter(l *line) error {
@@ -157,23 +163,12 @@ func (h *Hub) leave(l *line) {
 	if h.byUser[l.user]--; h.byUser[l.user] == 0 {
 		delete(h.byUser, l.user)
 	}
+	if len(h.lines) == 0 && h.unmind != nil {
+		h.unmind()
+		h.unmind = nil
+	}
 	h.mu.Unlock()
 	h.wg.Done()
-}
-
-// Recheck looks at once whether a user's connections may stay, for when
-// something is known to have changed: a sign-out, a token or account that went.
-func (h *Hub) Recheck(userID int64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for l := range h.lines {
-		if l.user == userID {
-			select {
-			case l.recheck <- struct{}{}:
-			default: // one is due already
-			}
-		}
-	}
 }
 
 // Count is the number of open connections.
@@ -201,7 +196,9 @@ func (h *Hub) Close(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	for l := range h.lines {
-		l.kill()
+		if l.wire != nil {
+			_ = l.wire.ws.CloseNow() // it is as good as closed
+		}
 	}
 	h.mu.Unlock()
 	<-gone

@@ -17,17 +17,22 @@ type frame struct {
 	session string // of an event, so that a new subscription can take back what was not sent; else ""
 }
 
-// outbox is the queue before a connection's one writer.
+// outbox is the queue before a connection's one writer, which runs only while
+// there is something to write: most connections are quiet most of the time.
 type outbox struct {
-	mu    sync.Mutex
-	queue []frame       // guarded by mu
-	bytes int           // guarded by mu
-	room  chan struct{} // guarded by mu; closed and replaced when something was taken
-	ready chan struct{} // holds one token when the queue is not empty
+	start func() // starts the writer, which takes until it is told to end; it must not wait
+
+	mu      sync.Mutex
+	queue   []frame       // guarded by mu
+	bytes   int           // guarded by mu
+	room    chan struct{} // guarded by mu; closed and replaced when something was taken, nil when nobody waits
+	writing bool          // guarded by mu; the writer runs
+	closed  bool          // guarded by mu
+	written chan struct{} // closed once the outbox is closed and no writer runs
 }
 
-func newOutbox() *outbox {
-	return &outbox{room: make(chan struct{}), ready: make(chan struct{}, 1)}
+func newOutbox(start func()) *outbox {
+	return &outbox{start: start, written: make(chan struct{})}
 }
 
 // put waits for room and queues a frame. The error is ctx's.
@@ -38,6 +43,9 @@ func (o *outbox) put(ctx context.Context, f frame) error {
 			o.addLocked(f)
 			o.mu.Unlock()
 			return nil
+		}
+		if o.room == nil {
+			o.room = make(chan struct{})
 		}
 		room := o.room
 		o.mu.Unlock()
@@ -57,35 +65,54 @@ func (o *outbox) fitsLocked(f frame) bool {
 func (o *outbox) addLocked(f frame) {
 	o.queue = append(o.queue, f)
 	o.bytes += len(f.data)
-	select {
-	case o.ready <- struct{}{}:
-	default:
+	if !o.writing && !o.closed {
+		o.writing = true
+		o.start()
 	}
 }
 
-// take waits for the next frame. The error is ctx's.
-func (o *outbox) take(ctx context.Context) (frame, error) {
-	for {
-		if ctx.Err() != nil {
-			return frame{}, context.Cause(ctx)
+// take is the writer's: the next frame, or that it has to end, since there is none or ctx has ended.
+func (o *outbox) take(ctx context.Context) (frame, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if ctx.Err() != nil || len(o.queue) == 0 {
+		if len(o.queue) == 0 {
+			o.queue = nil // let go of the array
 		}
-		o.mu.Lock()
-		if len(o.queue) > 0 {
-			f := o.queue[0]
-			o.queue[0] = frame{}
-			o.queue = o.queue[1:]
-			o.bytes -= len(f.data)
-			o.wakeLocked()
-			o.mu.Unlock()
-			return f, nil
-		}
-		o.queue = nil // let go of the array
-		o.mu.Unlock()
-		select {
-		case <-o.ready:
-		case <-ctx.Done():
-		}
+		o.stoppedLocked()
+		return frame{}, false
 	}
+	f := o.queue[0]
+	o.queue[0] = frame{}
+	o.queue = o.queue[1:]
+	o.bytes -= len(f.data)
+	o.wakeLocked()
+	return f, true
+}
+
+// stopped is the writer's last word when take did not end it.
+func (o *outbox) stopped() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stoppedLocked()
+}
+
+func (o *outbox) stoppedLocked() {
+	o.writing = false
+	if o.closed {
+		close(o.written)
+	}
+}
+
+// close lets no writer start any more, and gives what is closed when the last one has ended. It is called once.
+func (o *outbox) close() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	if !o.writing {
+		close(o.written)
+	}
+	return o.written
 }
 
 // withdraw takes a session's events out of the queue.
@@ -106,6 +133,8 @@ func (o *outbox) withdraw(session string) {
 }
 
 func (o *outbox) wakeLocked() {
-	close(o.room)
-	o.room = make(chan struct{})
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
 }

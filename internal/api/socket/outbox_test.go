@@ -2,19 +2,20 @@ package socket
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 )
 
 func TestOutboxIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOutbox()
+		o := newOutbox(func() {})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var wg sync.WaitGroup
 		put := 0
@@ -27,8 +28,8 @@ func TestOutboxIsBounded(t *testing.T) {
 		if put != maxQueued {
 			t.Errorf("%d messages went into the queue; want %d", put, maxQueued)
 		}
-		if _, err := o.take(ctx); err != nil {
-			t.Fatal(err)
+		if _, ok := o.take(ctx); !ok {
+			t.Fatal("a full queue has nothing to write")
 		}
 		synctest.Wait()
 		if put != maxQueued+1 {
@@ -36,14 +37,14 @@ func TestOutboxIsBounded(t *testing.T) {
 		}
 		cancel(endSlow)
 		wg.Wait()
-		if _, err := o.take(ctx); !errors.Is(err, endSlow) {
-			t.Errorf("got %v; want the ending", err)
+		if _, ok := o.take(ctx); ok {
+			t.Error("something is written after the ending")
 		}
 	})
 }
 
 func TestOutboxBytes(t *testing.T) {
-	o := newOutbox()
+	o := newOutbox(func() {})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	// A message of any size goes into an empty queue, else nothing of that size would ever get out.
@@ -59,7 +60,7 @@ func TestOutboxBytes(t *testing.T) {
 // order, but for what was withdrawn.
 func TestOutboxKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := newOutbox()
+		o := newOutbox(func() {})
 		var model []frame
 		for i := range rapid.IntRange(1, 60).Draw(t, "steps") {
 			session := rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "session")
@@ -74,9 +75,9 @@ func TestOutboxKeepsOrder(t *testing.T) {
 				if len(model) == 0 {
 					continue
 				}
-				f, err := o.take(context.Background())
-				if err != nil || string(f.data) != string(model[0].data) {
-					t.Fatalf("got %s, %v; want %s", f.data, err, model[0].data)
+				f, ok := o.take(context.Background())
+				if !ok || string(f.data) != string(model[0].data) {
+					t.Fatalf("got %s, %v; want %s", f.data, ok, model[0].data)
 				}
 				model = model[1:]
 			case 3:
@@ -94,6 +95,63 @@ func TestOutboxKeepsOrder(t *testing.T) {
 				t.Fatalf("got %d messages of %d bytes; want %d of %d", len(o.queue), o.bytes, len(model), bytes)
 			}
 		}
+	})
+}
+
+// TestOneWriter: whoever puts and whenever, there is one writer at a time, what
+// was put is written, and after close none is left.
+func TestOneWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const putters, each = 8, 200
+		ctx, cancel := context.WithCancel(t.Context())
+		var writers sync.WaitGroup
+		var running, started, written atomic.Int64
+		var o *outbox
+		o = newOutbox(func() {
+			started.Add(1)
+			writers.Go(func() {
+				if running.Add(1) != 1 {
+					t.Error("two writers at a time")
+				}
+				for {
+					running.Add(-1) // before take, which may let another start
+					_, ok := o.take(ctx)
+					if !ok {
+						return
+					}
+					running.Add(1)
+					written.Add(1)
+				}
+			})
+		})
+		var wg sync.WaitGroup
+		for range putters {
+			wg.Go(func() {
+				for i := range each {
+					_ = o.put(ctx, frame{data: []byte("x")}) // it has not ended
+					if i%50 == 0 {
+						time.Sleep(time.Millisecond)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		synctest.Wait()
+		if n := written.Load(); n != putters*each {
+			t.Errorf("%d written; want %d", n, putters*each)
+		}
+		if n := started.Load(); n < 2 {
+			t.Errorf("%d writers; want a new one after a pause", n)
+		}
+		cancel()
+		<-o.close()
+		_ = o.put(ctx, frame{data: []byte("late")})
+		before := started.Load()
+		synctest.Wait()
+		if started.Load() != before {
+			t.Error("a writer started after the end")
+		}
+		writers.Wait()
 	})
 }
 

@@ -9,8 +9,9 @@ import (
 )
 
 // read takes the client's messages and hands each to its session's lane. It
-// waits for nothing but the client.
+// waits for nothing but the client, and returns when the connection ends.
 func (c *conn) read() {
+	defer c.rescue()
 	for {
 		if err := c.limit.Wait(c.ctx); err != nil {
 			return

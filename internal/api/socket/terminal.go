@@ -40,7 +40,7 @@ type (
 // ServeTerminal upgrades a request and joins a terminal until either ends. The
 // terminal lives on when only the connection does. Errors as in ServeSessions.
 func (h *Hub) ServeTerminal(w http.ResponseWriter, r *http.Request, p Person, id string) error {
-	ws, l, ctx, err := h.accept(w, r, p)
+	l, err := h.accept(w, r, p)
 	if err != nil {
 		return err
 	}
@@ -58,9 +58,7 @@ func (h *Hub) ServeTerminal(w http.ResponseWriter, r *http.Request, p Person, id
 			f()
 		})
 	}
-	wire := newWire(ws)
-	spawn(func() { h.guard(ctx, l, p) })
-	spawn(func() { wire.heartbeat(ctx, h.cfg.Times, l.end) })
+	wire, ctx := l.wire, l.ctx
 	written := make(chan struct{})
 	at, err := h.cfg.Terminal.Attach(ctx, p.User.ID, id)
 	if err != nil {

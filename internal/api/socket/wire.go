@@ -28,6 +28,7 @@ type wire struct {
 	heard   atomic.Int64 // when bytes came, in Unix nanoseconds
 	taken   atomic.Int64 // when bytes that we sent were taken
 	writing atomic.Int32 // messages that are being written
+	asked   atomic.Bool  // a ping is out
 }
 
 func newWire(ws *websocket.Conn) *wire {
@@ -117,42 +118,28 @@ func (w *wire) discard(r io.Reader) error {
 	return endTooMuch
 }
 
-// heartbeat finds out that nobody is there any more, or that nobody reads, and
-// says so to end. It returns when ctx ends.
-func (w *wire) heartbeat(ctx context.Context, times Times, end func(error)) {
-	ping := time.NewTicker(times.Ping)
-	defer ping.Stop()
-	stall := time.NewTicker(times.Stall / 4)
-	defer stall.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-stall.C:
-			if w.writing.Load() > 0 && since(&w.taken) >= times.Stall {
-				end(endSlow)
-				return
-			}
-		case <-ping.C:
-			// A peer that gave or took something needs no asking, and a pong
-			// cannot be seen while a large message comes in.
-			quiet := func() bool { return since(&w.heard) >= times.Ping && since(&w.taken) >= times.Ping }
-			if w.writing.Load() > 0 || !quiet() { // while a message is being written, a stall tells
-				continue
-			}
-			pctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), times.Ping)
-			stop := context.AfterFunc(ctx, cancel) // the end of pctx while the ping is being written cuts the connection, which ends anyway
-			err := w.ws.Ping(pctx)
-			stop()
-			cancel()
-			if err == nil {
-				mark(&w.heard)
-			} else if quiet() {
-				end(endSilent)
-				return
-			}
-		}
+// stalled tells whether a message has been waiting to be taken for too long.
+func (w *wire) stalled(times Times) bool {
+	return w.writing.Load() > 0 && since(&w.taken) >= times.Stall
+}
+
+// quiet tells whether the peer has to be asked if it is there: one that gave or
+// took something needs no asking, a pong cannot be seen while a large message
+// comes in, and while one is being written a stall tells.
+func (w *wire) quiet(times Times) bool {
+	return w.writing.Load() == 0 && since(&w.heard) >= times.Ping && since(&w.taken) >= times.Ping
+}
+
+// ask pings the peer and tells whether it is there.
+func (w *wire) ask(ctx context.Context, times Times) bool {
+	pctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), times.Ping)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)() // the end of pctx while the ping is being written cuts the connection, which ends anyway
+	if w.ws.Ping(pctx) == nil {
+		mark(&w.heard)
+		return true
 	}
+	return !w.quiet(times)
 }
 
 // close ends the connection with a close frame if the message that is being

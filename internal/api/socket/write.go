@@ -97,16 +97,22 @@ func encodeEvent(quotedSession []byte, e *protocol.Event) []byte {
 	return append(b, '}')
 }
 
-// write is the connection's one writer.
+// write is the connection's one writer while there is something to write.
 func (c *conn) write() {
+	told := false
+	defer func() {
+		if !told { // a panic, which ends the connection
+			c.out.stopped()
+		}
+	}()
 	for {
-		f, err := c.out.take(c.ctx)
-		if err != nil {
+		f, ok := c.out.take(c.ctx)
+		if !ok {
+			told = true
 			return
 		}
 		if err := c.wire.write(websocket.MessageText, f.data); err != nil {
 			c.end(err)
-			return
 		}
 	}
 }
