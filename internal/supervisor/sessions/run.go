@@ -34,8 +34,8 @@ type run struct {
 
 	// Guarded by the session's mu.
 	greeted bool
-	ending  string // why it is to end; "" while it is not
-	problem string // what it did wrong, for people; it is ended for that
+	ending  string      // why it is to end; "" while it is not
+	problem *fault.Text // what it did wrong, for people; it is ended for that
 	calls   map[string]chan claude.Answer
 	ids     int
 }
@@ -128,7 +128,8 @@ func (r *run) endLocked(reason string) {
 // failLocked has the process ended for what it did wrong.
 func (r *run) failLocked(format string, args ...any) {
 	if r.ending == "" {
-		r.problem = fmt.Sprintf(format, args...)
+		problem := fault.Say(format, args...)
+		r.problem = &problem
 		r.endLocked(reasonFailed)
 	}
 }
