@@ -33,7 +33,11 @@ func init() {
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		q := requestOf(ctx.Context())
 		q.err = faultOfHuma(status, msg, errs)
-		return q.problem(q.err)
+		p := q.problem(q.err)
+		for k := range p.GetHeaders() { // huma sets those of errors that a route returns, not of its own
+			ctx.SetHeader(k, p.GetHeaders().Get(k))
+		}
+		return p
 	}
 }
 

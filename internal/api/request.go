@@ -56,7 +56,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		rec := &recorder{ResponseWriter: w}
-		q := &request{id: rand.Text(), control: http.NewResponseController(rec), reads: words.Match(r.Header.Get("Accept-Language"))}
+		q := &request{id: rand.Text(), control: http.NewResponseController(rec), reads: problem.Language(r.Header.Get("Accept-Language"))}
 		q.client, q.https = s.clientOf(r)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 		s.setHeaders(rec.Header(), q)

@@ -7,9 +7,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/carrel-dev/carrel/internal/api/problem"
 	"github.com/carrel-dev/carrel/internal/api/socket"
 	"github.com/carrel-dev/carrel/internal/fault"
-	"github.com/carrel-dev/carrel/internal/fault/words"
 )
 
 func (s *Server) registerSocket() {
@@ -34,7 +34,7 @@ var langParam = &huma.Param{Name: "lang", In: "query", Description: "Language of
 func (s *Server) serveSocket(serve func(socket.Person) error, r *http.Request) error {
 	p := requestOf(r.Context()).person
 	// A page knows better than its browser what is read here; an account, less well than either.
-	reads := words.Match(r.URL.Query().Get("lang"), r.Header.Get("Accept-Language"), p.user.Language)
+	reads := problem.Language(r.URL.Query().Get("lang"), r.Header.Get("Accept-Language"), p.user.Language)
 	err := serve(socket.Person{User: p.user, Reads: reads, Recheck: func(ctx context.Context) error {
 		_, err := s.recognise(ctx, p.secret, p.byCookie)
 		return err

@@ -205,6 +205,17 @@ func (f *finder) call(c *ast.CallExpr) {
 		}
 	}
 	f.add(format, c)
+	for _, arg := range c.Args[index+1:] {
+		// Words that are put into a text as a plain string stay English.
+		if s, constant := f.text(arg); constant && strings.Contains(s, " ") && f.report {
+			f.t.Errorf("%s: %q is put into a text as it is, so nobody can translate it: give fault.Say(%q)", f.at(c), s, s)
+		}
+		if call, ok := arg.(*ast.CallExpr); ok && f.report {
+			if fun, ok := call.Fun.(*ast.SelectorExpr); ok && of(fun, "fmt") {
+				f.t.Errorf("%s: what fmt.%s makes is put into a text as it is, so nobody can translate it: use fault.Say", f.at(c), fun.Sel.Name)
+			}
+		}
+	}
 }
 
 // literal looks at a fault.Error or fault.Field whose text is set without a format.

@@ -2,8 +2,14 @@ package words
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,4 +89,106 @@ func verbsOf(format string) []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// TestForeignTextsAreKnown: all that huma's validation and package claude can say has a translation.
+func TestForeignTextsAreKnown(t *testing.T) {
+	said := map[string]bool{}
+	for _, e := range constantsOf(t, "github.com/danielgtaylor/huma/v2/validation") {
+		said[e] = true
+	}
+	if len(said) < 30 {
+		t.Fatalf("huma's package validation has %d messages; where are the others?", len(said))
+	}
+	n := len(said)
+	for _, format := range inputErrors(t) {
+		said[format] = true
+	}
+	if len(said) < n+15 {
+		t.Fatalf("package claude has %d messages; where are the others?", len(said)-n)
+	}
+	for format := range said {
+		if _, ok := foreign[format]; !ok {
+			t.Errorf("%q is not translated: say it in Chinese in internal/fault/words/zh_foreign.go", format)
+		}
+	}
+}
+
+// constantsOf gives the texts that the variables of a package begin with.
+func constantsOf(t *testing.T, pkg string) []string {
+	t.Helper()
+	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", pkg).Output()
+	if err != nil {
+		t.Fatalf("find %s: %v", pkg, err)
+	}
+	var all []string
+	for _, f := range parse(t, strings.TrimSpace(string(dir))) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if s, err := strconv.Unquote(lit.Value); err == nil {
+					all = append(all, s)
+				}
+			}
+			return true
+		})
+	}
+	return all
+}
+
+// inputErrors gives the messages of package claude's InputErrors, with what varies as %s.
+func inputErrors(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, f := range parse(t, filepath.Join(root, "internal/claude")) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			lit, ok := n.(*ast.CompositeLit)
+			if !ok || len(lit.Elts) != 2 {
+				return true
+			}
+			if id, ok := lit.Type.(*ast.Ident); !ok || id.Name != "InputError" {
+				return true
+			}
+			all = append(all, formatOf(lit.Elts[1]))
+			return true
+		})
+	}
+	return all
+}
+
+func formatOf(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		if s, err := strconv.Unquote(e.Value); err == nil {
+			return s
+		}
+	case *ast.BinaryExpr:
+		return strings.ReplaceAll(formatOf(e.X)+formatOf(e.Y), "%s%s", "%s")
+	case *ast.CallExpr:
+		if len(e.Args) > 1 {
+			if lit, ok := e.Args[0].(*ast.BasicLit); ok { // fmt.Sprintf
+				return formatOf(lit)
+			}
+		}
+	}
+	return "%s"
+}
+
+func parse(t *testing.T, dir string) []*ast.File {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, f)
+	}
+	return all
 }

@@ -10,12 +10,10 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/text/language"
-
 	"github.com/carrel-dev/carrel/internal/fault"
 )
 
-// Language is one that errors can be said in.
+// Language is one that errors can be said in; any other is taken for English.
 type Language string
 
 // The languages.
@@ -23,18 +21,6 @@ const (
 	English Language = "en"
 	Chinese Language = "zh-CN"
 )
-
-var (
-	languages = []Language{English, Chinese}
-	matcher   = language.NewMatcher([]language.Tag{language.English, language.MustParse(string(Chinese))})
-)
-
-// Match finds the best language for the first wish that there is one for. A
-// wish is a language's name or an Accept-Language header, and may be garbage.
-func Match(wishes ...string) Language {
-	_, i := language.MatchStrings(matcher, wishes...)
-	return languages[i]
-}
 
 // Error gives an error in a language; its code, fields and cause are the same.
 func Error(l Language, e *fault.Error) *fault.Error {
