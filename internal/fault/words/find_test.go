@@ -1,6 +1,7 @@
 package words
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -27,7 +28,6 @@ var givers = map[string]int{"New": 1, "Wrap": 2, "InvalidField": 1, "FieldAt": 1
 
 // finder goes through one package.
 type finder struct {
-	t        *testing.T
 	files    *token.FileSet
 	wrappers map[string]int // functions of the package that pass a format on, and which of their arguments it is
 	grown    bool           // a wrapper was found: those that call it are not judged yet
@@ -35,6 +35,7 @@ type finder struct {
 	stack    []function
 	consts   []map[string]ast.Expr // of the package, then of each function around
 	report   bool
+	wrong    []string // what nobody could translate
 }
 
 // function is one around the code that is looked at.
@@ -77,7 +78,11 @@ func find(t *testing.T) []use {
 	}
 	var all []use
 	for _, parsed := range packages {
-		all = append(all, findIn(t, files, parsed)...)
+		f := findIn(files, parsed)
+		all = append(all, f.uses...)
+		for _, w := range f.wrong {
+			t.Error(w)
+		}
 	}
 	if len(all) < 200 {
 		t.Fatalf("found %d texts only; is this run in the repository?", len(all))
@@ -87,8 +92,8 @@ func find(t *testing.T) []use {
 }
 
 // findIn goes through the files of one package until it knows every function that passes a format on.
-func findIn(t *testing.T, files *token.FileSet, parsed []*ast.File) []use {
-	f := &finder{t: t, files: files, wrappers: map[string]int{}}
+func findIn(files *token.FileSet, parsed []*ast.File) *finder {
+	f := &finder{files: files, wrappers: map[string]int{}}
 	top := map[string]ast.Expr{}
 	for _, file := range parsed {
 		for _, d := range file.Decls {
@@ -105,7 +110,11 @@ func findIn(t *testing.T, files *token.FileSet, parsed []*ast.File) []use {
 			f.walk(file)
 		}
 	}
-	return f.uses
+	return f
+}
+
+func (f *finder) complain(format string, args ...any) {
+	f.wrong = append(f.wrong, fmt.Sprintf(format, args...))
 }
 
 func constants(g *ast.GenDecl, into map[string]ast.Expr) {
@@ -191,7 +200,7 @@ func (f *finder) call(c *ast.CallExpr) {
 	format, constant := f.text(c.Args[index])
 	if !constant {
 		if !f.passes(c.Args[index]) && f.report {
-			f.t.Errorf("%s: the format is not a constant, so nobody can translate it: give one, with what varies as its arguments", f.at(c))
+			f.complain("%s: the format is not a constant, so nobody can translate it: give one, with what varies as its arguments", f.at(c))
 		}
 		return
 	}
@@ -201,18 +210,18 @@ func (f *finder) call(c *ast.CallExpr) {
 			most = max(most, v.Arg+1)
 		}
 		if given := len(c.Args) - index - 1; given != most {
-			f.t.Errorf("%s: %q takes %d arguments and gets %d", f.at(c), format, most, given)
+			f.complain("%s: %q takes %d arguments and gets %d", f.at(c), format, most, given)
 		}
 	}
 	f.add(format, c)
 	for _, arg := range c.Args[index+1:] {
 		// Words that are put into a text as a plain string stay English.
 		if s, constant := f.text(arg); constant && strings.Contains(s, " ") && f.report {
-			f.t.Errorf("%s: %q is put into a text as it is, so nobody can translate it: give fault.Say(%q)", f.at(c), s, s)
+			f.complain("%s: %q is put into a text as it is, so nobody can translate it: give fault.Say(%q)", f.at(c), s, s)
 		}
 		if call, ok := arg.(*ast.CallExpr); ok && f.report {
 			if fun, ok := call.Fun.(*ast.SelectorExpr); ok && of(fun, "fmt") {
-				f.t.Errorf("%s: what fmt.%s makes is put into a text as it is, so nobody can translate it: use fault.Say", f.at(c), fun.Sel.Name)
+				f.complain("%s: what fmt.%s makes is put into a text as it is, so nobody can translate it: use fault.Say", f.at(c), fun.Sel.Name)
 			}
 		}
 	}
@@ -236,7 +245,7 @@ func (f *finder) literal(c *ast.CompositeLit) {
 		if text, constant := f.text(kv.Value); constant {
 			f.add(fault.Quote(text).Format(), kv)
 		} else if f.report {
-			f.t.Errorf("%s: the %s is not a constant, so nobody can translate it: use fault.New, fault.FieldAt or another that takes a format", f.at(kv), field)
+			f.complain("%s: the %s is not a constant, so nobody can translate it: use fault.New, fault.FieldAt or another that takes a format", f.at(kv), field)
 		}
 	}
 }

@@ -27,18 +27,91 @@ func TestEveryTextIsTranslated(t *testing.T) {
 			missing[u.format] = append(missing[u.format], u.at)
 		}
 	}
-	if len(missing) > 0 {
-		var lines []string
-		for format, at := range missing {
-			lines = append(lines, fmt.Sprintf("\t%q: \"…\", // %s", format, strings.Join(at, ", ")))
-		}
+	byFile := map[string][]string{}
+	for format, at := range missing {
+		file := tableOf(at[0])
+		byFile[file] = append(byFile[file], fmt.Sprintf("\t%q: \"…\", // %s", format, strings.Join(at, ", ")))
+	}
+	for file, lines := range byFile {
 		slices.Sort(lines)
-		t.Errorf("%d texts are not translated. Say each in Chinese in the table of its package, in internal/fault/words/zh_*.go:\n%s", len(missing), strings.Join(lines, "\n"))
+		t.Errorf("%d texts are not translated. Add to internal/fault/words/%s, with the Chinese and without the comment:\n%s", len(lines), file, strings.Join(lines, "\n"))
 	}
 	for format := range chinese() {
 		if !used[format] {
-			t.Errorf("no source has the text %q any more: take it out of its table in internal/fault/words/zh_*.go", format)
+			t.Errorf("no source has the text %q any more: take its line out of internal/fault/words/zh_*.go", format)
 		}
+	}
+}
+
+// tableOf names the file that has the texts of a source.
+func tableOf(at string) string {
+	for _, of := range []struct{ prefix, file string }{
+		{"internal/account/", "zh_account.go"}, {"internal/quota/", "zh_account.go"}, {"internal/store/", "zh_account.go"}, {"internal/audit/", "zh_account.go"},
+		{"internal/api/", "zh_api.go"},
+		{"internal/session/", "zh_session.go"}, {"internal/supervisor/sessions/", "zh_session.go"}, {"internal/journal/", "zh_session.go"},
+		{"internal/supervisor/", "zh_inside.go"}, {"internal/project/", "zh_inside.go"}, {"internal/workspace/", "zh_inside.go"},
+	} {
+		if strings.HasPrefix(at, of.prefix) {
+			return of.file
+		}
+	}
+	return "zh_instance.go"
+}
+
+// TestFinder: it sees through functions that pass a format on, and names what nobody could translate.
+func TestFinder(t *testing.T) {
+	const source = `package p
+const text = "A constant" + " of two."
+func refuse(at, format string, args ...any) error { return fault.InvalidField(at, format, args...) }
+func (f *fields) add(why string) { refuse("x", why) }
+func g(n int) {
+	s := read()
+	bad := func(format string) error { return fault.New(fault.Invalid, format) }
+	bad("By a closure.")
+	refuse("x", "By a function: %d.", n)
+	f.add("By two.")
+	fault.Wrap(nil, fault.Invalid, text)
+	e := &fault.Error{Code: fault.Invalid, Detail: "By a literal, 100%.", Fields: []fault.Field{fault.Field{Message: "And its field."}}}
+	fault.New(fault.Invalid, "%s", fault.Say("Within."))
+	fault.New(fault.Invalid, "%s: %s", n, n)
+	fault.New(fault.Invalid, s)                          // wrong: what is s?
+	fault.New(fault.Invalid, "One %d.")                  // wrong: too few
+	fault.New(fault.Invalid, "Two %d.", n, n)            // wrong: too many
+	fault.New(fault.Invalid, "Three %s.", "an aside")    // wrong: stays English
+	fault.New(fault.Invalid, "Four %s.", fmt.Sprint(n))  // wrong: stays English
+	e = &fault.Error{Code: fault.Invalid, Detail: fmt.Sprintf("Five %d.", n)} // wrong: no constant
+	e = fault.New(fault.Invalid, "Six "+s)               // wrong: no constant
+}`
+	files := token.NewFileSet()
+	parsed, err := parser.ParseFile(files, filepath.Join(root, "p.go"), source, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := findIn(files, []*ast.File{parsed})
+	found := map[string]bool{}
+	for _, u := range f.uses {
+		found[u.format] = true
+	}
+	for _, want := range []string{"By a closure.", "By a function: %d.", "By two.", "A constant of two.", "By a literal, 100%%.", "And its field.", "Within."} {
+		if !found[want] {
+			t.Errorf("%q was not found among %v", want, f.uses)
+		}
+	}
+	if found["%s: %s"] {
+		t.Error("a format without words of its own needs no translation")
+	}
+	n := 0
+	for i, line := range strings.Split(source, "\n") {
+		if !strings.Contains(line, "// wrong") {
+			continue
+		}
+		n++
+		if !slices.ContainsFunc(f.wrong, func(w string) bool { return strings.HasPrefix(w, fmt.Sprintf("p.go:%d:", i+1)) }) {
+			t.Errorf("nothing is said of line %d: %s", i+1, strings.TrimSpace(line))
+		}
+	}
+	if len(f.wrong) != n {
+		t.Errorf("%d complaints for %d lines:\n%s", len(f.wrong), n, strings.Join(f.wrong, "\n"))
 	}
 }
 

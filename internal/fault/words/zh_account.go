@@ -1,7 +1,7 @@
 package words
 
 // accountZH is what packages account, quota and store say.
-var accountZH = map[string]string{
+var accountZH = map[string]string{ //nolint:gosec // texts about passwords and tokens, which are none
 	"%d of %d tokens exist. Revoke one to make another.":                                          "已有 %d 个令牌（上限 %d 个）。请先撤销一个，再创建新的。",
 	"A language is en or zh-CN.":                                                                  "语言只能是 en 或 zh-CN。",
 	"A password has at least %d characters.":                                                      "密码至少要有 %d 个字符。",

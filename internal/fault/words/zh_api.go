@@ -1,7 +1,7 @@
 package words
 
 // apiZH is what package api and those below it say.
-var apiZH = map[string]string{
+var apiZH = map[string]string{ //nolint:gosec // texts about passwords and tokens, which are none
 	"A new password needs the present one.":                                                               "设置新密码需要提供当前密码。",
 	"A text frame is a control message in JSON; what is typed goes into binary frames.":                   "文本帧须是 JSON 控制消息；键入的内容请放在二进制帧中。",
 	"Every content block needs a type.":                                                                   "每个内容块都要有 type。",

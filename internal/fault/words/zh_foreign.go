@@ -3,7 +3,7 @@ package words
 // foreign are texts that libraries make for us, or Claude and its API, with
 // their arguments already in them: huma's validation, the checks of package
 // claude, the decoder of JSON. They are known again by their form.
-var foreign = map[string]string{
+var foreign = map[string]string{ //nolint:gosec // texts about passwords and tokens, which are none
 	// huma, of a value.
 	"unexpected property":                                          "不应有此字段",
 	"expected string to be RFC 3339 date-time":                     "应为 RFC 3339 格式的日期时间",
@@ -86,27 +86,28 @@ var foreign = map[string]string{
 	"object": "对象",
 
 	// Package claude, after the name of a part of the prompt or the answer.
-	"has a title or a context, which only a document has": "带有只有文档才有的 title 或 context",
-	"has data or a media type beside its url":             "除 url 外还带有 data 或 media_type",
-	"does not belong to a base64 source":                  "不应出现在 base64 来源中",
-	"does not belong to a block of type %s":               "不应出现在 %s 类型的块中",
-	"does not belong to a text":                           "不应出现在文本中",
-	"is empty":                                            "为空",
-	"is missing":                                          "缺失",
-	"is not a content block: %s":                          "不是内容块：%s",
-	"is not valid JSON":                                   "不是有效的 JSON",
-	"may be text only in a document, as text/plain":       "只有在文档中才能是文本，类型为 text/plain",
-	"may not be sent as a prompt":                         "不能作为提示发送",
-	"must be %s":                                          "必须是 %s",
-	"must be a JSON array":                                "必须是 JSON 数组",
-	"must be a JSON object":                               "必须是 JSON 对象",
-	"must be a string or an array of content blocks":      "必须是字符串或内容块的数组",
-	"must be an https address":                            "必须是 https 地址",
-	"must be an object":                                   "必须是对象",
-	"must be base64":                                      "必须是 base64",
-	"must be base64, url or text":                         "必须是 base64、url 或 text",
-	"must be text, image or document":                     "必须是 text、image 或 document",
-	"must have from 1 to %d blocks":                       "必须有 1 到 %d 个块",
+	"has a title or a context, which only a document has":        "带有只有文档才有的 title 或 context",
+	"has data or a media type beside its url":                    "除 url 外还带有 data 或 media_type",
+	"does not belong to a base64 source":                         "不应出现在 base64 来源中",
+	"does not belong to a block of type %s":                      "不应出现在 %s 类型的块中",
+	"does not belong to a text":                                  "不应出现在文本中",
+	"is empty":                                                   "为空",
+	"is missing":                                                 "缺失",
+	"is not a content block: %s":                                 "不是内容块：%s",
+	"is not valid JSON":                                          "不是有效的 JSON",
+	"may be text only in a document, as text/plain":              "只有在文档中才能是文本，类型为 text/plain",
+	"may not be sent as a prompt":                                "不能作为提示发送",
+	"must be %s":                                                 "必须是 %s",
+	"must be image/png or image/jpeg or image/gif or image/webp": "必须是 image/png、image/jpeg、image/gif 或 image/webp",
+	"must be a JSON array":                                       "必须是 JSON 数组",
+	"must be a JSON object":                                      "必须是 JSON 对象",
+	"must be a string or an array of content blocks":             "必须是字符串或内容块的数组",
+	"must be an https address":                                   "必须是 https 地址",
+	"must be an object":                                          "必须是对象",
+	"must be base64":                                             "必须是 base64",
+	"must be base64, url or text":                                "必须是 base64、url 或 text",
+	"must be text, image or document":                            "必须是 text、image 或 document",
+	"must have from 1 to %d blocks":                              "必须有 1 到 %d 个块",
 
 	// The gateway, by way of Claude.
 	"Today's token budget of %d tokens is used up. It starts anew at %s. An administrator can raise it before.":      "今天 %d 个 token 的预算已用完，将于 %s 重新开始。管理员可以提前提高预算。",
