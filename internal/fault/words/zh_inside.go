@@ -2,7 +2,7 @@ package words
 
 // insideZH is what is said of projects, files, terminals and commands: by
 // packages workspace, project and supervisor, and those below it.
-var insideZH = map[string]string{
+var insideZH = map[string]string{ //nolint:gosec // texts about passwords and tokens, which are none
 	"%d commands are running in your instance already. Wait until one has ended and try again.":                                        "你的实例中已有 %d 个命令在运行。请等其中一个结束后重试。",
 	"%d of %d terminals are open. Close one to open another.":                                                                          "已打开 %d 个终端（上限 %d 个）。请先关闭一个，再打开新的。",
 	"%s could not be run: it is not an executable program.":                                                                            "无法运行 %s：它不是可执行程序。",

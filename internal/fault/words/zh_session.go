@@ -1,7 +1,7 @@
 package words
 
 // sessionZH is what packages session and supervisor/sessions say of conversations.
-var sessionZH = map[string]string{
+var sessionZH = map[string]string{ //nolint:gosec // texts about passwords and tokens, which are none
 	"%s It was ended.":                                                                   "%s已将其结束。",
 	"A project must be the name of a folder.":                                            "项目必须是文件夹的名称。",
 	"A prompt's id must be printable.":                                                   "提示的 id 必须由可打印字符组成。",
