@@ -32,6 +32,7 @@ func TestContract(t *testing.T) {
 		}{
 			{"openapi", contractOpenAPI},
 			{"problems", contractProblems},
+			{"language", contractLanguage},
 			{"login", contractLogin},
 			{"origin", contractOrigin},
 			{"tokens", contractTokens},

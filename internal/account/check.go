@@ -1,7 +1,6 @@
 package account
 
 import (
-	"fmt"
 	"net/mail"
 	"regexp"
 	"strings"
@@ -39,7 +38,7 @@ func init() {
 type fields []fault.Field
 
 func (f *fields) add(location, format string, args ...any) {
-	*f = append(*f, fault.Field{Location: location, Message: fmt.Sprintf(format, args...)})
+	*f = append(*f, fault.FieldAt(location, format, args...))
 }
 
 // err is nil when nothing is wrong.
@@ -47,7 +46,7 @@ func (f fields) err() error {
 	if len(f) == 0 {
 		return nil
 	}
-	return &fault.Error{Code: fault.Invalid, Detail: f[0].Message, Fields: f}
+	return fault.Fields(fault.Invalid, f[0], f[1:]...)
 }
 
 func (f *fields) username(name string) {

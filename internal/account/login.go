@@ -146,8 +146,7 @@ func (s *Service) CheckPassword(ctx context.Context, userID int64, password stri
 		}
 		if !ok {
 			s.byName.fail(row.Username)
-			const text = "The password is wrong."
-			return &fault.Error{Code: fault.Forbidden, Detail: text, Fields: []fault.Field{{Location: "body.current_password", Message: text}}}
+			return fault.Fields(fault.Forbidden, fault.FieldAt("body.current_password", "The password is wrong."))
 		}
 		s.byName.forgive(row.Username)
 		return nil

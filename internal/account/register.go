@@ -29,8 +29,7 @@ func (s *Service) Setup(ctx context.Context, code string, u NewUser) (User, erro
 		return User{}, done()
 	}
 	if subtle.ConstantTimeCompare(hashOf(code), hashOf(s.setupCode)) != 1 {
-		const text = "The setup code is wrong. The server prints it when it starts, and in its log."
-		return User{}, &fault.Error{Code: fault.Forbidden, Detail: text, Fields: []fault.Field{{Location: "body.setup_code", Message: text}}}
+		return User{}, fault.Fields(fault.Forbidden, fault.FieldAt("body.setup_code", "The setup code is wrong. The server prints it when it starts, and in its log."))
 	}
 	u.Role = RoleAdmin
 	if err := s.complete(&u); err != nil {
@@ -66,8 +65,7 @@ func (s *Service) Register(ctx context.Context, u NewUser, invitation string) (U
 	case RegistrationOpen:
 	case RegistrationInvite:
 		if invitation == "" {
-			const text = "Registration needs an invitation. Ask an administrator for one."
-			return User{}, &fault.Error{Code: fault.Forbidden, Detail: text, Fields: []fault.Field{{Location: "body.invitation", Message: text}}}
+			return User{}, fault.Fields(fault.Forbidden, fault.FieldAt("body.invitation", "Registration needs an invitation. Ask an administrator for one."))
 		}
 	default:
 		return User{}, fault.New(fault.Forbidden, "Registration is closed. Ask an administrator for an account.")

@@ -97,21 +97,18 @@ func checkFree(ctx context.Context, tx bun.Tx, self int64, username, email *stri
 		}
 		return n > 0, nil
 	}
-	conflict := func(location, text string) error {
-		return &fault.Error{Code: fault.Conflict, Detail: text, Fields: []fault.Field{{Location: location, Message: text}}}
-	}
 	if username != nil {
 		if is, err := taken("username", *username); err != nil {
 			return err
 		} else if is {
-			return conflict("body.username", "The user name "+*username+" is taken. Choose another.")
+			return fault.Fields(fault.Conflict, fault.FieldAt("body.username", "The user name %s is taken. Choose another.", *username))
 		}
 	}
 	if email != nil && *email != "" {
 		if is, err := taken("email_key", emailKey(*email)); err != nil {
 			return err
 		} else if is {
-			return conflict("body.email", "Another account has this e-mail address.")
+			return fault.Fields(fault.Conflict, fault.FieldAt("body.email", "Another account has this e-mail address."))
 		}
 	}
 	return nil

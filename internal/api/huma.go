@@ -33,7 +33,11 @@ func init() {
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		q := requestOf(ctx.Context())
 		q.err = faultOfHuma(status, msg, errs)
-		return problem.Of(q.err, q.id)
+		p := q.problem(q.err)
+		for k := range p.GetHeaders() { // huma sets those of errors that a route returns, not of its own
+			ctx.SetHeader(k, p.GetHeaders().Get(k))
+		}
+		return p
 	}
 }
 
@@ -42,22 +46,24 @@ func init() {
 func faultOfHuma(status int, msg string, errs []error) error {
 	switch status {
 	case http.StatusRequestEntityTooLarge:
-		return fault.New(fault.TooLarge, "The body is too large: %s.", msg)
+		return fault.New(fault.TooLarge, "The body is too large: %s.", fault.Quote(msg))
 	case http.StatusInternalServerError:
 		if msg != "cannot read request body" {
 			return fmt.Errorf("%s: %w", msg, errors.Join(errs...))
 		}
 	}
-	f := &fault.Error{Code: fault.Invalid, Detail: "The request is not valid: " + msg + "."}
+	var fields []fault.Field
 	for _, err := range errs {
 		var d *huma.ErrorDetail
 		if errors.As(err, &d) {
-			f.Fields = append(f.Fields, fault.Field{Location: d.Location, Message: d.Message})
+			fields = append(fields, fault.FieldAt(d.Location, "%s", d.Message))
 		}
 	}
-	if len(f.Fields) > 0 {
-		f.Detail = "The request is not valid: " + f.Fields[0].Location + ": " + f.Fields[0].Message + "."
+	if len(fields) == 0 {
+		return fault.New(fault.Invalid, "The request is not valid: %s.", fault.Quote(msg))
 	}
+	f := fault.New(fault.Invalid, "The request is not valid: %s: %s.", fields[0].Location, fields[0].Said())
+	f.Fields = fields
 	return f
 }
 
@@ -78,9 +84,10 @@ func newHuma(mux *http.ServeMux, version string) huma.API {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
-				Title:       "Carrel",
-				Version:     version,
-				Description: "Everyone's own Claude Code, from one server. The page does all that it does through this contract.",
+				Title:   "Carrel",
+				Version: version,
+				Description: "Everyone's own Claude Code, from one server. The page does all that it does through this contract. " +
+					"What people read of an error (detail, and errors[].message) is in the language that Accept-Language prefers, en or zh-CN; without one it is English. Programs read code.",
 			},
 			Servers: []*huma.Server{{URL: Base}},
 			Components: &huma.Components{

@@ -34,7 +34,7 @@ func checkPath(u account.User, location, p string) error {
 	if _, err := workspace.Resolve("/home/"+u.Username, p); err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) {
-			return fault.InvalidField(location, "%s", f.Detail)
+			return fault.InvalidField(location, "%s", f.Said())
 		}
 		return err
 	}
@@ -85,8 +85,6 @@ func decodeInside[T any](res *http.Response) (T, error) {
 	return out, nil
 }
 
-const rangeText = "The file has no such range. Ask for one within its size, or for all of it."
-
 // insideProblem is nil for an answer that went well, and else the fault that it tells of.
 func insideProblem(res *http.Response) error {
 	if res.StatusCode >= 200 && res.StatusCode < 300 || res.StatusCode == http.StatusNotModified {
@@ -96,18 +94,19 @@ func insideProblem(res *http.Response) error {
 		Code   fault.Code    `json:"code"`
 		Detail string        `json:"detail"`
 		Errors []fault.Field `json:"errors"`
+		Said   []fault.Text  `json:"said"`
 	}
 	err := json.NewDecoder(io.LimitReader(res.Body, maxProblemBytes)).Decode(&p)
 	switch p.Code {
 	case fault.NotFound, fault.Invalid, fault.Conflict, fault.Forbidden, fault.TooLarge, fault.PreconditionFailed, fault.QuotaExceeded:
-		return &fault.Error{Code: p.Code, Detail: p.Detail, Fields: p.Errors}
+		return fault.Told(p.Code, p.Detail, p.Errors, p.Said)
 	}
 	// What http.ServeContent refuses by itself, in plain text.
 	switch res.StatusCode {
 	case http.StatusPreconditionFailed:
 		return fault.New(fault.PreconditionFailed, "The file was changed by something else since you loaded it. Load it again.")
 	case http.StatusRequestedRangeNotSatisfiable:
-		return &fault.Error{Code: fault.RangeNotSatisfiable, Detail: rangeText, Fields: []fault.Field{{Location: "header.Range", Message: rangeText}}}
+		return fault.Fields(fault.RangeNotSatisfiable, fault.FieldAt("header.Range", "The file has no such range. Ask for one within its size, or for all of it."))
 	}
 	return strangeAnswer(res.StatusCode, err)
 }

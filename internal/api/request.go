@@ -14,6 +14,7 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/api/problem"
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 )
 
 // request is what is known of one request while it runs.
@@ -21,10 +22,11 @@ type request struct {
 	id      string
 	person  *person // nil until guard has found out who asks
 	control *http.ResponseController
-	client  string // address of who asks
-	https   bool   // as the client sees it
-	err     error  // what a handler failed with, for the log
-	timed   bool   // the writing of the answer has a deadline
+	client  string         // address of who asks
+	https   bool           // as the client sees it
+	reads   words.Language // what who asks reads best
+	err     error          // what a handler failed with, for the log
+	timed   bool           // the writing of the answer has a deadline
 }
 
 // writeTimeout bounds the writing of a JSON answer: who does not read it must not hold it.
@@ -34,6 +36,9 @@ const writeTimeout = time.Minute
 func (q *request) limitWriting() {
 	q.timed = q.control.SetWriteDeadline(time.Now().Add(writeTimeout)) == nil
 }
+
+// problem is what who asks is told of an error, in their language.
+func (q *request) problem(err error) *problem.Problem { return problem.Of(err, q.id).In(q.reads) }
 
 type requestKey struct{}
 
@@ -51,7 +56,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		rec := &recorder{ResponseWriter: w}
-		q := &request{id: rand.Text(), control: http.NewResponseController(rec)}
+		q := &request{id: rand.Text(), control: http.NewResponseController(rec), reads: problem.Language(r.Header.Get("Accept-Language"))}
 		q.client, q.https = s.clientOf(r)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 		s.setHeaders(rec.Header(), q)
@@ -63,7 +68,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 				}
 				q.err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 				if !rec.wrote {
-					problem.Of(q.err, q.id).Write(rec)
+					q.problem(q.err).Write(rec)
 				}
 			}
 			s.access(r, q, rec, began)
@@ -122,14 +127,14 @@ func (s *Server) access(r *http.Request, q *request, rec *recorder, began time.T
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	q := requestOf(r.Context())
 	q.err = err
-	problem.Of(err, q.id).Write(w)
+	q.problem(err).Write(w)
 }
 
 // failHuma is fail for what huma handles.
 func (s *Server) failHuma(ctx huma.Context, err error) {
 	q := requestOf(ctx.Context())
 	q.err = err
-	p := problem.Of(err, q.id)
+	p := q.problem(err)
 	for k, vs := range p.GetHeaders() {
 		for _, v := range vs {
 			ctx.SetHeader(k, v)

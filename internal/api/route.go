@@ -10,7 +10,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"github.com/carrel-dev/carrel/internal/api/problem"
 	"github.com/carrel-dev/carrel/internal/fault"
 )
 
@@ -40,7 +39,7 @@ func route[I, O any](s *Server, who policy, op huma.Operation, handle func(conte
 		q.limitWriting()
 		if err != nil {
 			q.err = err
-			return nil, problem.Of(err, q.id)
+			return nil, q.problem(err)
 		}
 		return out, nil
 	})

@@ -47,7 +47,7 @@ func (s *Server) registerTerminals() {
 	s.raw(signedIn, huma.Operation{Method: http.MethodGet, Path: "/terminals/{id}", Summary: "Attach to a terminal (WebSocket)",
 		Description: "Binary frames are bytes, text frames control: {\"type\":\"resize\",\"cols\":80,\"rows\":24} from the client; {\"type\":\"exit\",\"exit_code\":0} and {\"type\":\"error\",…} from the server. The scrollback comes first. The terminal outlives the connection.",
 		Metadata:    map[string]any{metaSocket: true},
-		Parameters:  []*huma.Param{{Name: "id", In: "path", Required: true, Description: "The terminal's id.", Schema: &huma.Schema{Type: "string"}}},
+		Parameters:  []*huma.Param{{Name: "id", In: "path", Required: true, Description: "The terminal's id.", Schema: &huma.Schema{Type: "string"}}, langParam},
 		Responses:   map[string]*huma.Response{"101": {Description: "Switching to WebSocket."}}}, s.attach)
 	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/terminals/{id}", Summary: "End a terminal and all that runs in it"},
 		func(ctx context.Context, in *idInput) (*nothing, error) {

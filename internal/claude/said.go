@@ -15,9 +15,9 @@ type Block struct {
 	Text      string          `json:"text,omitempty"`
 	Thinking  string          `json:"thinking,omitempty"`
 	Signature string          `json:"signature,omitempty"` // of thinking
-	ID        string          `json:"id,omitempty"`    // of a tool_use
-	Name      string          `json:"name,omitempty"`  // of the tool
-	Input     json.RawMessage `json:"input,omitempty"` // of the tool
+	ID        string          `json:"id,omitempty"`        // of a tool_use
+	Name      string          `json:"name,omitempty"`      // of the tool
+	Input     json.RawMessage `json:"input,omitempty"`     // of the tool
 	ToolUseID string          `json:"tool_use_id,omitempty"`
 	Content   json.RawMessage `json:"content,omitempty"` // of a tool_result
 	IsError   bool            `json:"is_error,omitempty"`

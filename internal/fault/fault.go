@@ -38,16 +38,19 @@ const (
 type Field struct {
 	Location string `json:"location"` // e.g. "body.username", "query.after"
 	Message  string `json:"message"`
+	said     *Text  // what made Message; nil: Message is all
 }
 
 // Error is an error with a code and a text that a user may read. Detail never
-// holds another user's data, a path of the host, or a secret.
+// holds another user's data, a path of the host, or a secret. It is English,
+// as are the messages of Fields; package words says both in other languages.
 type Error struct {
 	Code       Code
 	Detail     string
 	Fields     []Field
 	RetryAfter time.Duration // 0: unknown or never
 	Err        error         // cause, for the log only
+	said       *Text         // what made Detail; nil: Detail is all
 }
 
 func (e *Error) Error() string {
@@ -73,18 +76,71 @@ var (
 
 // New returns an error of a code, with a text for people.
 func New(code Code, format string, args ...any) *Error {
-	return &Error{Code: code, Detail: fmt.Sprintf(format, args...)}
+	t := Say(format, args...)
+	return &Error{Code: code, Detail: fmt.Sprintf(format, args...), said: &t}
 }
 
 // Wrap is New with a cause, which only the log shows.
 func Wrap(err error, code Code, format string, args ...any) *Error {
-	return &Error{Code: code, Detail: fmt.Sprintf(format, args...), Err: err}
+	e := New(code, format, args...)
+	e.Err = err
+	return e
 }
 
 // InvalidField is an Invalid error about one field.
 func InvalidField(location, format string, args ...any) *Error {
-	msg := fmt.Sprintf(format, args...)
-	return &Error{Code: Invalid, Detail: msg, Fields: []Field{{Location: location, Message: msg}}}
+	return Fields(Invalid, FieldAt(location, format, args...))
+}
+
+// FieldAt is one field of an error, with what is wrong with it.
+func FieldAt(location, format string, args ...any) Field {
+	t := Say(format, args...)
+	return Field{Location: location, Message: fmt.Sprintf(format, args...), said: &t}
+}
+
+// Fields is an error about one field or several; its text is the first one's.
+func Fields(code Code, first Field, others ...Field) *Error {
+	return &Error{Code: code, Detail: first.Message, Fields: append([]Field{first}, others...), said: first.said}
+}
+
+// Said is the text of the error.
+func (e *Error) Said() Text { return said(e.said, e.Detail) }
+
+// Said is the text of the field.
+func (f Field) Said() Text { return said(f.said, f.Message) }
+
+// said believes a text only when it says what the English does: somebody may
+// have set that, and another process may have sent both.
+func said(t *Text, english string) Text {
+	if t != nil && t.String() == english {
+		return *t
+	}
+	return Quote(english)
+}
+
+// Texts are what the error says: its own text, and then that of each field. A
+// process that tells another of an error sends them along, for Told.
+func (e *Error) Texts() []Text {
+	all := []Text{e.Said()}
+	for _, f := range e.Fields {
+		all = append(all, f.Said())
+	}
+	return all
+}
+
+// Told is an error that another process told of. Its texts count only as far
+// as they say the same as its English.
+func Told(code Code, detail string, fields []Field, texts []Text) *Error {
+	e := &Error{Code: code, Detail: detail, Fields: fields}
+	for i := range texts {
+		switch {
+		case i == 0:
+			e.said = &texts[0]
+		case i <= len(fields):
+			fields[i-1].said = &texts[i]
+		}
+	}
+	return e
 }
 
 // CodeOf finds the code in a chain; an error without one is Internal.

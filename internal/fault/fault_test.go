@@ -58,7 +58,7 @@ func TestDetailHasNoCause(t *testing.T) {
 func TestInvalidField(t *testing.T) {
 	err := fault.InvalidField("body.username", "A name has at most %d letters.", 31)
 	want := fault.Field{Location: "body.username", Message: "A name has at most 31 letters."}
-	if err.Code != fault.Invalid || err.Detail != want.Message || len(err.Fields) != 1 || err.Fields[0] != want {
+	if err.Code != fault.Invalid || err.Detail != want.Message || len(err.Fields) != 1 || err.Fields[0].Location != want.Location || err.Fields[0].Message != want.Message {
 		t.Errorf("got %+v", err)
 	}
 }

@@ -196,14 +196,14 @@ func (p *Pool) resize(ctx context.Context, s *slot, inst *Instance, q quota.Quot
 			if errors.As(err, &f) {
 				return err
 			}
-			return fault.Wrap(err, fault.InstanceUnavailable, "%s", notApplied)
+			return fault.Wrap(err, fault.InstanceUnavailable, notApplied)
 		}
 	}
 	cctx, cancel := context.WithTimeout(ctx, p.o.CheckTimeout)
 	defer cancel()
 	// One that is not there any more is replaced by one that starts with them.
 	if err := inst.client.Configure(cctx, &protocol.Limits{LiveSessions: q.LiveSessions}); err != nil && !errors.Is(err, rpc.ErrUnreachable) {
-		return fault.Wrap(err, fault.InstanceUnavailable, "%s", notApplied)
+		return fault.Wrap(err, fault.InstanceUnavailable, notApplied)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

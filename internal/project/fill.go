@@ -58,9 +58,9 @@ const maxURL = 2048
 // (ssh, local paths, ext::) needs keys or runs programs. A password has no
 // place in it, since git would write it into the project's settings.
 func checkGitURL(s string) error {
-	bad := func(msg string) error { return fault.InvalidField("body.git_url", "%s", msg) }
+	bad := func(format string, args ...any) error { return fault.InvalidField("body.git_url", format, args...) }
 	if len(s) > maxURL || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
-		return bad("The address must be at most 2048 characters without spaces.")
+		return bad("The address must be at most %d characters without spaces.", maxURL)
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" || strings.HasPrefix(u.Hostname(), "-") {
@@ -94,7 +94,7 @@ func (s *Service) clone(ctx context.Context, inst *pool.Instance, n New) error {
 
 // cloneFault says why a clone failed, in git's own last words.
 func cloneFault(res *protocol.CommandResponse) error {
-	tail := lastWords(res.Stderr)
+	why := fault.Quote(lastWords(res.Stderr))
 	switch {
 	case res.TimedOut:
 		return fault.New(fault.UpstreamUnavailable, "The repository was not cloned within %s. Clone it in a terminal, where there is no limit.", cloneTimeout)
@@ -105,10 +105,10 @@ func cloneFault(res *protocol.CommandResponse) error {
 	case strings.Contains(res.Stderr, "No space left on device"), strings.Contains(res.Stderr, "Disk quota exceeded"):
 		return fault.New(fault.QuotaExceeded, "The repository does not fit into your storage. Delete files you do not need, or ask an administrator for more space.")
 	}
-	if tail == "" {
-		tail = fmt.Sprintf("git ended with code %d", res.ExitCode)
+	if why.String() == "" {
+		why = fault.Say("git ended with code %d", res.ExitCode)
 	}
-	return fault.InvalidField("body.git_url", "The repository could not be cloned: %s", tail)
+	return fault.InvalidField("body.git_url", "The repository could not be cloned: %s", why)
 }
 
 // lastWords is the end of what a program complained about, fit to be shown.

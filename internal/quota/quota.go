@@ -35,9 +35,9 @@ func Default() Quota {
 // quota stands in the input ("body", "quota").
 func (q Quota) Validate(prefix string) error {
 	var fields []fault.Field
-	check := func(ok bool, name, msg string) {
+	check := func(ok bool, name, format string, args ...any) {
 		if !ok {
-			fields = append(fields, fault.Field{Location: prefix + "." + name, Message: msg})
+			fields = append(fields, fault.FieldAt(prefix+"."+name, format, args...))
 		}
 	}
 	check(q.Instances >= 0 && q.Instances <= 1, "instances", "must be 0 or 1")
@@ -52,5 +52,7 @@ func (q Quota) Validate(prefix string) error {
 	if len(fields) == 0 {
 		return nil
 	}
-	return &fault.Error{Code: fault.Invalid, Detail: "The quota has a value out of range: " + fields[0].Location + " " + fields[0].Message + ".", Fields: fields}
+	e := fault.New(fault.Invalid, "The quota has a value out of range: %s %s.", fields[0].Location, fields[0].Said())
+	e.Fields = fields
+	return e
 }

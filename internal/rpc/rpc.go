@@ -193,8 +193,13 @@ const (
 	headerCode   = "Carrel-Code"
 	headerDetail = "Carrel-Detail"
 	headerFields = "Carrel-Fields"
+	headerSaid   = "Carrel-Said"
 	headerRetry  = "Carrel-Retry-Ms"
 )
+
+// maxSaidBytes bounds what lets a fault be said in other languages. One that
+// needs more is told in English.
+const maxSaidBytes = 16 << 10
 
 type faultInterceptor struct{ client bool }
 
@@ -249,6 +254,9 @@ func toConnect(err error) error {
 			ce.Meta().Set(headerFields, url.QueryEscape(string(b)))
 		}
 	}
+	if b, err := json.Marshal(f.Texts()); err == nil && len(b) <= maxSaidBytes {
+		ce.Meta().Set(headerSaid, url.QueryEscape(string(b)))
+	}
 	if f.RetryAfter > 0 {
 		ce.Meta().Set(headerRetry, strconv.FormatInt(f.RetryAfter.Milliseconds(), 10))
 	}
@@ -274,11 +282,19 @@ func fromConnect(err error) error {
 		}
 		return err
 	}
-	f := &fault.Error{Code: fault.Code(code), Err: ce.Unwrap()}
-	f.Detail, _ = url.QueryUnescape(ce.Meta().Get(headerDetail)) // a text that does not decode is shown as far as it does
+	detail, _ := url.QueryUnescape(ce.Meta().Get(headerDetail)) // a text that does not decode is shown as far as it does
+	var fields []fault.Field
 	if s, err := url.QueryUnescape(ce.Meta().Get(headerFields)); err == nil && s != "" {
-		_ = json.Unmarshal([]byte(s), &f.Fields) // the detail alone will do
+		_ = json.Unmarshal([]byte(s), &fields) // the detail alone will do
 	}
+	var texts []fault.Text
+	if s, err := url.QueryUnescape(ce.Meta().Get(headerSaid)); err == nil && s != "" && len(s) <= maxSaidBytes {
+		if json.Unmarshal([]byte(s), &texts) != nil {
+			texts = nil // English, then
+		}
+	}
+	f := fault.Told(fault.Code(code), detail, fields, texts)
+	f.Err = ce.Unwrap()
 	if ms, err := strconv.ParseInt(ce.Meta().Get(headerRetry), 10, 64); err == nil {
 		f.RetryAfter = time.Duration(ms) * time.Millisecond
 	}

@@ -6,8 +6,11 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"connectrpc.com/connect"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 )
@@ -69,6 +72,54 @@ func TestFaultCrosses(t *testing.T) {
 	stop := errors.New("enough")
 	if err := Subscribe(ctx, c, "/t/Count", &question{N: 3}, func(*answer) error { return stop }); !errors.Is(err, stop) {
 		t.Fatalf("got %v; want the callback's error", err)
+	}
+}
+
+// TestTextsCross: what lets a fault be said in another language comes along, and garbage in its place harms nobody.
+func TestTextsCross(t *testing.T) {
+	mux := http.NewServeMux()
+	Unary(mux, "/t/Ask", true, func(_ context.Context, q *question) (*answer, error) {
+		long := strings.Repeat("长", 20<<10)
+		switch q.N {
+		case 0:
+			return nil, fault.InvalidField("body.n", "The number must be %s.", fault.Say("from %d to %d", 1, 9))
+		case 1:
+			return nil, fault.New(fault.Conflict, "Too much is said: %s", long)
+		}
+		return &answer{}, nil
+	})
+	mux.Handle("/t/Garbage", connect.NewUnaryHandler("/t/Garbage", func(_ context.Context, r *connect.Request[question]) (*connect.Response[answer], error) {
+		e := connect.NewError(connect.CodeAborted, errors.New("x"))
+		e.Meta().Set(headerCode, "conflict")
+		e.Meta().Set(headerDetail, "There+is+%22nothing%22.")
+		e.Meta().Set(headerSaid, []string{"%%%", "%5B%5B", "%5B%5B%22%25s%22%5D%5D", "[[\"There is no such user.\"]]", "null", strings.Repeat("x", 30<<10), "[[[[[[[[[]]]]]]]]]"}[r.Msg.N])
+		e.Meta().Set(headerFields, "%5B%7B%7D%5D")
+		return nil, e
+	}, connect.WithCodec(codec{})))
+	c := serve(t, mux)
+	ask := func(path string, n int) *fault.Error {
+		t.Helper()
+		_, err := Call[question, answer](t.Context(), c, path, &question{N: n})
+		var f *fault.Error
+		if !errors.As(err, &f) {
+			t.Fatalf("got %v; want a fault", err)
+		}
+		return f
+	}
+	f := ask("/t/Ask", 0)
+	if f.Said().Format() != "The number must be %s." || f.Fields[0].Said().Format() != "The number must be %s." || f.Said().String() != "The number must be from 1 to 9." {
+		t.Errorf("got %q, %v", f.Said().Format(), f)
+	}
+	if nested, ok := f.Said().Args()[0].(fault.Text); !ok || nested.Format() != "from %d to %d" {
+		t.Errorf("got the arguments %v; want the text that was one", f.Said().Args())
+	}
+	if f := ask("/t/Ask", 1); !strings.HasSuffix(f.Detail, "长") || f.Said().String() != f.Detail {
+		t.Errorf("got %.100s; want all of the long text", f.Detail)
+	}
+	for n := range 7 {
+		if f := ask("/t/Garbage", n); f.Detail != `There is "nothing".` || f.Said().String() != f.Detail || len(f.Fields) != 1 {
+			t.Errorf("garbage %d: got %+v", n, f)
+		}
 	}
 }
 

@@ -136,7 +136,7 @@ func validID(id string) bool {
 func checkProject(name string) error {
 	var f *fault.Error
 	if err := workspace.CheckProject(name); errors.As(err, &f) {
-		return fault.InvalidField("body.project", "%s", f.Detail)
+		return fault.InvalidField("body.project", "%s", f.Said())
 	}
 	return nil
 }

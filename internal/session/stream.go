@@ -280,7 +280,7 @@ func inQuery(err error) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	return fault.InvalidField("query.after", "%s", f.Detail)
+	return fault.InvalidField("query.after", "%s", f.Said())
 }
 
 // read reads what is there now.

@@ -54,8 +54,9 @@ func (s *Server) command(ctx context.Context, r *protocol.CommandRequest) (*prot
 	case <-ctx.Done():
 		return nil, fmt.Errorf("wait for a place to run a command: %w", ctx.Err())
 	case <-time.After(commandWait):
-		return nil, &fault.Error{Code: fault.RateLimited, RetryAfter: commandWait,
-			Detail: fmt.Sprintf("%d commands are running in your instance already. Wait until one has ended and try again.", commandsAtOnce)}
+		f := fault.New(fault.RateLimited, "%d commands are running in your instance already. Wait until one has ended and try again.", commandsAtOnce)
+		f.RetryAfter = commandWait
+		return nil, f
 	}
 	streams, err := openPipes(most)
 	if err != nil {

@@ -118,16 +118,15 @@ func (h *helper) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *helper) unavailable(w http.ResponseWriter, err error) {
 	h.log.Warn("file helper not reached", "error", err)
-	detail := "The files could not be reached. Try again in a moment."
-	var f *fault.Error
-	if errors.As(err, &f) {
-		detail = f.Detail // why it could not be started: the instance's limits, or its end
+	f := fault.New(fault.InstanceUnavailable, "The files could not be reached. Try again in a moment.")
+	if g := (*fault.Error)(nil); errors.As(err, &g) {
+		f = fault.New(fault.InstanceUnavailable, "%s", g.Said()) // why it could not be started: the instance's limits, or its end
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the reader is gone, or reads
 		"title": http.StatusText(http.StatusServiceUnavailable), "status": http.StatusServiceUnavailable,
-		"detail": detail, "code": fault.InstanceUnavailable,
+		"detail": f.Detail, "code": f.Code, "said": f.Texts(),
 	})
 }
 

@@ -78,30 +78,30 @@ const maxProjectRunes = 64
 // "-"; it begins with a letter, a digit or "_", so that it is neither hidden nor taken for an option, and does not
 // end with a space. A project is one folder, so its name is never a path.
 func CheckProject(name string) error {
-	refuse := func(why string) error {
+	refuse := func(why fault.Text) error {
 		return fault.InvalidField("body.name", "A project's name %s. Use 1 to %d letters, digits, spaces, or . _ -, and begin with a letter or a digit.", why, maxProjectRunes)
 	}
 	if name == "" {
-		return refuse("cannot be empty")
+		return refuse(fault.Say("cannot be empty"))
 	}
 	if !utf8.ValidString(name) {
-		return refuse("must be valid UTF-8")
+		return refuse(fault.Say("must be valid UTF-8"))
 	}
 	if utf8.RuneCountInString(name) > maxProjectRunes || len(name) > maxNameBytes {
-		return refuse("is too long")
+		return refuse(fault.Say("is too long"))
 	}
 	for i, r := range name {
 		switch {
 		case unicode.IsLetter(r), unicode.IsDigit(r), r == '_':
 		case i > 0 && (r == '.' || r == '-' || r == ' ' || unicode.IsMark(r)):
 		case i == 0:
-			return refuse("cannot begin with " + string(r))
+			return refuse(fault.Say("cannot begin with %c", r))
 		default:
-			return refuse("cannot hold that character")
+			return refuse(fault.Say("cannot hold that character"))
 		}
 	}
 	if strings.HasSuffix(name, " ") {
-		return refuse("cannot end with a space")
+		return refuse(fault.Say("cannot end with a space"))
 	}
 	return nil
 }

@@ -1,5 +1,5 @@
 // Package problem turns an error into what a client is told: a problem
-// document (RFC 9457) with our code, or the code and text of a WebSocket's
+// document (RFC 9457) with our code, in the language of who asked, or the code and text of a WebSocket's
 // error message. It is the only place that knows which code has which HTTP
 // status; what it does not know is a plain 500 whose text stays in the log.
 package problem
@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/rpc"
 )
 
@@ -54,6 +55,8 @@ type Problem struct {
 	RequestID string        `json:"request_id,omitempty" doc:"With an internal error: the request's id, which is in the server's log too."`
 
 	retryAfter int // seconds; 0: unknown
+	fault      *fault.Error
+	language   words.Language
 	cause      error
 }
 
@@ -66,7 +69,8 @@ func Of(err error, requestID string) *Problem {
 		status = http.StatusInternalServerError
 	}
 	p := &Problem{
-		Title: http.StatusText(status), Status: status, Detail: f.Detail, Code: f.Code, Errors: f.Fields, cause: err,
+		Title: http.StatusText(status), Status: status, Detail: f.Detail, Code: f.Code, Errors: f.Fields,
+		fault: f, language: words.English, cause: err,
 	}
 	if f.RetryAfter > 0 {
 		p.retryAfter = int(math.Ceil(f.RetryAfter.Seconds()))
@@ -79,11 +83,19 @@ func Of(err error, requestID string) *Problem {
 	return p
 }
 
+// In gives the problem in a language. Titles are the statuses' own names and stay as they are.
+func (p *Problem) In(l words.Language) *Problem {
+	out := *p
+	f := words.Error(l, p.fault)
+	out.Detail, out.Errors, out.language = f.Detail, f.Fields, l
+	return &out
+}
+
 // faultOf finds the fault in a chain, or the nearest thing to say about an error that is none.
 func faultOf(err error) *fault.Error {
 	var p *Problem
 	if errors.As(err, &p) {
-		return &fault.Error{Code: p.Code, Detail: p.Detail, Fields: p.Errors}
+		return p.fault
 	}
 	var f *fault.Error
 	if errors.As(err, &f) && f.Code != fault.Internal {
@@ -120,9 +132,11 @@ func (p *Problem) GetStatus() int {
 	return p.Status
 }
 
-// GetHeaders is for huma: Retry-After, and how to sign in.
+// GetHeaders is for huma: the language, Retry-After, and how to sign in.
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{}
+	h.Set("Content-Language", string(p.language))
+	h.Set("Vary", "Accept-Language")
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/rpc"
 )
 
@@ -70,6 +71,16 @@ func TestHeaders(t *testing.T) {
 	Of(fault.New(fault.Unauthenticated, "who?"), "").Write(w)
 	if w.Code != 401 || w.Header().Get("WWW-Authenticate") == "" {
 		t.Errorf("got %d, %v", w.Code, w.Header())
+	}
+}
+
+func TestIn(t *testing.T) {
+	p := Of(Of(fault.New(fault.NotFound, "There is no such session."), "r"), "r").In(words.Chinese)
+	if p.Detail != "没有这个会话。" || p.Title != "Not Found" || p.GetHeaders().Get("Content-Language") != "zh-CN" || p.GetHeaders().Get("Vary") != "Accept-Language" {
+		t.Errorf("got %+v, %v", p, p.GetHeaders())
+	}
+	if again := p.In(words.English); again.Detail != "There is no such session." || again.GetHeaders().Get("Content-Language") != "en" {
+		t.Errorf("and back: got %+v", again)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/session"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
@@ -79,7 +80,8 @@ const maxPerUser = 1000
 
 // Person is who holds a connection.
 type Person struct {
-	User account.User
+	User  account.User
+	Reads words.Language // what error messages are in
 	// Credential is what they signed in with: one answer of Recheck goes for all that have the same.
 	Credential string
 	// Recheck finds out whether the credential still counts: unauthenticated when not.

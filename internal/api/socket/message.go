@@ -75,7 +75,7 @@ func decode(data []byte) (ClientMessage, error) {
 func decodeFault(err error) error {
 	var te *json.UnmarshalTypeError
 	if errors.As(err, &te) && te.Field != "" {
-		return fault.InvalidField(te.Field, "The field %s must not be a %s.", te.Field, te.Value)
+		return fault.InvalidField(te.Field, "The field %s must not be a %s.", te.Field, fault.Quote(te.Value))
 	}
 	if errors.Is(err, strictjson.ErrTooDeep) {
 		return fault.New(fault.Invalid, "The message is nested deeper than %d levels.", strictjson.MaxDepth)

@@ -59,7 +59,7 @@ func TestDecode(t *testing.T) {
 			}
 			continue
 		}
-		e := failureOf(m, err)
+		e := Person{}.failureOf(m, err)
 		got := "-"
 		if len(e.Errors) > 0 {
 			got = e.Errors[0].Location
@@ -114,7 +114,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := decode(b)
 		if err != nil {
-			e := failureOf(m, err)
+			e := Person{}.failureOf(m, err)
 			if e.Code != fault.Invalid || e.Detail == "" || !json.Valid(encode(e)) {
 				t.Fatalf("got %+v for %q", e, b)
 			}

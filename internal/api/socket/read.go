@@ -32,7 +32,7 @@ func (c *conn) read() {
 		if err == nil {
 			err = c.lanes.add(m.SessionID, job{size: len(data), run: func() { c.handle(m) }})
 		}
-		if err != nil && c.send(failureOf(m, err)) != nil {
+		if err != nil && c.send(c.person.failureOf(m, err)) != nil {
 			return
 		}
 	}
@@ -79,7 +79,7 @@ func (c *conn) report(m ClientMessage, err error) {
 	if c.ctx.Err() != nil {
 		return
 	}
-	f := failureOf(m, err)
+	f := c.person.failureOf(m, err)
 	if f.Code == fault.Internal {
 		c.log.Error("websocket message", "type", m.Type, "session_id", m.SessionID, "err", err)
 	} else {

@@ -67,7 +67,7 @@ func (h *Hub) ServeTerminal(w http.ResponseWriter, r *http.Request, p Person, id
 		l.end(endingOfTerminal(err))
 	} else {
 		spawn(func() { defer close(written); l.end(terminalOutput(wire, at)) })
-		spawn(func() { l.end(terminalInput(wire, at)) })
+		spawn(func() { l.end(terminalInput(wire, at, p)) })
 	}
 	<-ctx.Done()
 	log.Debug("terminal connection ends", "err", context.Cause(ctx))
@@ -115,7 +115,7 @@ func terminalOutput(w *wire, at Attachment) error {
 }
 
 // terminalInput passes on what the person types, and the size of their window.
-func terminalInput(w *wire, at Attachment) error {
+func terminalInput(w *wire, at Attachment, p Person) error {
 	for {
 		typ, data, err := w.receive(maxInputBytes)
 		if err == nil {
@@ -130,7 +130,7 @@ func terminalInput(w *wire, at Attachment) error {
 		if c := fault.CodeOf(err); c != fault.TooLarge && c != fault.Invalid {
 			return err
 		}
-		if err := w.write(websocket.MessageText, encode(failureOf(ClientMessage{}, err))); err != nil {
+		if err := w.write(websocket.MessageText, encode(p.failureOf(ClientMessage{}, err))); err != nil {
 			return err
 		}
 	}

@@ -61,11 +61,11 @@ type (
 )
 
 // failureOf is what a client is told of an error about one of its messages.
-func failureOf(m ClientMessage, err error) Error {
-	p := problem.Of(err, "")
+func (p Person) failureOf(m ClientMessage, err error) Error {
+	told := problem.Of(err, "").In(p.Reads)
 	return Error{
 		Type: "error", ID: m.ID, SessionID: m.SessionID, RequestID: m.RequestID,
-		Code: p.Code, Detail: p.Detail, Errors: p.Errors,
+		Code: told.Code, Detail: told.Detail, Errors: told.Errors,
 	}
 }
 

@@ -49,9 +49,10 @@ func Problem(res *http.Response) error {
 		Code   fault.Code    `json:"code"`
 		Detail string        `json:"detail"`
 		Errors []fault.Field `json:"errors"`
+		Said   []fault.Text  `json:"said"`
 	}
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxProblemBytes)).Decode(&p); err != nil || p.Code == "" {
 		return fault.Wrap(fmt.Errorf("status %d", res.StatusCode), fault.InstanceUnavailable, "The files could not be reached. Try again in a moment.")
 	}
-	return &fault.Error{Code: p.Code, Detail: p.Detail, Fields: p.Errors}
+	return fault.Told(p.Code, p.Detail, p.Errors, p.Said)
 }

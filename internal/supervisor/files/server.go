@@ -128,7 +128,8 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 		Detail string        `json:"detail"`
 		Code   fault.Code    `json:"code"`
 		Errors []fault.Field `json:"errors,omitempty"`
-	}{http.StatusText(status), status, f.Detail, f.Code, f.Fields})
+		Said   []fault.Text  `json:"said"` // for the server, which says it in the reader's language
+	}{http.StatusText(status), status, f.Detail, f.Code, f.Fields, f.Texts()})
 }
 
 func answer(w http.ResponseWriter, status int, v any) error {

@@ -2,7 +2,6 @@ package sessions
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/fault"
@@ -19,9 +18,9 @@ func (s *session) afterLocked(r *run) (reason string) {
 	exit, said := r.proc.Exit(), r.stderr.String()
 	log := s.ss.opt.Log.With("session", s.id, "code", exit.Code, "stderr", said)
 	switch {
-	case r.problem != "":
+	case r.problem != nil:
 		log.Warn("claude was ended", "why", r.problem)
-		s.complainLocked(fault.Internal, "%s It was ended.", r.problem)
+		s.complainLocked(fault.Internal, "%s It was ended.", *r.problem)
 		return reasonFailed
 	case r.ending != "":
 		return r.ending
@@ -84,20 +83,20 @@ func (s *session) againLocked() (reason string) {
 			f = fault.Wrap(err, fault.Internal, "Claude could not be started again.")
 		}
 		s.ss.opt.Log.Error("start claude again", "session", s.id, "error", err)
-		s.complainLocked(f.Code, "%s", f.Detail)
+		s.complainLocked(f.Code, "%s", f.Said())
 		return reasonNotStarted
 	}
 	return ""
 }
 
 // howEnded tells an exit in words, with the end of what was on stderr.
-func howEnded(exit process.Exit, said string) string {
-	how := fmt.Sprintf("exit code %d", exit.Code)
+func howEnded(exit process.Exit, said string) fault.Text {
+	how := fault.Say("exit code %d", exit.Code)
 	if exit.Signal != 0 {
-		how = fmt.Sprintf("signal %d, %s", int(exit.Signal), exit.Signal)
+		how = fault.Say("signal %d, %s", int(exit.Signal), exit.Signal)
 	}
 	if said != "" {
-		how += ": " + said
+		how = fault.Say("%s: %s", how, said)
 	}
 	return how
 }

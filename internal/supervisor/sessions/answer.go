@@ -95,7 +95,7 @@ func (s *session) answerLine(req *protocol.AnswerRequest, seq int64) ([]byte, er
 	line, err := claude.Allow(req.RequestID, input, permissions)
 	var in *claude.InputError
 	if errors.As(err, &in) {
-		return nil, fault.InvalidField(in.Location, "The answer's %s.", in.Error())
+		return nil, fault.InvalidField(in.Location, "The answer's %s %s.", in.Location, fault.Quote(in.Message))
 	}
 	return line, err
 }

@@ -191,8 +191,7 @@ func (s *session) setLive(ctx context.Context, r *run, model, mode *string) erro
 }
 
 func refusal(field string, a claude.Answer) error {
-	return &fault.Error{
-		Code: fault.Invalid, Detail: a.Error, Fields: []fault.Field{{Location: field, Message: a.Error}},
-		Err: fmt.Errorf("claude refused: %s", a.ErrorCode),
-	}
+	f := fault.InvalidField(field, "%s", a.Error)
+	f.Err = fmt.Errorf("claude refused: %s", a.ErrorCode)
+	return f
 }

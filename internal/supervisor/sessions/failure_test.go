@@ -89,6 +89,25 @@ func TestCrashLoop(t *testing.T) {
 	f.state(protocol.StateReady) // and not running: the poison is gone
 }
 
+// TestComplainsInThePersonsLanguage: what is journaled for people is in the language of the account.
+func TestComplainsInThePersonsLanguage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "claude")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho 'no such flag' >&2\nexit 2\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w := makeWorld(t, path)
+	w.stop()
+	w.cfg.Language = "zh-CN"
+	w.start()
+	id := uuid.NewString()
+	f := w.follow2(id)
+	w.prompt(id, "go", "p1")
+	if e := f.typed(protocol.EventError); e.Detail != "无法启动 Claude（退出码 2: no such flag）。" || e.Code != string(fault.Internal) {
+		t.Errorf("got %v", e)
+	}
+	f.state(protocol.StateDormant)
+}
+
 // TestDiesAtStart: what Claude says on stderr reaches the person, and the prompt waits for the next try.
 func TestDiesAtStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "claude")

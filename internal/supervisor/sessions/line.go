@@ -200,7 +200,7 @@ func (s *session) stand(ctx context.Context, st *standing, leaveLine func()) {
 			reason = reasonStopped
 		default:
 			s.ss.opt.Log.Warn("make a queued session live", "session", s.id, "error", err)
-			s.complainLocked(fault.CodeOf(err), "%s", detailOf(err))
+			s.complainLocked(fault.CodeOf(err), "%s", textOf(err))
 			reason = reasonNotStarted
 		}
 		s.meta.Live = false
@@ -210,12 +210,12 @@ func (s *session) stand(ctx context.Context, st *standing, leaveLine func()) {
 	s.releaseLocked()
 }
 
-func detailOf(err error) string {
+func textOf(err error) fault.Text {
 	var f *fault.Error
 	if errors.As(err, &f) {
-		return f.Detail
+		return f.Said()
 	}
-	return "Claude could not be started."
+	return fault.Say("Claude could not be started.")
 }
 
 // leaveLine takes a session out of the line, and waits until it is. It tells whether it was in it.

@@ -172,7 +172,7 @@ func contentFault(err error) error {
 	case errors.Is(err, claude.ErrContentTooLarge):
 		return fault.Wrap(err, fault.TooLarge, "The prompt is larger than %d MiB.", claude.MaxContentBytes>>20)
 	case errors.As(err, &in):
-		return fault.InvalidField(in.Location, "The prompt's %s.", in.Error())
+		return fault.InvalidField(in.Location, "The prompt's %s %s.", in.Location, fault.Quote(in.Message))
 	}
 	return err
 }

@@ -34,9 +34,9 @@ type run struct {
 
 	// Guarded by the session's mu.
 	greeted bool
-	ending  string // why it is to end; "" while it is not
-	problem string // what it did wrong, for people; it is ended for that
-	worked  bool   // it has finished a turn
+	ending  string      // why it is to end; "" while it is not
+	problem *fault.Text // what it did wrong, for people; it is ended for that
+	worked  bool        // it has finished a turn
 	heard   time.Time
 	calls   map[string]chan claude.Answer
 	ids     int
@@ -130,7 +130,8 @@ func (r *run) endLocked(reason string) {
 // failLocked has the process ended for what it did wrong.
 func (r *run) failLocked(format string, args ...any) {
 	if r.ending == "" {
-		r.problem = fmt.Sprintf(format, args...)
+		problem := fault.Say(format, args...)
+		r.problem = &problem
 		r.endLocked(reasonFailed)
 	}
 }

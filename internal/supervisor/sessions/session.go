@@ -15,6 +15,7 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/journal"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
@@ -316,11 +317,12 @@ func (s *session) enterLocked(state, reason string) error {
 	return err
 }
 
-// complainLocked tells everyone what went wrong.
+// complainLocked tells everyone what went wrong, in the person's language: what is journaled is read by people alone.
 func (s *session) complainLocked(code fault.Code, format string, args ...any) {
-	detail := fmt.Sprintf(format, args...)
+	text := fault.Say(format, args...)
+	detail := words.Say(words.Language(s.ss.opt.Config.Language), text)
 	if _, err := s.recordLocked(errorEvent{Type: protocol.EventError, Code: string(code), Detail: detail}); err != nil {
-		s.ss.opt.Log.Error("journal an error", "session", s.id, "detail", detail, "error", err)
+		s.ss.opt.Log.Error("journal an error", "session", s.id, "detail", text.String(), "error", err)
 	}
 }
 

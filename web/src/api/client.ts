@@ -1,4 +1,5 @@
 import createClient from 'openapi-fetch'
+import { getLocale } from '@/i18n/locale'
 import type { paths, Problem } from './wire'
 
 /** What a call failed with: the server's problem document, or why there is none. */
@@ -19,6 +20,13 @@ export class ApiError extends Error {
 }
 
 export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin' })
+
+// What the server says of an error is read here, in the page's language and not the browser's.
+api.use({
+  onRequest({ request }) {
+    request.headers.set('Accept-Language', getLocale())
+  },
+})
 
 interface Answer<T> {
   data?: T

@@ -43,9 +43,12 @@ export function setLocale(locale: Locale): void {
   for (const l of listeners) l()
 }
 
+/** Calls a listener whenever the language changes; the answer ends that. */
+export function onLocale(listener: () => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
 export function useLocale(): Locale {
-  return useSyncExternalStore((l) => {
-    listeners.add(l)
-    return () => listeners.delete(l)
-  }, getLocale)
+  return useSyncExternalStore(onLocale, getLocale)
 }

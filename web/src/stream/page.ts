@@ -1,4 +1,5 @@
 import { useCallback, useSyncExternalStore } from 'react'
+import { getLocale, onLocale } from '@/i18n/locale'
 import type { Link, Socket } from './connection'
 import { Stream, type SessionView } from './stream'
 
@@ -6,7 +7,7 @@ import { Stream, type SessionView } from './stream'
 export const stream = new Stream({
   open: () => {
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:'
-    return new WebSocket(`${scheme}//${location.host}/api/v1/ws`) as unknown as Socket
+    return new WebSocket(`${scheme}//${location.host}/api/v1/ws?lang=${getLocale()}`) as unknown as Socket
   },
   storage: storageOrNull(),
   newId,
@@ -37,10 +38,12 @@ export function keepStream(): () => void {
     if (!document.hidden) stream.wake()
   }
   stream.start()
+  const unfollow = onLocale(() => stream.reopen())
   document.addEventListener('visibilitychange', wake)
   window.addEventListener('online', wake)
   window.addEventListener('focus', wake)
   return () => {
+    unfollow()
     document.removeEventListener('visibilitychange', wake)
     window.removeEventListener('online', wake)
     window.removeEventListener('focus', wake)

@@ -59,6 +59,21 @@ describe('subscribing', () => {
     expect(brief(t.stream.view('s').rows)).toEqual(['> [say 8] (started)', 'text: the carrel by the window keeps its reade'])
   })
 
+  it('opens anew where it was, and only while it is connected', () => {
+    const t = setup()
+    t.stream.subscribe('s', () => {})
+    t.stream.reopen()
+    expect(t.stream.getLink()).toEqual({ status: 'idle' })
+    t.stream.start()
+    const first = t.server()
+    first.accept()
+    for (const e of fixture('01-plain-turn').slice(0, 8)) first.say({ type: 'event', session_id: 's', ...e })
+    t.stream.reopen()
+    expect(t.server()).not.toBe(first)
+    t.server().accept()
+    expect(t.server().sent).toEqual([{ type: 'subscribe', session_id: 's', after: 8 }])
+  })
+
   it('tells listeners once a frame, however much came', () => {
     const t = setup()
     let told = 0

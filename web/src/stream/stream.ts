@@ -97,6 +97,13 @@ export class Stream {
     this.connection.wake()
   }
 
+  /** Connects anew, for what a connection says of itself when it opens: the page's language. */
+  reopen(): void {
+    if (this.link.status === 'idle' || this.link.status === 'refused') return
+    this.connection.stop()
+    this.connection.start()
+  }
+
   // Reading.
 
   readonly subscribeLink = (listener: () => void): (() => void) => {
