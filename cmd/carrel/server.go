@@ -75,7 +75,7 @@ func serverCommand() *cobra.Command {
 func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	log := newLog(os.Stderr, cfg.Log)
 	// What the server holds is mostly clients at rest. As much garbage beside it as Go's default allows would
-	// be the larger part of a client's memory; collecting it twice as often costs under 1 % of the processor.
+	// be a good part of a client's memory; it is collected twice as often instead.
 	debug.SetGCPercent(50)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
