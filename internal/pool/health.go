@@ -72,7 +72,10 @@ func (p *Pool) checked(inst *Instance, err error) (failures int, detail string) 
 		switch {
 		case lacks != "":
 			h.Status, h.Detail = degraded, lacks
-		case h.ConsecutiveFailures > 0 || h.Status == degraded:
+		case inst.oomLocked() != "":
+			h.Status, h.Detail = healthy, inst.oomLocked() // it has what it needs again, and somebody wonders what ended
+		case h.ConsecutiveFailures > 0 || h.Status == degraded || !inst.oomAt.IsZero():
+			inst.oomAt = time.Time{}
 			h.Status, h.Detail = healthy, ""
 		default:
 			h.Status = healthy
@@ -125,7 +128,12 @@ func (i *Instance) lacksLocked() string {
 	if percent, ok := full(u.PIDs, q.PIDs); ok {
 		return fmt.Sprintf("%d %% of the processes that there may be run. End some.", percent)
 	}
-	if !i.oomAt.IsZero() && i.pool.now().Sub(i.oomAt) < oomMemory {
+	return ""
+}
+
+// oomLocked names a process that was ended for its memory a while ago.
+func (i *Instance) oomLocked() string {
+	if q := i.quota; !i.oomAt.IsZero() && i.pool.now().Sub(i.oomAt) < oomMemory {
 		return fmt.Sprintf("A process was ended at %s because the memory of %d MiB was used up.", i.oomAt.UTC().Format(time.RFC3339), q.MemoryBytes>>20)
 	}
 	return ""

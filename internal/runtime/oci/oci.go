@@ -360,7 +360,7 @@ func (r *Runtime) end(ctx context.Context, id string) error {
 	c, err := r.runc.State(ctx, id)
 	if err != nil {
 		if notThere(err) {
-			return nil
+			return r.removeCgroup(ctx, id) // a runc that was cut short leaves one without a container
 		}
 		// A container whose state cannot be read is deleted by force below.
 		r.opt.Log.Warn("read container's state", "instance_id", id, "err", err)

@@ -1,9 +1,12 @@
 package sessions
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -27,6 +30,7 @@ func TestKilledAfterAPromptWasTakenIn(t *testing.T) {
 		return e.Type == "command_lifecycle" && strings.Contains(e.Raw, taken) && strings.Contains(e.Raw, `"started"`)
 	})
 	f.until("the words of the turn", func(e event) bool { return strings.Contains(e.Raw, "text_delta") })
+	w.wrote(id, taken)
 	w.killAndGoOn(f, id)
 	w.wantOnce(id, "the first is done", "the second is done")
 	if n := count(w.all(id), func(e event) bool { return e.Type == "result" }); n != 2 { // and the one afterwards
@@ -66,6 +70,21 @@ func TestKilledWithATaskInTheBackground(t *testing.T) {
 	f.until("the words of the turn", func(e event) bool { return strings.Contains(e.Raw, "text_delta") })
 	w.killAndGoOn(f, id)
 	w.wantOnce(id, "the first is done")
+}
+
+// wrote waits until the CLI has a text in a session's transcript: it writes it a little after it says it.
+func (w *world) wrote(id, text string) {
+	w.t.Helper()
+	pattern := filepath.Join(w.cfg.Home, ".claude", "projects", "*", id+".jsonl")
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		paths, _ := filepath.Glob(pattern)
+		for _, path := range paths {
+			if raw, err := os.ReadFile(path); err == nil && strings.Contains(string(raw), text) {
+				return
+			}
+		}
+	}
+	w.t.Fatalf("%q did not come into %s", text, pattern)
 }
 
 func (w *world) killAndGoOn(f *follower, id string) {
