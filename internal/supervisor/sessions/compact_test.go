@@ -232,7 +232,7 @@ func TestInterruptedIsKept(t *testing.T) {
 	w.open(id)
 	f := w.follow(id, 0)
 	f.state(protocol.StateReady)
-	w.prompt(id, "[say 300 20]")
+	w.prompt(id, "[pace 5ms] [say 300]")
 	for range 100 {
 		f.typed("stream_event")
 	}
