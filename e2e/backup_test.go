@@ -53,7 +53,7 @@ func TestBackupAndRestore(t *testing.T) {
 	s := carrel.Start(t, storage)
 	ada := s.Setup("ada")
 	bob := s.Add(ada, "bob")
-	s.Add(ada, "eve") // who never begins
+	s.Enrol(ada, "eve") // who never begins
 
 	var sessions [2]string
 	var before [2]string

@@ -295,11 +295,18 @@ func (s *Server) AwaitSetupCode() string {
 // Add makes a user and signs them in.
 func (s *Server) Add(admin *Person, name string) *Person {
 	s.t.Helper()
+	p := s.Enrol(admin, name)
+	p.Login()
+	return p
+}
+
+// Enrol makes an account and does not sign in, which would have an instance started ahead.
+func (s *Server) Enrol(admin *Person, name string) *Person {
+	s.t.Helper()
 	p := s.person(name)
 	if res := admin.Do("POST", "/users", map[string]any{"username": name, "password": p.Password, "role": "user"}, nil); res.StatusCode != 201 {
 		s.t.Fatalf("add user: %s %s", res.Status, res.Text)
 	}
-	p.Login()
 	return p
 }
 
