@@ -75,13 +75,6 @@ func (l Line) Replayed() (uuid string, ok bool) {
 	}](l).IsReplay
 }
 
-// Main says whether a message is of the conversation itself, and not of a subagent's.
-func (l Line) Main() bool {
-	return decode[struct {
-		Parent *string `json:"parent_tool_use_id"`
-	}](l).Parent == nil
-}
-
 // Result ends a turn.
 type Result struct {
 	Text    string          `json:"result"`

@@ -326,11 +326,10 @@ func (h *helper) Transcripts(ctx context.Context) ([]protocol.Transcript, error)
 	return res.Transcripts, nil
 }
 
-// Held says which prompts, by uuid, a session's transcript holds, whether its last turn came to an end, and what is in
-// it after a row.
-func (h *helper) Held(ctx context.Context, sessionID string, uuids []string, after string) (protocol.HeldResponse, error) {
+// Held says which prompts, by uuid, a session's transcript holds, and whether its last turn came to an end.
+func (h *helper) Held(ctx context.Context, sessionID string, uuids []string) (protocol.HeldResponse, error) {
 	var res protocol.HeldResponse
-	query := url.Values{"uuid": uuids, "after": {after}}.Encode()
+	query := url.Values{"uuid": uuids}.Encode()
 	if err := h.ask(ctx, http.MethodGet, "/transcripts/"+url.PathEscape(sessionID)+"/held?"+query, &res); err != nil {
 		return protocol.HeldResponse{}, err
 	}

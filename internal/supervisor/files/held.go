@@ -17,7 +17,6 @@ import (
 const (
 	maxHeldUUIDs = 200
 	maxHeldRow   = 64 << 20
-	maxRestBytes = 8 << 20 // in all; what follows then is left out
 )
 
 // heldPrompts says which of some prompts a conversation holds, and whether its last turn came to an end.
@@ -30,7 +29,7 @@ func (s *Server) heldPrompts(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c := conversation{after: r.URL.Query().Get("after")}
+	var c conversation
 	for _, t := range found {
 		f, _, err := s.openFile(t.path)
 		if err != nil {
@@ -42,7 +41,7 @@ func (s *Server) heldPrompts(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	res := protocol.HeldResponse{UUIDs: []string{}, Unfinished: c.unfinished, Rest: c.rest}
+	res := protocol.HeldResponse{UUIDs: []string{}, Unfinished: c.unfinished}
 	for _, u := range uuids {
 		if c.prompts[u] {
 			res.UUIDs = append(res.UUIDs, u)
@@ -55,11 +54,6 @@ func (s *Server) heldPrompts(w http.ResponseWriter, r *http.Request) error {
 type conversation struct {
 	prompts    map[string]bool // by uuid
 	unfinished bool            // the last word is not Claude's
-	// What Claude said and what its tools answered after the row with the uuid after; nothing where there is no such row.
-	after     string
-	found     bool
-	rest      []json.RawMessage
-	restBytes int
 }
 
 // The parts of a row that are looked at, and how it is known that there are some, without reading all of it.
@@ -113,7 +107,6 @@ func (c *conversation) take(raw []byte, uuids []string) {
 	if json.Unmarshal(raw, &r) != nil || r.Sidechain {
 		return // torn, not the CLI's, or a subagent's
 	}
-	c.keep(raw, &r)
 	switch {
 	case r.Type == "user":
 		for _, u := range append(r.Merged, r.UUID) {
@@ -125,18 +118,6 @@ func (c *conversation) take(raw []byte, uuids []string) {
 	case r.Type == "attachment" && r.Attachment.Type == "queued_command":
 		c.prompts[r.Attachment.Source] = true
 		c.unfinished = true
-	}
-}
-
-func (c *conversation) keep(raw []byte, r *row) {
-	switch {
-	case r.UUID == c.after && c.after != "":
-		c.found, c.rest, c.restBytes = true, nil, 0
-	case !c.found || r.Type == "attachment" || r.Type == "user" && !bytes.Contains(r.Message.Content, []byte(`"tool_result"`)):
-	default:
-		if c.restBytes += len(raw); c.restBytes <= maxRestBytes {
-			c.rest = append(c.rest, bytes.TrimSpace(bytes.Clone(raw)))
-		}
 	}
 }
 

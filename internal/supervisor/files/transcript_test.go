@@ -123,31 +123,6 @@ func TestUnfinished(t *testing.T) {
 	}
 }
 
-// TestRest is what Claude said and its tools answered after a row.
-func TestRest(t *testing.T) {
-	rows := []string{
-		`{"type":"user","uuid":"a","message":{"content":"hello"}}`,
-		`{"type":"assistant","uuid":"b","message":{"stop_reason":"tool_use"}}`,
-		`{"type":"user","uuid":"c","message":{"content":[{"type":"tool_result"}]}}`,
-		`{"type":"user","uuid":"d","isMeta":true,"message":{"content":"a note"}}`,
-		`{"type":"assistant","uuid":"e","message":{"stop_reason":"end_turn"}}`,
-		`{"type":"last-prompt"}`,
-	}
-	for after, want := range map[string]string{"": "", "z": "", "e": "", "d": rows[4], "b": rows[2] + rows[4], "a": rows[1] + rows[2] + rows[4]} {
-		c := conversation{after: after}
-		if err := c.read(strings.NewReader(strings.Join(rows, "\n")), nil); err != nil {
-			t.Fatal(err)
-		}
-		var got strings.Builder
-		for _, r := range c.rest {
-			got.Write(r)
-		}
-		if got.String() != want {
-			t.Errorf("after %q: %s, want %s", after, got.String(), want)
-		}
-	}
-}
-
 func FuzzHeld(f *testing.F) {
 	f.Add([]byte(`{"type":"user","uuid":"u","mergedSendUuids":["v"],"message":{"content":"hello"}}`+"\n"), "u")
 	f.Fuzz(func(t *testing.T, raw []byte, uuid string) {

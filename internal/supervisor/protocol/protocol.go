@@ -279,8 +279,6 @@ type TranscriptsResponse struct {
 type HeldResponse struct {
 	UUIDs      []string `json:"uuids"`      // of the prompts that were asked for: those it holds
 	Unfinished bool     `json:"unfinished"` // its last turn did not come to an end
-	// Rest are the CLI's rows of what Claude said and its tools answered after the row that was asked about.
-	Rest []json.RawMessage `json:"rest,omitempty"`
 }
 
 type CommandRequest struct {

@@ -74,7 +74,7 @@ func (s *session) againLocked() (reason string) {
 	if !s.guessed {
 		s.starts++
 	}
-	if s.ledger.state != protocol.StateStarting || len(s.held.UUIDs)+len(s.held.Rest) > 0 {
+	if s.ledger.state != protocol.StateStarting || len(s.held.UUIDs) > 0 {
 		_ = s.enterLocked(protocol.StateStarting, "") // it says itself when the disk is full
 	}
 	if err := s.startLocked(); err != nil {

@@ -3,7 +3,6 @@ package sessions
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,56 +27,18 @@ func (s *session) findHeld(ctx context.Context) (held protocol.HeldResponse) {
 	for _, p := range s.ledger.open {
 		open = append(open, p.uuid)
 	}
-	atWork, said := s.ledger.busy() || s.ledger.cut, ""
-	if n := len(s.ledger.said); n > 0 {
-		said = s.ledger.said[n-1]
-	}
+	atWork := s.ledger.busy() || s.ledger.cut
 	s.mu.Unlock()
 	if !atWork {
 		return held
 	}
 	ctx, cancel := context.WithTimeout(ctx, heldWithin)
 	defer cancel()
-	held, err := s.ss.opt.Home.Held(ctx, conversation, open, said)
+	held, err := s.ss.opt.Home.Held(ctx, conversation, open)
 	if err != nil && ctx.Err() == nil {
 		s.ss.opt.Log.Warn("look for prompts in a transcript", "session", s.id, "error", err)
 	}
 	return held
-}
-
-// recoverLocked journals what Claude said, and what its tools answered, that never reached us: it was in the pipe when
-// the supervisor was killed. The CLI had written it down.
-func (s *session) recoverLocked() {
-	for _, raw := range s.held.Rest {
-		var row struct {
-			Type    string          `json:"type"`
-			Message json.RawMessage `json:"message"`
-			Session string          `json:"sessionId"`
-			UUID    string          `json:"uuid"`
-			At      string          `json:"timestamp"`
-			Result  json.RawMessage `json:"toolUseResult"`
-		}
-		if json.Unmarshal(raw, &row) != nil || row.Type != "assistant" && row.Type != "user" || slices.Contains(s.ledger.said, row.UUID) {
-			continue // the person's own file, or known
-		}
-		if _, err := s.recordLocked(recoveredEvent{Type: row.Type, Message: row.Message, SessionID: row.Session, UUID: row.UUID, At: row.At, Result: row.Result, Recovered: true}); err != nil {
-			s.ss.opt.Log.Error("journal what was recovered", "session", s.id, "error", err)
-			break
-		}
-	}
-	s.held.Rest = nil
-}
-
-// recoveredEvent is a line of Claude's as it would have come.
-type recoveredEvent struct {
-	Type      string          `json:"type"`
-	Message   json.RawMessage `json:"message"`
-	Parent    *string         `json:"parent_tool_use_id"`
-	SessionID string          `json:"session_id"`
-	UUID      string          `json:"uuid"`
-	At        string          `json:"timestamp,omitempty"`
-	Result    json.RawMessage `json:"tool_use_result,omitempty"`
-	Recovered bool            `json:"recovered"` // from the transcript
 }
 
 // goOnText is what the CLI itself tells the model when it takes a turn up.

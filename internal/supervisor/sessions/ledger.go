@@ -23,7 +23,6 @@ type ledger struct {
 	cut      bool               // a turn was cut short; the next process is to take it up
 	restarts int                // of the supervisor since the last result, with work to do
 	tasks    int                // background tasks that run
-	said     []string           // uuids of the last lines of the conversation, which the CLI's transcript has too
 	state    string             // of the last carrel.state
 	idle     int64              // number of the last event, but for tokens, after which no turn ran nor was cut short
 	settled  int64              // idle, as it was before the last turn began
@@ -44,10 +43,6 @@ const (
 	begun                    // that process has taken it up
 	done                     // it has run, was cancelled or given up
 )
-
-// maxSaid is how many lines are remembered: more than the order of the transcript's rows can differ from that in which we
-// were told.
-const maxSaid = 32
 
 func newLedger() *ledger {
 	return &ledger{prompts: map[string]*prompt{}, asks: map[string]int64{}, answered: map[string]bool{}, state: protocol.StateDormant}
@@ -117,9 +112,6 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 	if kind, own := strings.CutPrefix(line.Type, "carrel."); own {
 		l.applyOwn(seq, kind, line.Raw)
 		return
-	}
-	if (line.Type == "assistant" || line.Type == "user") && line.UUID != "" && line.Main() {
-		l.said = append(l.said[max(0, len(l.said)-maxSaid+1):], line.UUID)
 	}
 	if lc, ok := line.Lifecycle(); ok {
 		switch lc.State {

@@ -335,7 +335,7 @@ func (h *home) Transcripts(context.Context) (out []protocol.Transcript, _ error)
 	return out, nil
 }
 
-func (h *home) Held(_ context.Context, session string, uuids []string, after string) (held protocol.HeldResponse, _ error) {
+func (h *home) Held(_ context.Context, session string, uuids []string) (held protocol.HeldResponse, _ error) {
 	for _, p := range h.paths(session) {
 		b, err := os.ReadFile(p)
 		if err != nil {
@@ -343,11 +343,6 @@ func (h *home) Held(_ context.Context, session string, uuids []string, after str
 		}
 		for row := range strings.Lines(string(b)) {
 			if strings.Contains(row, `"type":"user"`) || strings.Contains(row, `"type":"assistant"`) {
-				if strings.Contains(row, fmt.Sprintf(`"uuid":"%s"`, after)) && after != "" {
-					held.Rest = []json.RawMessage{}
-				} else if held.Rest != nil {
-					held.Rest = append(held.Rest, json.RawMessage(row))
-				}
 				held.Unfinished = !strings.Contains(row, `"stop_reason":"end_turn"`)
 			}
 		}

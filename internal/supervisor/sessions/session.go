@@ -303,7 +303,6 @@ func (s *session) settleLocked() {
 func (s *session) enterLocked(state, reason string) error {
 	event := stateEvent{Type: protocol.EventState, State: state, Reason: reason}
 	if state == protocol.StateStarting {
-		s.recoverLocked()
 		event.Held, s.held.UUIDs = s.held.UUIDs, nil
 	}
 	_, err := s.recordLocked(event)

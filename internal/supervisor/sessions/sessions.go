@@ -37,7 +37,7 @@ type Home interface {
 	Transcripts(context.Context) ([]protocol.Transcript, error)
 	// Held says which prompts, by uuid, a conversation on disk holds, whether its last turn came to an end, and what was
 	// said after the row with a uuid; one that is not there holds nothing.
-	Held(ctx context.Context, sessionID string, uuids []string, after string) (protocol.HeldResponse, error)
+	Held(ctx context.Context, sessionID string, uuids []string) (protocol.HeldResponse, error)
 	// RemoveTranscript removes one; one that is not there is a fault.NotFound.
 	RemoveTranscript(ctx context.Context, sessionID string) error
 	// Rows gives each the rows of a transcript behind an offset that make up its conversation, valid until each
