@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/carrel-dev/carrel/internal/rpc"
 	"github.com/carrel-dev/carrel/internal/runtime"
@@ -97,7 +98,33 @@ func TestDestroyLeavesNothing(t *testing.T) {
 	if _, err := mountSource(p.volume); err == nil {
 		t.Error("the volume is still mounted")
 	}
-	for _, pattern := range []string{filepath.Join(cgroupRoot, "*", r.cgroupPath(h.Spec.ID)), filepath.Join(cgroupRoot, r.cgroupPath(h.Spec.ID)), p.dir} {
+	wantNothing(t, r, h.Spec.ID)
+}
+
+// TestCutShortLeavesNothing: who gives up while the OCI runtime is at work has it ended at any moment of that.
+func TestCutShortLeavesNothing(t *testing.T) {
+	r := open(t)
+	cut := 0
+	for wait := 10 * time.Millisecond; wait < 150*time.Millisecond; wait += 10 * time.Millisecond {
+		spec := runtimetest.Spec(1)
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		_, err := r.Create(ctx, spec)
+		cancel()
+		if err != nil {
+			cut++
+		} else if err := r.Destroy(t.Context(), spec.ID); err != nil {
+			t.Fatal(err)
+		}
+		wantNothing(t, r, spec.ID)
+	}
+	if cut == 0 {
+		t.Error("none was cut short")
+	}
+}
+
+func wantNothing(t *testing.T, r *Runtime, id string) {
+	t.Helper()
+	for _, pattern := range []string{filepath.Join(cgroupRoot, "*", r.cgroupPath(id)), filepath.Join(cgroupRoot, r.cgroupPath(id)), r.dir.Dir(id)} {
 		if left, _ := filepath.Glob(pattern); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
