@@ -175,7 +175,7 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 	s.keeper = keeper.NewClient(cfg.StateDir, cfg.Runtime)
 	s.gateway = gateway.NewClient(cfg.StateDir + "/gateway")
 	s.pool = pool.New(pool.Options{
-		Runtime: s.keeper, Owners: owners{s.accounts}, Log: log, IdleTimeout: cfg.Pool.IdleTimeout, SessionIdleTimeout: cfg.Session.IdleTimeout,
+		Runtime: s.keeper, Owners: owners{s.accounts}, Log: log, Version: version, IdleTimeout: cfg.Pool.IdleTimeout, SessionIdleTimeout: cfg.Session.IdleTimeout,
 		MaxInstances: cfg.Pool.MaxInstances, MaxLiveSessions: cfg.Pool.MaxLiveSessions, MaxWaiting: cfg.Pool.MaxWaiting, AnswerTimeout: cfg.Pool.AnswerTimeout, HealthInterval: cfg.Pool.HealthInterval,
 		Records: pool.NewRecords(db.Bun()), Memory: pressure.Gauge{}.Read, MemoryShare: cfg.Pool.MemoryShare,
 	})

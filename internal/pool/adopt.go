@@ -88,6 +88,7 @@ func (p *Pool) adoptUser(ctx context.Context, userID int64, handles []runtime.Ha
 // examine finds out whether an instance answers, and if not, whether it is dead.
 func (p *Pool) examine(ctx context.Context, h runtime.Handle) found {
 	inst := p.newInstance(h.Spec.UserID, h.Spec.ID)
+	inst.adopted = true
 	inst.name, inst.language, inst.workspace = h.Spec.Name, h.Spec.Language, h.Workspace
 	inst.createdAt, inst.startedAt, inst.lastActivity = h.CreatedAt, h.CreatedAt, h.CreatedAt
 	l := h.Spec.Limits

@@ -56,6 +56,10 @@ func (p *Pool) ping(ctx context.Context, inst *Instance) error {
 		return fmt.Errorf("instance %s answered for %s", res.InstanceID, inst.id)
 	case err != nil && ctx.Err() != nil:
 		return errors.Join(ctx.Err(), err)
+	case err == nil:
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		inst.version = res.Version
 	}
 	return err
 }

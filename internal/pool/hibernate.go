@@ -57,16 +57,33 @@ func (p *Pool) restLocked(inst *Instance) {
 // wakeLocked begins to make a hibernated instance anew.
 func (p *Pool) wakeLocked(s *slot) *job {
 	old := s.inst
-	inst := p.newInstance(s.userID, old.id)
+	inst := p.successorLocked(old)
+	return p.beginLocked(s, true, func(ctx context.Context, _ *job) (*Instance, error) { return p.wake(ctx, s, old, inst) })
+}
+
+// successorLocked is a hibernated instance as it will be when it is awake.
+func (p *Pool) successorLocked(old *Instance) *Instance {
+	inst := p.newInstance(old.userID, old.id)
 	inst.woken, inst.createdAt, inst.workspace = true, old.createdAt, old.workspace
 	inst.health.Replacements = old.health.Replacements
-	return p.beginLocked(s, true, func(ctx context.Context, _ *job) (*Instance, error) {
-		made, err := p.make(ctx, s, inst)
-		if errors.Is(err, errEnded) {
-			p.unrecord(ctx, s.userID)
-		}
+	return inst
+}
+
+// wake makes a hibernated instance anew, as another Instance with its id. When that is cut short because it is to
+// end, nothing is left of either.
+func (p *Pool) wake(ctx context.Context, s *slot, old, inst *Instance) (*Instance, error) {
+	made, err := p.make(ctx, s, inst)
+	if !errors.Is(err, errEnded) {
 		return made, err
-	})
+	}
+	p.unrecord(ctx, s.userID)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.inst == old { // it was cut short before it had begun
+		s.inst = nil
+		p.emitGoneLocked(old)
+	}
+	return nil, err
 }
 
 func (p *Pool) asleep(inst *Instance) bool {

@@ -55,17 +55,32 @@ func (p *Pool) sweep() {
 		switch {
 		case p.o.IdleTimeout > 0 && unused >= p.o.IdleTimeout:
 			p.hibernateLocked(s, "idle")
-		case unused >= idleAfter || p.o.IdleTimeout > 0 && unused >= p.o.IdleTimeout/2:
+		case inst.outdatedLocked():
+			p.renewLocked(s, now)
+		case unused >= p.quiet():
 			_ = p.moveLocked(inst, StatusIdle) // from active, or it is idle
 		}
 	}
 	p.rearrange()
 }
 
-// unusedLocked is how long nothing ran in it and nobody touched it.
+// quiet is after how long an instance that nobody uses is idle.
+func (p *Pool) quiet() time.Duration {
+	if p.o.IdleTimeout > 0 {
+		return min(idleAfter, p.o.IdleTimeout/2)
+	}
+	return idleAfter
+}
+
+// unusedLocked is how long nothing ran in it, nor waited to, and nobody touched it.
 func (i *Instance) unusedLocked(now time.Time) time.Duration {
 	if len(i.processes) > 0 {
 		return 0
+	}
+	for _, w := range i.sessions {
+		if w.State == protocol.StateQueued {
+			return 0
+		}
 	}
 	from := i.lastActivity
 	if i.idleFrom.After(from) {
@@ -92,13 +107,13 @@ func (p *Pool) closeSessionLocked(inst *Instance, w *watched, why string) {
 	if w.closing {
 		return
 	}
-	w.closing, w.taken = true, false
-	p.figures.evictions[why]++
-	p.o.Log.Info("ending the idle process of a session", "instance", inst.id, "session", w.ID, "why", why)
+	w.closing, w.taken, w.why = true, false, why
+	p.o.Log.Debug("ending the idle process of a session", "instance", inst.id, "session", w.ID, "why", why)
 	if inst.told != nil {
 		inst.wakeTalk()
 		return
 	}
+	p.figures.evictions[why]++
 	id := w.ID // of a supervisor that knows no places: it ends what it is told to
 	p.wg.Go(func() {
 		ctx, cancel := context.WithTimeout(p.life, p.o.CheckTimeout)

@@ -48,6 +48,8 @@ type Instance struct {
 	oomAt        time.Time // when a process was last found to be ended for lack of memory
 	measuredAt   time.Time
 	measuring    chan struct{} // closed when the measurement under way is done; nil: none
+	version      string        // of its supervisor, as it last told
+	adopted      bool          // an earlier server has made it
 	generation   int           // replacements in a row that brought it here, 0 for one that a person asked for
 	abandoned    bool          // the runtime could not end it; the sweep tries again
 	dealt                      // places; see places.go
@@ -60,6 +62,7 @@ type watched struct {
 	used      bool      // its process has had a turn, as far as this server knows
 	closing   bool      // an end of its idle process is under way
 	taken     bool      // and the supervisor knows
+	why       string    // it is ended
 	suspend   bool      // though it waits for its person
 	busyUntil time.Time // it was not idle when it was to be ended
 }

@@ -43,6 +43,9 @@ type Options struct {
 	Runtime runtime.Runtime
 	Owners  Owners
 	Log     *slog.Logger
+	// Version is the build of this server. An instance of an earlier server, whose supervisor is of another, is made
+	// anew when nothing is at work in it. Empty: none is.
+	Version string
 	// Records keeps hibernated instances over a restart; nil: they are forgotten.
 	Records Records
 	// Memory measures what there is for more processes; nil: nothing does, and

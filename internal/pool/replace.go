@@ -18,8 +18,7 @@ func (p *Pool) lost(inst *Instance, why string) {
 		return
 	}
 	p.o.Log.Warn("instance is dead, replacing it", "instance", inst.id, "user", inst.userID, "why", why)
-	p.figures.replacements[reasonOf(why)]++
-	inst.health.Replacements = append([]Replacement{{At: p.now().UTC(), Reason: why}}, inst.health.Replacements[:min(len(inst.health.Replacements), keptReasons-1)]...)
+	p.countLocked(inst, why)
 	inst.health.Status, inst.health.Detail = unhealthy, why
 	inst.health.ConsecutiveFailures = max(inst.health.ConsecutiveFailures, 1)
 	_ = p.moveLocked(inst, StatusUnhealthy) // allowed from every state that an instance without a job has
@@ -27,7 +26,18 @@ func (p *Pool) lost(inst *Instance, why string) {
 	if p.now().Sub(inst.startedAt) < quickDeath {
 		generation = inst.generation + 1
 	}
-	p.replaceLocked(s, "Replaced at "+p.now().UTC().Format(time.RFC3339)+": "+why, generation)
+	p.replaceLocked(s, p.replaced(why), generation)
+}
+
+// countLocked keeps why an instance is replaced.
+func (p *Pool) countLocked(inst *Instance, why string) {
+	p.figures.replacements[reasonOf(why)]++
+	inst.health.Replacements = append([]Replacement{{At: p.now().UTC(), Reason: why}}, inst.health.Replacements[:min(len(inst.health.Replacements), keptReasons-1)]...)
+}
+
+// replaced is what the health of a replacement says.
+func (p *Pool) replaced(why string) string {
+	return "Replaced at " + p.now().UTC().Format(time.RFC3339) + ": " + why
 }
 
 // keptReasons is how many replacements are remembered.
@@ -40,6 +50,8 @@ func reasonOf(why string) string {
 		return "gone"
 	case whyEnded:
 		return "ended"
+	case whyVersion:
+		return "version"
 	}
 	return "unanswered"
 }

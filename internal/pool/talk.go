@@ -81,15 +81,15 @@ func (p *Pool) answered(inst *Instance, req *protocol.PlaceRequest, res *protoco
 	}
 	for _, id := range req.Take {
 		w := inst.sessions[id]
-		if w == nil || !w.closing {
-			continue
-		}
-		w.taken = true
-		if slices.Contains(res.Busy, id) {
+		switch {
+		case w == nil:
+		case !slices.Contains(res.Busy, id):
+			w.taken = w.closing // else its end was told before
+			p.figures.evictions[w.why]++
+			p.o.Log.Info("ended the process of a session", "instance", inst.id, "session", id, "why", w.why)
+		case w.closing:
 			w.closing, w.taken, w.suspend = false, false, false
 			w.busyUntil = p.now().Add(busyPause)
-		} else {
-			p.o.Log.Info("ended the process of a session", "instance", inst.id, "session", id)
 		}
 	}
 	p.toldLocked(inst, &res.Places)

@@ -33,6 +33,8 @@ type Runtime struct {
 	onResize  func(runtime.Limits) error
 	away      bool
 	granted   bool
+	version   string
+	usage     runtime.Usage
 }
 
 // NewRuntime makes a runtime that is taken down with the test.
@@ -41,7 +43,8 @@ func NewRuntime(t testing.TB) *Runtime {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Runtime{dir: dir, insts: map[string]*Supervisor{}, volumes: map[int64]*Volume{}, creates: map[int64]int{}}
+	r := &Runtime{dir: dir, insts: map[string]*Supervisor{}, volumes: map[int64]*Volume{}, creates: map[int64]int{}, version: "fake",
+		usage: runtime.Usage{CPUSeconds: 0.5, MemoryBytes: 10 << 20, PIDs: 2, StorageBytes: 4096, Inodes: 5}}
 	t.Cleanup(func() {
 		r.mu.Lock()
 		insts, volumes := r.insts, r.volumes
@@ -100,6 +103,20 @@ func (r *Runtime) Granted() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.granted = true
+}
+
+// Version is what supervisors that are made from now on say they are.
+func (r *Runtime) Version(v string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.version = v
+}
+
+// SetUsage is what every instance uses from now on.
+func (r *Runtime) SetUsage(change func(*runtime.Usage)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.usage)
 }
 
 // Creates is how many instances were made for a user.
@@ -172,7 +189,7 @@ func (r *Runtime) Create(ctx context.Context, spec runtime.Spec) (runtime.Handle
 	if err != nil {
 		return runtime.Handle{}, err
 	}
-	s, err := startSupervisor(filepath.Join(r.dir, spec.ID), spec, v, r.granted)
+	s, err := startSupervisor(filepath.Join(r.dir, spec.ID), spec, v, r.granted, r.version)
 	if err != nil {
 		return runtime.Handle{}, err
 	}
@@ -223,7 +240,7 @@ func (r *Runtime) Destroy(ctx context.Context, id string) error {
 	return nil
 }
 
-// Usage is made up, and never 0.
+// Usage is made up, by default and else by SetUsage.
 func (r *Runtime) Usage(ctx context.Context, id string) (runtime.Usage, error) {
 	r.mu.Lock()
 	s := r.insts[id]
@@ -234,7 +251,9 @@ func (r *Runtime) Usage(ctx context.Context, id string) (runtime.Usage, error) {
 	if err := s.gate(ctx); err != nil {
 		return runtime.Usage{}, err
 	}
-	return runtime.Usage{CPUSeconds: 0.5, MemoryBytes: 10 << 20, PIDs: 2, StorageBytes: 4096, Inodes: 5}, nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.usage, nil
 }
 
 // Resize takes note.

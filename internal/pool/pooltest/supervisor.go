@@ -20,6 +20,7 @@ import (
 // events at once, unless Hold is set.
 type Supervisor struct {
 	Spec    runtime.Spec
+	version string
 	started time.Time
 	volume  *Volume
 	srv     *http.Server
@@ -40,20 +41,20 @@ type Supervisor struct {
 	places    *places // nil: it is of a version that asks nobody for places
 }
 
-func startSupervisor(path string, spec runtime.Spec, v *Volume, granted bool) (*Supervisor, error) {
+func startSupervisor(path string, spec runtime.Spec, v *Volume, granted bool, version string) (*Supervisor, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false) // a process that dies leaves its socket's name
-	s := &Supervisor{Spec: spec, started: time.Now().UTC(), volume: v, served: make(chan struct{}), killed: make(chan struct{}),
+	s := &Supervisor{Spec: spec, version: version, started: time.Now().UTC(), volume: v, served: make(chan struct{}), killed: make(chan struct{}),
 		sessions: map[string]*protocol.Session{}, nextPID: 100, watchers: map[chan struct{}]bool{}}
 	if granted {
 		s.places = &places{rev: 1, held: map[string]bool{}, told: map[string]int{}, moved: make(chan struct{})}
 	}
 	mux := http.NewServeMux()
 	unary(mux, s, protocol.Ping, func(context.Context, *protocol.PingRequest) (*protocol.PingResponse, error) {
-		return &protocol.PingResponse{InstanceID: s.Spec.ID, Version: "fake", PID: 1, StartedAt: s.started}, nil
+		return &protocol.PingResponse{InstanceID: s.Spec.ID, Version: s.version, PID: 1, StartedAt: s.started}, nil
 	})
 	unary(mux, s, protocol.Open, s.open)
 	unary(mux, s, protocol.Prompt, s.prompt)

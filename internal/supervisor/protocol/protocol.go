@@ -118,6 +118,7 @@ type Session struct {
 	Title          string          `json:"title,omitempty"` // as the CLI named it; "" when it did not
 	Usage          json.RawMessage `json:"usage,omitempty"` // modelUsage of the last result, as the CLI gave it: the whole session
 	CostUSD        float64         `json:"cost_usd"`
+	Tasks          int             `json:"tasks,omitempty"` // that run in the background
 }
 
 // Notice is one change. The first notices of a Watch give everything there is; Ready ends them.
