@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,10 +124,10 @@ func (i *Instance) lacksLocked() string {
 	full := func(used, limit int64) (percent int64, ok bool) {
 		return used * 100 / max(limit, 1), limit > 0 && float64(used) >= nearly*float64(limit)
 	}
-	if percent, ok := full(u.StorageBytes, q.StorageBytes); ok {
+	if percent, ok := full(u.StorageBytes, cmp.Or(u.StorageMost, q.StorageBytes)); ok {
 		return fmt.Sprintf("The storage is %d %% full. Delete files, or ask an administrator for more.", percent)
 	}
-	if percent, ok := full(u.Inodes, q.Inodes); ok {
+	if percent, ok := full(u.Inodes, cmp.Or(u.InodesMost, q.Inodes)); ok {
 		return fmt.Sprintf("%d %% of the files that there may be are there. Delete some, or ask an administrator for more.", percent)
 	}
 	if percent, ok := full(u.PIDs, q.PIDs); ok {

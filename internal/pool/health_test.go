@@ -9,6 +9,7 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/pool/pooltest"
+	"github.com/carrel-dev/carrel/internal/quota"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
@@ -100,6 +101,91 @@ func TestTheKeeperIsAway(t *testing.T) {
 		inst2, _, err := b.Get(t.Context(), 7)
 		return err == nil && inst2.ID() != inst.ID(), err
 	})
+}
+
+// An instance that answers and lacks something is degraded, for as long as it does, and is told so to who watches.
+func TestDegraded(t *testing.T) {
+	for name, c := range map[string]struct {
+		lacks func(*runtime.Usage)
+		says  string
+	}{
+		"storage":                     {func(u *runtime.Usage) { u.StorageBytes = quota.Default().StorageBytes*96/100 + 1 }, "The storage is 96 % full."},
+		"what the file system leaves": {func(u *runtime.Usage) { u.StorageBytes, u.StorageMost = 1<<30, 1<<30+1<<20 }, "The storage is 99 % full."},
+		"inodes":                      {func(u *runtime.Usage) { u.Inodes = quota.Default().Inodes * 96 / 100 }, "96 % of the files"},
+		"processes":                   {func(u *runtime.Usage) { u.PIDs = quota.Default().PIDs }, "100 % of the processes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t, nil)
+			inst := b.get(t, 7)
+			told := make(chan string, 1000)
+			t.Cleanup(b.Watch(func(c Change) {
+				if c.Instance != nil {
+					told <- c.Instance.Health.Status
+				}
+			}))
+			b.rt.SetUsage(func(u *runtime.Usage) { u.StorageBytes = quota.Default().StorageBytes * 94 / 100 })
+			b.measured(t, inst)
+			if h := inst.Stats().Health; h.Status != healthy || h.Detail != "" {
+				t.Fatalf("got %+v below the bound", h)
+			}
+			b.rt.SetUsage(func(u *runtime.Usage) { *u = runtime.Usage{StorageBytes: 1}; c.lacks(u) })
+			b.clock.forward(usageTTL)
+			st := b.until(t, 7, "the lack", func(s Stats) bool { return s.Health.Status == degraded })
+			if !strings.HasPrefix(st.Health.Detail, c.says) || st.Health.ConsecutiveFailures != 0 || st.Status != StatusActive {
+				t.Fatalf("got %s %+v; want %q", st.Status, st.Health, c.says)
+			}
+			if all := b.All(t.Context()); len(all) != 1 || all[0].Health.Status != degraded {
+				t.Fatalf("the list has %+v", all)
+			}
+			if got := b.get(t, 7); got != inst {
+				t.Fatal("it is not given any more")
+			}
+			b.rt.SetUsage(func(u *runtime.Usage) { *u = runtime.Usage{StorageBytes: 1, PIDs: 2, Inodes: 5} })
+			b.clock.forward(usageTTL)
+			st = b.until(t, 7, "its end", func(s Stats) bool { return s.Health.Status == healthy })
+			if st.Health.Detail != "" || st.ID != inst.ID() || b.rt.Creates(7) != 1 {
+				t.Fatalf("got %+v; want the same, well", st)
+			}
+			for _, want := range []string{degraded, healthy} {
+				for got := ""; got != want; {
+					select {
+					case got = <-told:
+					case <-time.After(10 * time.Second):
+						t.Fatalf("nobody was told that it is %s", want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// measured waits for a fresh measurement and the check that follows it.
+func (b *bench) measured(t *testing.T, inst *Instance) {
+	t.Helper()
+	b.clock.forward(usageTTL)
+	b.until(t, inst.UserID(), "a measurement", func(s Stats) bool { return s.Usage.StorageBytes == quota.Default().StorageBytes*94/100 })
+	last := inst.Stats().Health.LastCheckAt
+	b.until(t, inst.UserID(), "a check", func(s Stats) bool { return s.Health.LastCheckAt.After(last) })
+}
+
+// A process that was ended for its memory is named for a while, on an instance that is well.
+func TestOutOfMemoryIsTold(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	inst := b.get(t, 7)
+	b.until(t, 7, "a measurement", func(s Stats) bool { return s.Usage.MemoryBytes > 0 })
+	b.rt.SetUsage(func(u *runtime.Usage) { u.OOMKills = 1 })
+	b.clock.forward(usageTTL)
+	st := b.until(t, 7, "the note", func(s Stats) bool { return s.Health.Detail != "" })
+	if st.Health.Status != healthy || !strings.Contains(st.Health.Detail, "memory of 2048 MiB was used up") {
+		t.Fatalf("got %+v", st.Health)
+	}
+	b.clock.forward(oomMemory + time.Second)
+	st = b.until(t, 7, "its end", func(s Stats) bool { return s.Health.Detail == "" })
+	if st.Health.Status != healthy || st.ID != inst.ID() {
+		t.Fatalf("got %+v", st.Health)
+	}
 }
 
 func TestReplacementsThatRepeatAreDelayed(t *testing.T) {

@@ -46,6 +46,10 @@ type Usage struct {
 	StorageBytes int64   `json:"storage_bytes"`
 	Inodes       int64   `json:"inodes"`
 	OOMKills     int64   `json:"oom_kills"` // since the instance was made
+	// What of storage and inodes the person can have in all, which is less than their limits: the file system takes its
+	// part, and the journal's reserve. 0: the limits.
+	StorageMost int64 `json:"storage_most_bytes"`
+	InodesMost  int64 `json:"inodes_most"`
 }
 
 // Runtime makes and removes instances. Every method may be called from any

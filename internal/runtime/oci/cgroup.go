@@ -54,6 +54,7 @@ func (r *Runtime) Usage(_ context.Context, id string) (runtime.Usage, error) {
 	}
 	u.StorageBytes = int64(s.Blocks-s.Bfree) * s.Bsize
 	u.Inodes = int64(s.Files - s.Ffree)
+	u.StorageMost, u.InodesMost = u.StorageBytes+int64(s.Bavail)*s.Bsize, int64(s.Files)
 	return u, nil
 }
 
