@@ -91,7 +91,11 @@ function InstanceCard({ instance: i, name, onAsk }: { instance: Instance; name: 
           </MenuItem>
         </Menu>
       </div>
-      {i.health.status !== 'healthy' && i.health.detail && <p className="border-t bg-removed px-4 py-2 text-minor">{m.health_failed({ count: i.health.consecutive_failures })} {i.health.detail}</p>}
+      {i.health.detail && (
+        <p className={i.health.status === 'healthy' ? 'border-t px-4 py-2 text-minor text-muted' : 'border-t bg-removed px-4 py-2 text-minor'}>
+          {i.health.consecutive_failures > 0 && m.health_failed({ count: i.health.consecutive_failures })} {i.health.detail}
+        </p>
+      )}
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 border-t px-4 py-3 desk:grid-cols-4">
         <Measure name={m.quota_memory()} used={i.usage.memory_bytes} limit={i.quota.memory_bytes} show={bytes} />
         <Measure name={m.quota_storage()} used={i.usage.storage_bytes} limit={i.quota.storage_bytes} show={bytes} />
