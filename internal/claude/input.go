@@ -31,6 +31,9 @@ func Interrupt(id string, queued bool) []byte {
 	return controlRequest(id, request{Subtype: "interrupt", CancelQueued: queued})
 }
 
+// Probe asks for what changes nothing and costs nothing. A CLI that does not know the question answers, too.
+func Probe(id string) []byte { return controlRequest(id, request{Subtype: "get_binary_version"}) }
+
 // SetModel changes the model; "" is the CLI's own choice.
 func SetModel(id, model string) []byte {
 	r := request{Subtype: "set_model"}

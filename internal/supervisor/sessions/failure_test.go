@@ -394,3 +394,40 @@ func TestDeaf(t *testing.T) {
 		t.Errorf("%d results; want 1", n)
 	}
 }
+
+// TestHangsInATurn: with the real CLI, a tool that runs for long and a model that thinks for long are left alone, for
+// the process answers meanwhile; one that is frozen is ended, and another takes the turn up.
+func TestHangsInATurn(t *testing.T) {
+	w := newWorld(t)
+	w.takeUpWithin = 6 * time.Second
+	id := uuid.NewString()
+	w.prompt(id, "[bash sleep 11] [wait thought]")
+	f := w.follow(id, 0)
+	silence := time.After(12 * time.Second) // more than a hanging one would get, and then the tool ends
+	f.until("the tool's result", func(e event) bool { return e.Type == "user" && strings.Contains(e.Raw, "tool_result") })
+	<-silence
+	for _, e := range w.all(id) {
+		if e.Type == protocol.EventError {
+			t.Fatalf("a process that works was told of: %v", e)
+		}
+	}
+	first := w.pid(id)
+	if err := syscall.Kill(first, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	f.until("the complaint", func(e event) bool {
+		return e.Type == protocol.EventError && strings.Contains(e.Raw, "stopped answering in the middle of its work")
+	})
+	f.state(protocol.StateStarting)
+	w.model.Release("thought")
+	if e := f.result(); e.IsError {
+		t.Errorf("got %v", e)
+	}
+	f.state(protocol.StateReady)
+	if now := w.pid(id); now == first || syscall.Kill(first, 0) == nil {
+		t.Errorf("process %d, after %d, which must be gone", now, first)
+	}
+	if n := count(w.all(id), func(e event) bool { return e.Type == "result" }); n != 1 {
+		t.Errorf("%d results; want 1", n)
+	}
+}

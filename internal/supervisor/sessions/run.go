@@ -33,13 +33,15 @@ type run struct {
 	gone    chan struct{} // closed last
 
 	// Guarded by the session's mu.
-	greeted bool
-	ending  string      // why it is to end; "" while it is not
-	problem *fault.Text // what it did wrong, for people; it is ended for that
-	worked  bool        // it has finished a turn
-	heard   time.Time
-	calls   map[string]chan claude.Answer
-	ids     int
+	greeted    bool
+	ending     string      // why it is to end; "" while it is not
+	problem    *fault.Text // what it did wrong, for people; it is ended for that
+	worked     bool        // it has finished a turn
+	heard      time.Time   // the last time that it said something
+	unanswered int         // signs of life that it was asked for since
+	tasks      []string    // what runs in the background, in the CLI's words
+	calls      map[string]chan claude.Answer
+	ids        int
 }
 
 var errNoClaude = fault.New(fault.RuntimeUnavailable, "The Claude CLI is not installed on this server. The administrator can see with `carrel doctor` what is missing.")
@@ -157,7 +159,7 @@ func (r *run) supervise() {
 		case <-r.sync:
 			s.syncJournal()
 		case <-listen.C:
-			if r.deaf() {
+			if r.hangs() {
 				r.proc.End(endGrace) // which is an end at work: another takes the prompt up
 				ended = true
 			}
