@@ -230,6 +230,53 @@ func TestFairLine(t *testing.T) {
 	}
 }
 
+// TestATaskInTheBackgroundGivesWay: what runs in the background keeps its place while nobody else wants it, and for a
+// while after; its session is told what was ended, and goes on.
+func TestATaskInTheBackgroundGivesWay(t *testing.T) {
+	t.Parallel()
+	s := carrel.Start(t, "CARREL_POOL_MAX_LIVE_SESSIONS=1", "CARREL_POOL_BACKGROUND_TIMEOUT=2s")
+	ada := s.Setup("ada")
+	bob := s.Add(ada, "bob")
+	id := newSession(ada, "demo")
+	if r := ask(ada, id, "p1", "[background sleep 300] [say 1]"); r.StatusCode != 202 {
+		t.Fatalf("%s %s", r.Status, r.Text)
+	}
+	carrel.Await(t, "the end of the turn", func() error {
+		if got := tell(t, ada, id); len(got.results) != 1 || sessionState(ada, id) != "ready" {
+			return fmt.Errorf("got %+v", got)
+		}
+		return nil
+	})
+	bobs := newSession(bob, "demo")
+	if r := ask(bob, bobs, "p1", "[echo at last]"); r.StatusCode != 202 {
+		t.Fatalf("%s %s", r.Status, r.Text)
+	}
+	carrel.Await(t, "the other's answer", func() error {
+		if got := tell(t, bob, bobs); len(got.results) != 1 {
+			return fmt.Errorf("got %+v", got)
+		}
+		return nil
+	})
+	if got := tell(t, ada, id); !slices.Contains(got.states, "dormant yielded") {
+		t.Errorf("states %v", got.states)
+	}
+	if res := ada.Must(200, "GET", "/sessions/"+id+"/events?limit=5000", nil, nil); !strings.Contains(res.Text, "nothing ran here but in the background. It was ended: ") {
+		t.Errorf("the session was not told what was ended")
+	}
+	if m := get(t, s.URL+"/metrics"); !strings.Contains(m, `carrel_evictions_total{reason="background"} 1`) {
+		t.Errorf("the metrics do not count it")
+	}
+	if r := ask(ada, id, "p2", "[echo on]"); r.StatusCode != 202 {
+		t.Fatalf("%s %s", r.Status, r.Text)
+	}
+	carrel.Await(t, "the next answer", func() error {
+		if got := tell(t, ada, id); !slices.Contains(got.results, "on") {
+			return fmt.Errorf("got %+v", got)
+		}
+		return nil
+	})
+}
+
 func get(t *testing.T, url string) string {
 	t.Helper()
 	res, err := http.Get(url)

@@ -83,7 +83,7 @@ var (
 	descWait      = prometheus.NewDesc("carrel_queue_wait_seconds", "Waits for a place, from the wish to the gift.", nil, nil)
 	descRefused   = prometheus.NewDesc("carrel_queue_refused_total", "Prompts refused because too many sessions of their user waited.", nil, nil)
 	descEvicted   = prometheus.NewDesc("carrel_evictions_total", "Idle processes ended and instances hibernated, by reason.", []string{"reason"}, nil)
-	descReplaced  = prometheus.NewDesc("carrel_replacements_total", "Instances that were lost and made anew, by reason.", []string{"reason"}, nil)
+	descReplaced  = prometheus.NewDesc("carrel_replacements_total", "Instances that were lost or of another version and made anew, by reason.", []string{"reason"}, nil)
 	descAvailable = prometheus.NewDesc("carrel_memory_available_bytes", "Memory that there is for more, of the machine or the control group around Carrel.", nil, nil)
 	descPressure  = prometheus.NewDesc("carrel_memory_pressure_ratio", "Part of the last ten seconds in which programs waited for memory: some of them, or all.", []string{"kind"}, nil)
 	descTight     = prometheus.NewDesc("carrel_memory_tight", "1 while memory is short and idle processes are given up.", nil, nil)

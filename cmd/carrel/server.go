@@ -176,7 +176,7 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 	s.gateway = gateway.NewClient(cfg.StateDir + "/gateway")
 	s.pool = pool.New(pool.Options{
 		Runtime: s.keeper, Owners: owners{s.accounts}, Log: log, Version: version, IdleTimeout: cfg.Pool.IdleTimeout, SessionIdleTimeout: cfg.Session.IdleTimeout,
-		MaxInstances: cfg.Pool.MaxInstances, MaxLiveSessions: cfg.Pool.MaxLiveSessions, MaxWaiting: cfg.Pool.MaxWaiting, AnswerTimeout: cfg.Pool.AnswerTimeout, HealthInterval: cfg.Pool.HealthInterval,
+		MaxInstances: cfg.Pool.MaxInstances, MaxLiveSessions: cfg.Pool.MaxLiveSessions, MaxWaiting: cfg.Pool.MaxWaiting, AnswerTimeout: cfg.Pool.AnswerTimeout, BackgroundTimeout: cfg.Pool.BackgroundTimeout, HealthInterval: cfg.Pool.HealthInterval,
 		Records: pool.NewRecords(db.Bun()), Memory: pressure.Gauge{}.Read, MemoryShare: cfg.Pool.MemoryShare,
 	})
 	s.timetable = timetable.Options{Lines: lines(cfg.Warm), UserID: owners{s.accounts}.byName, Warm: s.pool.Warm, Log: log}

@@ -2,6 +2,7 @@ package claude
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -113,6 +114,30 @@ type System struct {
 	PermissionMode string            `json:"permissionMode"` // of init and status
 	Title          string            `json:"title"`          // of session_title_changed
 	Tasks          []json.RawMessage `json:"tasks"`          // of background_tasks_changed: all that run
+}
+
+// What is kept of the names of tasks: the model writes them.
+const (
+	maxTaskNames     = 10
+	maxTaskNameRunes = 100
+)
+
+// TaskNames says what runs in the background, in a line each.
+func (s System) TaskNames() []string {
+	var names []string
+	for _, raw := range s.Tasks[:min(len(s.Tasks), maxTaskNames)] {
+		var t struct {
+			Description string `json:"description"`
+			ID          string `json:"task_id"`
+		}
+		_ = loose(raw, &t) // what cannot be read has no name
+		name := []rune(strings.Join(strings.Fields(cmp.Or(t.Description, t.ID, "?")), " "))
+		if len(name) > maxTaskNameRunes {
+			name = append(name[:maxTaskNameRunes], '…')
+		}
+		names = append(names, string(name))
+	}
+	return names
 }
 
 // System reads a system line.

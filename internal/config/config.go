@@ -105,6 +105,9 @@ type Pool struct {
 	// How long a Claude process that waits for its person's answer keeps its place while others wait in line. After that it
 	// ends, and its turn goes on, with the question asked again, when the person is back. 0: for ever.
 	AnswerTimeout time.Duration `koanf:"answer_timeout" default:"10m"`
+	// How long a Claude process in which nothing runs but tasks in the background, say a development server, keeps its
+	// place while others wait in line. After that it ends, and the tasks with it, which the session is told. 0: for ever.
+	BackgroundTimeout time.Duration `koanf:"background_timeout" default:"10m"`
 	// The share of the machine's memory (or of the control group's that Carrel runs in) that may be in use before idle
 	// Claude processes are given up and no more are started; from 0.1 to 1.
 	MemoryShare float64 `koanf:"memory_share" default:"0.85"`

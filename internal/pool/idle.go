@@ -95,7 +95,7 @@ func (p *Pool) endUnusedSessionsLocked(inst *Instance, now time.Time) {
 		return
 	}
 	for _, w := range inst.sessions {
-		if w.State == protocol.StateReady && now.Sub(w.since) >= p.o.SessionIdleTimeout {
+		if w.State == protocol.StateReady && w.Tasks == 0 && now.Sub(w.since) >= p.o.SessionIdleTimeout {
 			p.closeSessionLocked(inst, w, "idle")
 		}
 	}

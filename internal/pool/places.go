@@ -129,6 +129,9 @@ func (p *Pool) standLocked() (held, going int) {
 
 // heldLocked counts an instance's places, and those that are about to be free.
 func (i *Instance) heldLocked() (held, going int) {
+	if i.adopted && !i.hasToldLocked() {
+		return i.quota.LiveSessions, 0 // nobody knows yet: as many as there may be
+	}
 	if i.told == nil {
 		for _, w := range i.sessions {
 			if w.State != protocol.StateDormant && w.State != protocol.StateQueued {
@@ -152,6 +155,16 @@ func (i *Instance) heldLocked() (held, going int) {
 		}
 	}
 	return held, going
+}
+
+// hasToldLocked says whether its supervisor has once told everything.
+func (i *Instance) hasToldLocked() bool {
+	select {
+	case <-i.synced:
+		return true
+	default:
+		return false
+	}
 }
 
 // roomLocked is how many more processes there may be. One may always be: work goes on, however little memory there is.
@@ -189,7 +202,7 @@ func (p *Pool) endIdleLocked(why string, unusedFirst bool) bool {
 			continue
 		}
 		for _, o := range s.inst.sessions {
-			if o.State != protocol.StateReady || o.closing || now.Before(o.busyUntil) {
+			if o.State != protocol.StateReady || o.Tasks > 0 || o.closing || now.Before(o.busyUntil) {
 				continue
 			}
 			sooner := w == nil || o.since.Before(w.since)
@@ -208,18 +221,19 @@ func (p *Pool) endIdleLocked(why string, unusedFirst bool) bool {
 	return true
 }
 
-// suspendLocked has the process ended that waits for its person for longest, when that is too long for those who wait
-// for its place.
+// suspendLocked has the process ended that waits for its person for longest, or in which nothing runs but tasks in the
+// background, when that is too long for those who wait for its place.
 func (p *Pool) suspendLocked() bool {
 	var inst *Instance
 	var w *watched
 	now := p.now()
 	for _, s := range p.slots {
-		if p.o.AnswerTimeout <= 0 || s.inst == nil || s.inst.told == nil || s.job != nil || !s.inst.usableLocked() {
+		if s.inst == nil || s.inst.told == nil || s.job != nil || !s.inst.usableLocked() {
 			continue
 		}
 		for _, o := range s.inst.sessions {
-			if o.State == protocol.StateWaiting && !o.closing && !now.Before(o.busyUntil) && now.Sub(o.since) >= p.o.AnswerTimeout && (w == nil || o.since.Before(w.since)) {
+			patience := p.patienceLocked(o)
+			if patience > 0 && !o.closing && !now.Before(o.busyUntil) && now.Sub(o.since) >= patience && (w == nil || o.since.Before(w.since)) {
 				inst, w = s.inst, o
 			}
 		}
@@ -228,8 +242,24 @@ func (p *Pool) suspendLocked() bool {
 		return false
 	}
 	w.suspend = true
-	p.closeSessionLocked(inst, w, "unanswered")
+	why := "unanswered"
+	if w.State == protocol.StateReady {
+		why = "background"
+	}
+	p.closeSessionLocked(inst, w, why)
 	return true
+}
+
+// patienceLocked is how long those who wait for a place let a session that does nothing of its own keep one; 0: for
+// ever, or it is at work.
+func (p *Pool) patienceLocked(w *watched) time.Duration {
+	switch {
+	case w.State == protocol.StateWaiting:
+		return p.o.AnswerTimeout
+	case w.State == protocol.StateReady && w.Tasks > 0:
+		return p.o.BackgroundTimeout
+	}
+	return 0
 }
 
 // aheadLocked decides on processes that are only to be ready. They never wait: nobody notices when one is not there.

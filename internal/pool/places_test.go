@@ -183,9 +183,7 @@ func TestIdleMakesRoom(t *testing.T) {
 	if got := b.rt.Supervisor(3).Told("c1"); got > 1 {
 		t.Errorf("it was told place %d", got)
 	}
-	if n := b.Figures().Evictions["crowd"]; n != 1 {
-		t.Errorf("%d evictions", n)
-	}
+	b.evicted(t, "crowd", 1)
 }
 
 // TestAhead: a process that is only to be ready takes the place of an idle one, and is refused where all are at work;
@@ -237,9 +235,75 @@ func TestWhoWaitsForAPerson(t *testing.T) {
 	b.clock.forward(2 * time.Minute)
 	b.rearrange()
 	b.eventually(t, "the other's turn", map[string]string{"a1": dormant, "a2": running, "b1": running})
-	if n := b.Figures().Evictions["unanswered"]; n != 1 {
-		t.Errorf("%d evictions", n)
+	b.evicted(t, "unanswered", 1)
+}
+
+// TestWhoOnlyHasTasks keeps a place for a while, and no longer than that while others want it.
+func TestWhoOnlyHasTasks(t *testing.T) {
+	t.Parallel()
+	b := full(t, func(o *Options) { o.BackgroundTimeout, o.SessionIdleTimeout = 10*time.Minute, time.Minute })
+	b.prompt(t, 1, "a1")
+	b.prompt(t, 1, "a2")
+	b.eventually(t, "both at work", map[string]string{"a1": running, "a2": running})
+	sup := b.rt.Supervisor(1)
+	sup.SetState("a1", func(s *protocol.Session) { s.State, s.Tasks = protocol.StateReady, 1 })
+	b.eventually(t, "the end of its turn", map[string]string{"a1": ready})
+	b.clock.forward(30 * time.Minute)
+	b.sweep()
+	b.arrange() // nobody waits: it stays
+	b.clock.forward(-21 * time.Minute)
+	b.prompt(t, 2, "b1")
+	b.told(t, 2, "b1", 1)
+	b.arrange()
+	if got := b.states(); got["a1"] != ready || got["b1"] != queued || len(b.Figures().Evictions) != 0 {
+		t.Fatalf("too early: %v, %v", got, b.Figures().Evictions)
 	}
+	b.clock.forward(2 * time.Minute)
+	b.rearrange()
+	b.eventually(t, "the other's turn", map[string]string{"a1": dormant, "a2": running, "b1": running})
+	b.evicted(t, "background", 1)
+}
+
+// TestAnAdoptedOneThatTellsNothing may hold as many places as its user may have: until it answers or is replaced,
+// nobody else is given them.
+func TestAnAdoptedOneThatTellsNothing(t *testing.T) {
+	t.Parallel()
+	b := full(t, nil)
+	b.prompt(t, 1, "a1")
+	b.prompt(t, 1, "a2")
+	b.eventually(t, "both at work", map[string]string{"a1": running, "a2": running})
+	b.Stop()
+	unhang := b.rt.Supervisor(1).Hang()
+	n := again(t, b, func(o *Options) {
+		o.MaxLiveSessions, o.CheckTimeout, o.HealthInterval = 2, 250*time.Millisecond, time.Hour
+	})
+	n.prompt(t, 2, "b1")
+	n.told(t, 2, "b1", 1)
+	n.arrange()
+	if got, f := n.states(), n.Figures(); got["b1"] != queued || f.Held < 2 {
+		t.Fatalf("got %v, %d held; want no third process", got, f.Held)
+	}
+	unhang()
+	pooltest.Poll(t, "its word", func() (bool, any) { f := n.Figures(); return f.Held == 2, f })
+	n.mu.Lock()
+	inst := n.slots[1].inst
+	n.mu.Unlock()
+	n.checked(inst, nil) // the next check, which is an hour away
+	n.rt.Supervisor(1).Finish("a1")
+	n.eventually(t, "the other's turn", map[string]string{"a2": running, "b1": running})
+}
+
+// evicted waits for the count of what was ended: it is of what the supervisors have agreed to.
+func (b *bench) evicted(t *testing.T, why string, want int) {
+	t.Helper()
+	pooltest.Poll(t, "the count", func() (bool, any) { e := b.Figures().Evictions; return e[why] == want, e })
+}
+
+// arrange looks at the places once.
+func (b *bench) arrange() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.arrangeLocked()
 }
 
 // TestLeavingTheLine: who goes makes the others come nearer.

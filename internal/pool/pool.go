@@ -71,6 +71,9 @@ type Options struct {
 	// AnswerTimeout is how long a process that waits for its person keeps its
 	// place while others wait for one. 0: for ever.
 	AnswerTimeout time.Duration
+	// BackgroundTimeout is how long a process in which nothing runs but tasks in
+	// the background keeps its place while others wait for one. 0: for ever.
+	BackgroundTimeout time.Duration
 	// WarmEvery is the pause between two instances that are started ahead; 500 ms.
 	WarmEvery       time.Duration
 	HealthInterval  time.Duration // between two checks of one instance; 15 s

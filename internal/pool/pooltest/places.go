@@ -148,7 +148,7 @@ func (s *Supervisor) place(_ context.Context, r *protocol.PlaceRequest) (*protoc
 	}
 	busy := []string{}
 	for _, id := range r.Take {
-		if ss := s.sessions[id]; ss != nil && (ss.State == protocol.StateReady || ss.State == protocol.StateWaiting && slices.Contains(r.Suspend, id)) {
+		if ss := s.sessions[id]; ss != nil && (ss.State == protocol.StateReady && ss.Tasks == 0 || ss.State != protocol.StateRunning && slices.Contains(r.Suspend, id)) {
 			s.endLocked(id)
 		} else if ss != nil && p.held[id] {
 			busy = append(busy, id)

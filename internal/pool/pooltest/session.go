@@ -135,7 +135,7 @@ func (s *Supervisor) closeSession(_ context.Context, r *protocol.SessionRequest)
 
 func (s *Supervisor) endLocked(id string) {
 	if ss := s.sessions[id]; ss != nil {
-		ss.State = protocol.StateDormant
+		ss.State, ss.Tasks = protocol.StateDormant, 0
 	}
 	s.processes = slices.DeleteFunc(s.processes, func(p protocol.Process) bool { return p.SessionID == id })
 	s.releaseLocked(id)

@@ -153,7 +153,7 @@ type PlaceRequest struct {
 	Give    []string       `json:"give,omitempty"`
 	Refuse  []string       `json:"refuse,omitempty"`  // of those that want one ahead
 	Take    []string       `json:"take,omitempty"`    // to be ended, if nothing is lost by it but time
-	Suspend []string       `json:"suspend,omitempty"` // of Take: also if it only waits for its person; the turn is taken up again with the session's next place
+	Suspend []string       `json:"suspend,omitempty"` // of Take: also if it only waits for its person, or has nothing but tasks in the background; the turn is taken up again with the session's next place
 	Line    map[string]int `json:"line,omitempty"`    // the place in line of those that wait; 1 is the next
 	Crowded bool           `json:"crowded"`           // somebody waits, and nobody is idle: a process ends when its work is done
 }

@@ -141,6 +141,9 @@ func (s *session) observeLocked(r *run, l claude.Line) {
 			}
 		case "session_title_changed":
 			s.meta.Title = sys.Title
+		case "background_tasks_changed":
+			r.tasks = sys.TaskNames()
+			s.publishLocked()
 		}
 		if claude.ValidMode(sys.PermissionMode) && (l.Subtype == "init" || l.Subtype == "status") {
 			s.meta.PermissionMode = sys.PermissionMode

@@ -3,9 +3,11 @@ package sessions
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
@@ -204,12 +206,20 @@ func (ss *Sessions) Place(ctx context.Context, req *protocol.PlaceRequest) (*pro
 	return &protocol.PlaceResponse{Places: now, Busy: busy}, nil
 }
 
-// suspend ends a process that waits for its person, who may not come for hours.
+// suspend ends a process that waits for its person, who may not come for hours, or in which nothing runs but tasks in
+// the background, which may have no end.
 func (s *session) suspend() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.run; r != nil && r.greeted && r.ending == "" && len(s.ledger.asks) > 0 {
+	r := s.run
+	switch {
+	case r == nil || !r.greeted || r.ending != "":
+	case len(s.ledger.asks) > 0:
 		r.endLocked(reasonSuspended)
+	case s.ledger.tasks > 0 && !s.ledger.busy() && len(r.calls) == 0:
+		s.complainLocked(fault.RateLimited, "Others waited for a place, and nothing ran here but in the background. It was ended: %s. The conversation goes on with your next prompt.",
+			fault.Quote(strings.Join(r.tasks, "; ")))
+		r.endLocked(reasonYielded)
 	}
 }
 

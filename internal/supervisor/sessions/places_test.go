@@ -281,3 +281,43 @@ func TestLeaveTheServersLine(t *testing.T) {
 	s.say(protocol.PlaceRequest{Give: []string{id}}) // came too late: it gives nothing
 	s.until("nothing held", func(p protocol.Places) bool { return len(p.Held) == 0 })
 }
+
+// TestTasksAreGivenUp: a process in which nothing runs but a task in the background stays when it is asked for its
+// place as an idle one, and ends when it is told to; the conversation says what was ended.
+func TestTasksAreGivenUp(t *testing.T) {
+	w, s := granted(t)
+	id := uuid.NewString()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := w.tryPrompt(id, "[background sleep 100] [say 1]", "p1")
+		sent <- err
+	}()
+	s.until("the want", wants(id))
+	s.say(protocol.PlaceRequest{Give: []string{id}})
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	f := w.follow(id, 0)
+	f.until("the task", func(e event) bool { return e.Subtype == "background_tasks_changed" })
+	f.result()
+	f.state(protocol.StateReady)
+	if list := w.List(); len(list) != 1 || list[0].Tasks != 1 {
+		t.Errorf("got %+v; want one task", list)
+	}
+	if res := s.say(protocol.PlaceRequest{Take: []string{id}, Crowded: true}); len(res.Busy) != 1 {
+		t.Fatalf("busy %v; want what has a task", res.Busy)
+	}
+	if res := s.say(protocol.PlaceRequest{Take: []string{id}, Suspend: []string{id}, Crowded: true}); len(res.Busy) != 0 {
+		t.Fatalf("busy %v; want it to go", res.Busy)
+	}
+	f.until("what was ended", func(e event) bool {
+		return e.Type == protocol.EventError && strings.Contains(e.Raw, "It was ended: ") && !strings.Contains(e.Raw, "ended: ?") && !strings.Contains(e.Raw, "ended: .")
+	})
+	f.until("its end", func(e event) bool {
+		return e.Type == protocol.EventState && strings.Contains(e.Raw, protocol.StateDormant) && strings.Contains(e.Raw, "yielded")
+	})
+	s.until("that it was given back", holds(id, false))
+	if list := w.List(); len(list) != 1 || list[0].Tasks != 0 {
+		t.Errorf("got %+v; want no task", list)
+	}
+}

@@ -336,7 +336,7 @@ func (s *session) publishLocked() {
 		info.Model = s.meta.CurrentModel
 	}
 	if s.ledger != nil {
-		info.State = s.ledger.state
+		info.State, info.Tasks = s.ledger.state, s.ledger.tasks
 	}
 	s.info.Store(info)
 	s.ss.notify(s)
