@@ -99,11 +99,20 @@ func Start(t testing.TB, settings ...string) *Server {
 // StartOn is Start on a data folder that may be there.
 func StartOn(t testing.TB, dataDir string, settings ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, bin: Binary(t), DataDir: dataDir, env: settings}
+	return StartProgram(t, Binary(t), dataDir, settings...)
+}
+
+// StartProgram is StartOn with a program that is not the one under test, say of a version before it.
+func StartProgram(t testing.TB, bin, dataDir string, settings ...string) *Server {
+	t.Helper()
+	s := &Server{t: t, bin: bin, DataDir: dataDir, env: settings}
 	s.Serve()
 	t.Cleanup(s.end)
 	return s
 }
+
+// Upgrade puts another program in the place of this one, for the next Serve.
+func (s *Server) Upgrade(bin string) { s.bin = bin }
 
 // Serve starts the server process again, on the same port and data.
 func (s *Server) Serve() {
