@@ -29,7 +29,7 @@ export function KeyBar({ screen, view }: { screen: Screen; view: View }) {
     </button>
   )
   return (
-    <div role="toolbar" aria-label={m.key_bar()} onPointerDown={(e) => e.preventDefault()} onMouseDown={(e) => e.preventDefault()} className="flex shrink-0 gap-1 overflow-x-auto border-t bg-page p-1 safe-bottom pointer-fine:hidden">
+    <div role="toolbar" tabIndex={-1} aria-label={m.key_bar()} onPointerDown={(e) => e.preventDefault()} onMouseDown={(e) => e.preventDefault()} className="flex shrink-0 gap-1 overflow-x-auto border-t bg-page p-1 safe-bottom pointer-fine:hidden">
       {view.selection && (
         <button type="button" aria-label={m.copy()} className={key} onClick={() => screen.copy()}>
           <Icon name="copy" size={18} />

@@ -83,6 +83,11 @@ function Around({ screen, terminal, finding, onFinding, onAnew }: { screen: Scre
   useEffect(() => {
     if (over) void client.invalidateQueries({ queryKey: queries.terminals().queryKey })
   }, [over, client])
+  const asked = asks !== null
+  useEffect(() => {
+    // The dialog is gone by then, and what was behind it can be focused again.
+    return asked ? () => void setTimeout(() => screen.focus()) : undefined
+  }, [asked, screen])
   return (
     <>
       <div className="flex min-h-9 items-center gap-2 border-b px-3 text-minor text-muted">

@@ -159,7 +159,6 @@ export class Screen implements Window {
   }
   dismiss(): void {
     this.change({ asks: null, error: null })
-    this.focus()
   }
   size(): Size | undefined {
     return this.fitter.proposeDimensions()
@@ -199,7 +198,6 @@ export class Screen implements Window {
   pasteNow(text: string): void {
     this.change({ asks: null })
     this.term.paste(text)
-    this.focus()
   }
 
   // Window
