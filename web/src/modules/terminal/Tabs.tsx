@@ -33,7 +33,7 @@ export function Tabs({ ref, terminals, shown, onShow, onClose, onRename, action 
   return (
     <div className="flex items-center gap-1 border-b bg-page pr-1">
       <div ref={ref} role="tablist" tabIndex={-1} aria-label={m.terminals()} onKeyDown={move} className="flex min-w-0 flex-1 scroller">
-        {terminals.map((t) => (
+        {terminals.map((t, i) => (
           <button
             key={t.id}
             type="button"
@@ -41,7 +41,7 @@ export function Tabs({ ref, terminals, shown, onShow, onClose, onRename, action 
             role="tab"
             aria-selected={t.id === shown}
             aria-controls={`panel-${t.id}`}
-            tabIndex={t.id === shown ? 0 : -1}
+            tabIndex={t.id === shown || (shown === undefined && i === 0) ? 0 : -1}
             onClick={() => onShow(t.id)}
             className="flex min-h-11 max-w-56 min-w-20 shrink-0 items-center gap-2 border-r px-3 text-minor text-muted -outline-offset-2 hover:bg-hover aria-selected:bg-surface aria-selected:font-strong aria-selected:text-content desk:min-h-10"
           >
