@@ -61,6 +61,7 @@ POST /files/move
 POST /commands
 POST /terminals
 GET /terminals/{id}
+PATCH /terminals/{id}
 DELETE /terminals/{id}
 GET /snapshots
 POST /snapshots

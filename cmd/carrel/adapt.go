@@ -143,6 +143,12 @@ func (d desk) Terminals(ctx context.Context, userID int64) ([]protocol.Terminal,
 	return inside(ctx, d, userID, func(c *client.Client) ([]protocol.Terminal, error) { return c.Terminals(ctx) })
 }
 
+func (d desk) RenameTerminal(ctx context.Context, userID int64, id, title string) (*protocol.Terminal, error) {
+	return inside(ctx, d, userID, func(c *client.Client) (*protocol.Terminal, error) {
+		return c.RenameTerminal(ctx, &protocol.RenameTerminalRequest{ID: id, Title: title})
+	})
+}
+
 func (d desk) CloseTerminal(ctx context.Context, userID int64, id string) error {
 	_, err := inside(ctx, d, userID, func(c *client.Client) (struct{}, error) {
 		return struct{}{}, c.CloseTerminal(ctx, &protocol.TerminalRequest{ID: id})
@@ -150,8 +156,8 @@ func (d desk) CloseTerminal(ctx context.Context, userID int64, id string) error 
 	return err
 }
 
-func (d desk) Attach(ctx context.Context, userID int64, id string) (socket.Attachment, error) {
-	return inside(ctx, d, userID, func(c *client.Client) (socket.Attachment, error) { return c.Attach(ctx, id) })
+func (d desk) Attach(ctx context.Context, userID int64, id string, after int64) (socket.Attachment, error) {
+	return inside(ctx, d, userID, func(c *client.Client) (socket.Attachment, error) { return c.Attach(ctx, id, after) })
 }
 
 func (d desk) HTTP(ctx context.Context, userID int64, method, path string, query url.Values, header http.Header, body io.Reader) (*http.Response, error) {

@@ -7,6 +7,7 @@ import { lostServerPart } from './lost-server.mjs'
 import { phonePart } from './phone.mjs'
 import { picturesPart } from './pictures.mjs'
 import { chromium } from './playwright.mjs'
+import { terminalPart } from './terminal.mjs'
 import { toolsPart } from './tools.mjs'
 import { twoPeoplePart } from './two-people.mjs'
 import { World } from './world.mjs'
@@ -18,6 +19,7 @@ const parts = {
   administrator: administratorPart,
   account: accountPart,
   phone: phonePart,
+  terminal: terminalPart,
   pictures: picturesPart,
 }
 

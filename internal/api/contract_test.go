@@ -73,6 +73,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/terminals", "", "user", 200},
 		{"POST", "/terminals", `{"cols":100,"rows":30}`, "user", 201},
 		{"GET", "/terminals/t-1", "", "user", 400}, // it is a WebSocket
+		{"PATCH", "/terminals/t-1", `{"title":"watch"}`, "user", 200},
+		{"PATCH", "/terminals/t-9", `{"title":"watch"}`, "user", 404},
 		{"DELETE", "/terminals/t-1", "", "user", 204},
 		{"DELETE", "/terminals/t-1", "", "user", 404},
 		{"GET", "/ws", "", "user", 400},

@@ -147,6 +147,7 @@ type Desk interface {
 	Command(ctx context.Context, userID int64, r *protocol.CommandRequest) (*protocol.CommandResponse, error)
 	OpenTerminal(ctx context.Context, userID int64, r *protocol.OpenTerminalRequest) (*protocol.Terminal, error)
 	Terminals(ctx context.Context, userID int64) ([]protocol.Terminal, error)
+	RenameTerminal(ctx context.Context, userID int64, id, title string) (*protocol.Terminal, error)
 	CloseTerminal(ctx context.Context, userID int64, id string) error
 	// HTTP asks the file part inside the instance (supervisor/client.HTTP): path is what follows /files there.
 	HTTP(ctx context.Context, userID int64, method, path string, query url.Values, header http.Header, body io.Reader) (*http.Response, error)

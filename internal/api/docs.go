@@ -148,7 +148,9 @@ var docs = map[string]map[string]doc{
 	"Terminal": {
 		"id":         {text: "The terminal's id.", example: "t-9f2c"},
 		"project":    {text: "The project it began in."},
-		"command":    {text: "What runs in it.", example: "bash -l"},
+		"title":      {text: "The name that its person gave it; empty: none.", example: "watch"},
+		"command":    {text: "What it was opened with.", example: "bash -l"},
+		"foreground": {text: "What has the window at the moment; empty: the command itself, say a shell that waits.", example: "vim"},
 		"created_at": {text: "When it was opened."},
 		"exited":     {text: "Its program has ended."},
 		"exit_code":  {text: "How it ended."},

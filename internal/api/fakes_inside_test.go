@@ -100,6 +100,18 @@ func (d *fakeDesk) Terminals(_ context.Context, userID int64) ([]protocol.Termin
 	return slices.Clone(d.terms[userID]), nil
 }
 
+func (d *fakeDesk) RenameTerminal(_ context.Context, userID int64, id, title string) (*protocol.Terminal, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.IndexFunc(d.terms[userID], func(t protocol.Terminal) bool { return t.ID == id })
+	if i < 0 {
+		return nil, fault.New(fault.NotFound, "There is no such terminal.")
+	}
+	d.terms[userID][i].Title = title
+	t := d.terms[userID][i]
+	return &t, nil
+}
+
 func (d *fakeDesk) CloseTerminal(_ context.Context, userID int64, id string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -111,9 +123,10 @@ func (d *fakeDesk) CloseTerminal(_ context.Context, userID int64, id string) err
 	return nil
 }
 
-func (d *fakeDesk) Attach(context.Context, int64, string) (socket.Attachment, error) {
+func (d *fakeDesk) Attach(_ context.Context, _ int64, _ string, after int64) (socket.Attachment, error) {
 	a := &fakeAttachment{desk: d, out: make(chan *protocol.TerminalOutput, 64), closed: make(chan struct{})}
-	a.out <- &protocol.TerminalOutput{Data: []byte("scrollback\n")}
+	a.out <- &protocol.TerminalOutput{Attached: &protocol.TerminalAttached{From: after, To: 11, Cols: 80, Rows: 24, Modes: "\x1b[?25l"}}
+	a.out <- &protocol.TerminalOutput{Data: []byte("scrollback\n")[after:]}
 	return a, nil
 }
 
@@ -130,6 +143,7 @@ func (a *fakeAttachment) Send(in *protocol.TerminalInput) error {
 		a.desk.mu.Lock()
 		a.desk.resize = append(a.desk.resize, fmt.Sprint(in.Cols, "x", in.Rows))
 		a.desk.mu.Unlock()
+		a.out <- &protocol.TerminalOutput{Cols: in.Cols, Rows: in.Rows}
 		return nil
 	}
 	out := &protocol.TerminalOutput{Data: in.Data}

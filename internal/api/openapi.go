@@ -37,7 +37,8 @@ func (s *Server) document() error {
 	}
 	schemas.Map()["ServerMessage"] = &huma.Schema{OneOf: server, Description: "A text message from the server on /ws."}
 	for _, t := range []reflect.Type{
-		reflect.TypeFor[socket.ClientMessage](), reflect.TypeFor[socket.TerminalControl](), reflect.TypeFor[socket.TerminalExit](),
+		reflect.TypeFor[socket.ClientMessage](), reflect.TypeFor[socket.TerminalControl](),
+		reflect.TypeFor[socket.TerminalAttached](), reflect.TypeFor[socket.TerminalSize](), reflect.TypeFor[socket.TerminalExit](),
 	} {
 		schemas.Schema(t, true, "")
 	}

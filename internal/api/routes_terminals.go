@@ -22,6 +22,13 @@ type newTerminalInput struct {
 	} `nameHint:"NewTerminal"`
 }
 
+type renameTerminalInput struct {
+	ID   string `path:"id" doc:"The terminal's id."`
+	Body struct {
+		Title string `json:"title" maxLength:"100" example:"watch" doc:"What to call it; empty: nothing."`
+	} `nameHint:"TerminalChange"`
+}
+
 func (s *Server) registerTerminals() {
 	desk := s.deps.Desk
 	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/terminals", Summary: "Own terminals"},
@@ -45,10 +52,19 @@ func (s *Server) registerTerminals() {
 			return &body[protocol.Terminal]{Body: *t}, nil
 		})
 	s.raw(signedIn, huma.Operation{Method: http.MethodGet, Path: "/terminals/{id}", Summary: "Attach to a terminal (WebSocket)",
-		Description: "Binary frames are bytes, text frames control: {\"type\":\"resize\",\"cols\":80,\"rows\":24} from the client; {\"type\":\"exit\",\"exit_code\":0} and {\"type\":\"error\",…} from the server. The scrollback comes first. The terminal outlives the connection.",
+		Description: "Binary frames are bytes, text frames control: {\"type\":\"resize\",\"cols\":80,\"rows\":24} from the client; attached, size, exit and error from the server. attached is the first, and tells which byte of the output the next binary frame begins with; the scrollback follows. Who counts the bytes and says with after how many they have gets the rest alone. The window has one size, that of the last resize, which every other client is told. The terminal outlives the connection.",
 		Metadata:    map[string]any{metaSocket: true},
-		Parameters:  []*huma.Param{{Name: "id", In: "path", Required: true, Description: "The terminal's id.", Schema: &huma.Schema{Type: "string"}}, langParam},
-		Responses:   map[string]*huma.Response{"101": {Description: "Switching to WebSocket."}}}, s.attach)
+		Parameters: []*huma.Param{{Name: "id", In: "path", Required: true, Description: "The terminal's id.", Schema: &huma.Schema{Type: "string"}},
+			{Name: "after", In: "query", Description: "How many bytes of its output the client has.", Schema: &huma.Schema{Type: "integer", Format: "int64"}}, langParam},
+		Responses: map[string]*huma.Response{"101": {Description: "Switching to WebSocket."}}}, s.attach)
+	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/terminals/{id}", Summary: "Change a terminal's title"},
+		func(ctx context.Context, in *renameTerminalInput) (*body[protocol.Terminal], error) {
+			t, err := desk.RenameTerminal(ctx, caller(ctx).ID, in.ID, in.Body.Title)
+			if err != nil {
+				return nil, err
+			}
+			return &body[protocol.Terminal]{Body: *t}, nil
+		})
 	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/terminals/{id}", Summary: "End a terminal and all that runs in it"},
 		func(ctx context.Context, in *idInput) (*nothing, error) {
 			return nil, desk.CloseTerminal(ctx, caller(ctx).ID, in.ID)
@@ -78,6 +94,13 @@ func (s *Server) attach(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	id := r.PathValue("id")
+	var after int64
+	if q := r.URL.Query().Get("after"); q != "" {
+		var err error
+		if after, err = strconv.ParseInt(q, 10, 64); err != nil || after < 0 {
+			return fault.InvalidField("query.after", "after must be 0 or more.")
+		}
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
 	all, err := s.deps.Desk.Terminals(ctx, caller(ctx).ID)
@@ -87,5 +110,5 @@ func (s *Server) attach(w http.ResponseWriter, r *http.Request) error {
 	if !slices.ContainsFunc(all, func(t protocol.Terminal) bool { return t.ID == id }) {
 		return fault.New(fault.NotFound, "There is no such terminal.")
 	}
-	return s.serveSocket(func(p socket.Person) error { return s.sockets.ServeTerminal(w, r, p, id) }, r)
+	return s.serveSocket(func(p socket.Person) error { return s.sockets.ServeTerminal(w, r, p, id, after) }, r)
 }

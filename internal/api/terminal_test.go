@@ -26,8 +26,11 @@ func TestTerminal(t *testing.T) {
 		}
 		return typ, string(b)
 	}
+	if typ, s := read(); typ != websocket.MessageText || s != `{"type":"attached","from":0,"to":11,"cols":80,"rows":24,"modes":"\u001b[?25l"}` {
+		t.Fatalf("got %v %q; want what follows first", typ, s)
+	}
 	if typ, s := read(); typ != websocket.MessageBinary || s != "scrollback\n" {
-		t.Fatalf("got %v %q; want the scrollback first", typ, s)
+		t.Fatalf("got %v %q; want the scrollback", typ, s)
 	}
 	write := func(typ websocket.MessageType, s string) {
 		t.Helper()
@@ -40,6 +43,13 @@ func TestTerminal(t *testing.T) {
 		t.Errorf("got %v %q; want what was typed", typ, s)
 	}
 	write(websocket.MessageText, `{"type":"resize","cols":120,"rows":40}`)
+	if typ, s := read(); typ != websocket.MessageText || s != `{"type":"size","cols":120,"rows":40}` {
+		t.Errorf("got %v %q; want the new size", typ, s)
+	}
+	write(websocket.MessageText, `{"type":"ping"}`)
+	if typ, s := read(); typ != websocket.MessageText || s != `{"type":"pong"}` {
+		t.Errorf("got %v %q; want a pong", typ, s)
+	}
 	for _, bad := range []string{`{`, `{"type":"reboot"}`, `{"type":"resize","cols":0,"rows":1}`, `{"type":"resize","cols":99999,"rows":1}`} {
 		write(websocket.MessageText, bad)
 		if typ, s := read(); typ != websocket.MessageText || !strings.Contains(s, `"code":"invalid"`) {
@@ -61,6 +71,30 @@ func TestTerminal(t *testing.T) {
 	defer r.desk.mu.Unlock()
 	if len(r.desk.resize) != 1 || r.desk.resize[0] != "120x40" {
 		t.Errorf("got the sizes %v; want the good one", r.desk.resize)
+	}
+}
+
+// Who says how much they have gets the rest alone.
+func TestTerminalGoesOn(t *testing.T) {
+	r := newRig(t)
+	r.do(call{method: "POST", path: "/terminals", as: "ana", body: `{}`})
+	c := r.connect("/terminals/t-1?after=6", http.Header{"Authorization": {"Bearer " + r.tokens["ana"]}})
+	var got []string
+	for range 2 {
+		_, b, err := c.ws.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(b))
+	}
+	if !strings.Contains(got[0], `"from":6`) || got[1] != "back\n" {
+		t.Errorf("got %q; want what comes after the sixth byte", got)
+	}
+	for _, bad := range []string{"-1", "x", "1.5"} {
+		p := r.do(call{method: "GET", path: "/terminals/t-1?after=" + bad, as: "ana", header: map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}})
+		if p.status != 422 && p.status != 400 {
+			t.Errorf("after=%s: got %d %s", bad, p.status, p.body)
+		}
 	}
 }
 

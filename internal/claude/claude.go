@@ -115,10 +115,21 @@ func Variables(gateway string) []string {
 		"ANTHROPIC_UNIX_SOCKET=" + gateway,
 		"ANTHROPIC_BASE_URL=" + baseURL,
 		"ANTHROPIC_API_KEY=" + placeholder,
+		"CLAUDE_CODE_SANDBOXED=1", // asks nobody whether they trust a folder of their own; with -p it never asks
 		"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1",
 		"DISABLE_AUTOUPDATER=1",
 		"DISABLE_TELEMETRY=1",
 	}
+}
+
+// StateFile is where the CLI keeps what it knows of a person, in their home.
+const StateFile = ".claude.json"
+
+// FirstState is what a home's StateFile begins with: somebody who types claude for the first time is asked nothing that
+// is settled here, neither how to sign in nor whether the placeholder may be used.
+func FirstState() string {
+	const named = 20 // the CLI knows a key by so many of its last characters
+	return `{"hasCompletedOnboarding":true,"customApiKeyResponses":{"approved":["` + placeholder[len(placeholder)-named:] + `"],"rejected":[]}}` + "\n"
 }
 
 // Environ is the environment, each name once.

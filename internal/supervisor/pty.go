@@ -1,8 +1,10 @@
 package supervisor
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -59,4 +61,22 @@ func resizePTY(master *os.File, cols, rows uint16) error {
 		err = ioctlErr
 	}
 	return err
+}
+
+// foreground is the name of the program that has a terminal, or "" when that is the one it was opened with. The name is
+// the program's own word.
+func foreground(master *os.File, opened int) string {
+	raw, err := master.SyscallConn()
+	if err != nil {
+		return ""
+	}
+	group := 0
+	if err := raw.Control(func(fd uintptr) { group, _ = unix.IoctlGetInt(int(fd), unix.TIOCGPGRP) }); err != nil || group <= 0 || group == opened {
+		return ""
+	}
+	comm, err := os.ReadFile("/proc/" + strconv.Itoa(group) + "/comm")
+	if err != nil {
+		return "?" // the first of a pipeline may be gone before the others
+	}
+	return string(bytes.ToValidUTF8(bytes.TrimSpace(comm), []byte("?")))
 }

@@ -69,6 +69,9 @@ func (s *Server) routes() *http.ServeMux {
 		defer cancel()
 		return s.terminals.attach(ctx, receive, send)
 	})
+	rpc.Unary(mux, protocol.RenameTerminal, false, func(_ context.Context, r *protocol.RenameTerminalRequest) (*protocol.Terminal, error) {
+		return s.terminals.rename(r.ID, r.Title)
+	})
 	rpc.Unary(mux, protocol.CloseTerminal, false, func(_ context.Context, r *protocol.TerminalRequest) (*protocol.Empty, error) {
 		return &protocol.Empty{}, s.terminals.close(r.ID)
 	})

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/supervisor/process"
@@ -25,6 +28,7 @@ const (
 	maxInputBytes = 1 << 20          // in one message
 	maxCols       = 1000
 	maxRows       = 1000
+	maxTitleRunes = 100
 	defaultCols   = 80
 	defaultRows   = 24
 )
@@ -42,12 +46,13 @@ type terminals struct {
 }
 
 type terminal struct {
-	info   protocol.Terminal // but for how it ended
+	info   protocol.Terminal // but for the title, what has the window, and how it ended
 	master *os.File
 	output *scrollback
 	proc   *process.Process
 	ended  chan struct{} // closed once the tree is gone and the last output is in the scrollback
 
+	title   string    // guarded by terminals.mu
 	endedAt time.Time // guarded by terminals.mu; zero while it lives
 }
 
@@ -67,7 +72,8 @@ func (t *terminals) open(spec process.Spec, project string, cols, rows uint16) (
 	if live >= maxTerminals {
 		return nil, fault.New(fault.QuotaExceeded, "%d of %d terminals are open. Close one to open another.", live, maxTerminals)
 	}
-	master, tty, err := openPTY(t.uid, clamp(cols, defaultCols, maxCols), clamp(rows, defaultRows, maxRows))
+	cols, rows = clamp(cols, defaultCols, maxCols), clamp(rows, defaultRows, maxRows)
+	master, tty, err := openPTY(t.uid, cols, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +86,7 @@ func (t *terminals) open(spec process.Spec, project string, cols, rows uint16) (
 	}
 	o := &terminal{
 		info:   protocol.Terminal{ID: rand.Text(), Project: project, Command: process.CommandText(spec.Argv), CreatedAt: time.Now().UTC()},
-		master: master, output: newScrollback(), proc: p, ended: make(chan struct{}),
+		master: master, output: newScrollback(cols, rows), proc: p, ended: make(chan struct{}),
 	}
 	t.all = append(t.all, o)
 	t.wg.Go(func() { t.run(o) })
@@ -143,13 +149,36 @@ func (t *terminals) list() []protocol.Terminal {
 	t.forgetLocked()
 	out := make([]protocol.Terminal, 0, len(t.all))
 	for _, o := range t.all {
-		info := o.info
-		if !o.endedAt.IsZero() {
-			info.Exited, info.ExitCode = true, o.proc.Exit().Code
-		}
-		out = append(out, info)
+		out = append(out, o.infoLocked())
 	}
 	return out
+}
+
+func (o *terminal) infoLocked() protocol.Terminal {
+	info := o.info
+	info.Title = o.title
+	if o.endedAt.IsZero() {
+		info.Foreground = foreground(o.master, o.proc.PID())
+	} else {
+		info.Exited, info.ExitCode = true, o.proc.Exit().Code
+	}
+	return info
+}
+
+// rename gives a terminal a title.
+func (t *terminals) rename(id, title string) (*protocol.Terminal, error) {
+	if !utf8.ValidString(title) || utf8.RuneCountInString(title) > maxTitleRunes || strings.ContainsFunc(title, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return nil, fault.InvalidField("body.title", "The title must have at most %d characters, all of which can be seen.", maxTitleRunes)
+	}
+	o, err := t.get(id)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o.title = title
+	info := o.infoLocked()
+	return &info, nil
 }
 
 func (t *terminals) get(id string) (*terminal, error) {
@@ -225,11 +254,7 @@ func (t *terminals) attach(ctx context.Context, receive func() (*protocol.Termin
 			o.input(in)
 		}
 	})
-	// A first message at once: it tells the caller that the terminal is there.
-	if err := send(&protocol.TerminalOutput{}); err != nil {
-		return err
-	}
-	err = o.output.follow(ctx, func(b []byte) error { return send(&protocol.TerminalOutput{Data: b}) })
+	err = o.output.follow(ctx, first.After, send)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -243,7 +268,8 @@ func (t *terminals) attach(ctx context.Context, receive func() (*protocol.Termin
 // input writes and resizes. What a terminal that has ended, or a program that does not read, is told is lost.
 func (o *terminal) input(in *protocol.TerminalInput) {
 	if in.Cols > 0 && in.Rows > 0 {
-		_ = resizePTY(o.master, min(in.Cols, maxCols), min(in.Rows, maxRows))
+		cols, rows := min(in.Cols, maxCols), min(in.Rows, maxRows)
+		_ = o.output.resize(cols, rows, func() error { return resizePTY(o.master, cols, rows) })
 	}
 	if len(in.Data) > 0 {
 		_ = o.master.SetWriteDeadline(time.Now().Add(inputPatience))

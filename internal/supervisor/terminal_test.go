@@ -33,9 +33,11 @@ func openTerminal(b *bench, script string) *view {
 	return attach(b, term.ID)
 }
 
-func attach(b *bench, id string) *view {
+func attach(b *bench, id string) *view { return attachAfter(b, id, 0) }
+
+func attachAfter(b *bench, id string, after int64) *view {
 	b.t.Helper()
-	a, err := b.Attach(b.ctx(), id)
+	a, err := b.Attach(b.ctx(), id, after)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -47,6 +49,21 @@ func (v *view) send(in protocol.TerminalInput) {
 	v.b.t.Helper()
 	if err := v.a.Send(&in); err != nil {
 		v.b.t.Fatal(err)
+	}
+}
+
+// next reads until a message is wanted.
+func (v *view) next(what string, wanted func(*protocol.TerminalOutput) bool) *protocol.TerminalOutput {
+	v.b.t.Helper()
+	for {
+		out, err := v.a.Receive()
+		if err != nil {
+			v.b.t.Fatalf("%s did not come: %v; seen %q", what, err, v.seen.String())
+		}
+		v.seen.Write(out.Data)
+		if wanted(out) {
+			return out
+		}
 	}
 }
 
@@ -119,13 +136,157 @@ func TestTerminal(t *testing.T) {
 	if err := b.CloseTerminal(b.ctx(), &protocol.TerminalRequest{ID: one.id}); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("closed twice: %v", err)
 	}
-	gone, err := b.Attach(b.ctx(), one.id)
+	gone, err := b.Attach(b.ctx(), one.id, 0)
 	if err == nil {
 		_, err = gone.Receive()
 		gone.Close()
 	}
 	if fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("attach to what is closed: %v", err)
+	}
+}
+
+// Who comes back with what they have gets the rest, once; who has more than there was begins anew.
+func TestTerminalGoesOn(t *testing.T) {
+	b := setup(t, nil)
+	one := openTerminal(b, `stty -echo; echo ready; while read x; do echo "got $x"; done`)
+	first := one.next("attached", func(o *protocol.TerminalOutput) bool { return o.Attached != nil }).Attached
+	if first.From != 0 || first.Cols != 90 || first.Rows != 30 || first.Modes != "" {
+		t.Errorf("attached %+v", first)
+	}
+	one.waitFor("ready\r\n")
+	one.send(protocol.TerminalInput{Data: []byte("first\n")})
+	one.waitFor("got first\r\n")
+	have := int64(one.seen.Len())
+	one.a.Close()
+	other := attach(b, one.id)
+	other.send(protocol.TerminalInput{Data: []byte("meanwhile\n")})
+	other.waitFor("got meanwhile\r\n")
+	again := attachAfter(b, one.id, have)
+	at := again.next("attached", func(o *protocol.TerminalOutput) bool { return o.Attached != nil }).Attached
+	if at.From != have || at.To != int64(other.seen.Len()) {
+		t.Errorf("attached after %d: %+v; the terminal has written %d", have, at, other.seen.Len())
+	}
+	again.waitFor("got meanwhile\r\n")
+	if all := one.seen.String() + again.seen.String(); all != other.seen.String() {
+		t.Errorf("together %q, want %q", all, other.seen.String())
+	}
+	ahead := attachAfter(b, one.id, 1<<40)
+	if at := ahead.next("attached", func(o *protocol.TerminalOutput) bool { return o.Attached != nil }).Attached; at.From != 0 {
+		t.Errorf("attached after more than there was: %+v", at)
+	}
+}
+
+// The window has one size, the last that somebody asked for; every other device is told.
+func TestTerminalIsResizedByTwo(t *testing.T) {
+	b := setup(t, nil)
+	one := openTerminal(b, `stty -echo; echo ready; while read x; do stty size; done`)
+	two := attach(b, one.id)
+	one.waitFor("ready")
+	two.waitFor("ready")
+	done := make(chan struct{})
+	go func() { // against each other
+		defer close(done)
+		for i := range uint16(50) {
+			_ = two.a.Send(&protocol.TerminalInput{Cols: 100 + i, Rows: 40})
+		}
+	}()
+	for i := range uint16(50) {
+		one.send(protocol.TerminalInput{Cols: 50 + i, Rows: 20})
+	}
+	<-done
+	one.send(protocol.TerminalInput{Cols: 77, Rows: 33})
+	for _, v := range []*view{one, two} {
+		v.next("the size", func(o *protocol.TerminalOutput) bool { return o.Cols == 77 && o.Rows == 33 })
+	}
+	two.send(protocol.TerminalInput{Cols: 66, Rows: 22})
+	one.next("the other's size", func(o *protocol.TerminalOutput) bool { return o.Cols == 66 && o.Rows == 22 })
+	one.send(protocol.TerminalInput{Data: []byte("\n")})
+	one.waitFor("22 66")
+	late := attach(b, one.id)
+	if at := late.next("attached", func(o *protocol.TerminalOutput) bool { return o.Attached != nil }).Attached; at.Cols != 66 || at.Rows != 22 {
+		t.Errorf("who comes later is told %+v", at)
+	}
+}
+
+func TestTerminalsTitleAndForeground(t *testing.T) {
+	b := setup(t, nil)
+	term, err := b.OpenTerminal(b.ctx(), &protocol.OpenTerminalRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := attach(b, term.ID)
+	foreground := func() string {
+		list, err := b.Terminals(b.ctx())
+		if err != nil || len(list) != 1 {
+			t.Fatalf("got %+v, %v", list, err)
+		}
+		return list[0].Foreground
+	}
+	v.send(protocol.TerminalInput{Data: []byte("PS1='at-'rest; echo on-$((40+2))\n")})
+	v.waitFor("at-rest")
+	if got := foreground(); got != "" {
+		t.Errorf("%q has the terminal of a shell that waits", got)
+	}
+	v.send(protocol.TerminalInput{Data: []byte("sh -c 'echo in-$((40+2)); exec sleep 1000'\n")})
+	v.waitFor("in-42")
+	for deadline := time.Now().Add(10 * time.Second); foreground() != "sleep"; { // the exec comes after the echo
+		if time.Now().After(deadline) {
+			t.Fatalf("%q has the terminal, want sleep", foreground())
+		}
+	}
+	got, err := b.RenameTerminal(b.ctx(), &protocol.RenameTerminalRequest{ID: term.ID, Title: "监视 watch"})
+	if err != nil || got.Title != "监视 watch" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, bad := range []string{"a\nb", "\x1b[31m", "\u202egnp", strings.Repeat("x", maxTitleRunes+1)} {
+		if _, err := b.RenameTerminal(b.ctx(), &protocol.RenameTerminalRequest{ID: term.ID, Title: bad}); fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%q: %v, want invalid", bad, err)
+		}
+	}
+	if _, err := b.RenameTerminal(b.ctx(), &protocol.RenameTerminalRequest{ID: "none"}); fault.CodeOf(err) != fault.NotFound {
+		t.Errorf("no terminal: %v", err)
+	}
+}
+
+// What lost output had set is told to who begins behind it.
+func TestModes(t *testing.T) {
+	for _, c := range []struct{ output, want string }{
+		{"plain", ""},
+		{"\x1b[?2004h$ ", "\x1b[?2004h"},
+		{"\x1b[?2004h\x1b[?2004l", ""},
+		{"\x1b[?1049;25l\x1b[?1049h", "\x1b[?25l\x1b[?1049h"},
+		{"\x1b[?1000;1006h\x1bc", ""},
+		{"\x1b[?25l\x1b[?25h", ""},
+		{"\x1b[?9999h\x1b[4h\x1b[?1$p\x1b[?", ""},
+	} {
+		s := newScrollback(80, 24)
+		s.write([]byte(c.output))
+		for range 5 * scrollbackBytes / chunkBytes {
+			s.write(bytes.Repeat([]byte("0123456789abcde\n"), chunkBytes/16))
+		}
+		s.close()
+		var first *protocol.TerminalOutput
+		if err := s.follow(t.Context(), 0, func(o *protocol.TerminalOutput) error {
+			if first == nil {
+				first = o
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if a := first.Attached; a == nil || a.From == 0 || a.Modes != c.want {
+			t.Errorf("%q: attached %+v, want %q", c.output, a, c.want)
+		}
+	}
+	// At every cut through the sequence it is told once: by the modes, or by what follows.
+	output := []byte("ab\x1b[?2004hcd")
+	for n := range len(output) + 1 {
+		m := modes{}
+		m.read(output, n)
+		if got := m.String() != ""; got != (n > 2) {
+			t.Errorf("cut at %d: modes %q", n, m)
+		}
 	}
 }
 
@@ -186,13 +347,13 @@ func TestTerminalFloods(t *testing.T) {
 }
 
 func TestScrollback(t *testing.T) {
-	s := newScrollback()
+	s := newScrollback(80, 24)
 	for i := range 40000 {
 		s.write(fmt.Appendf(nil, "line %05d\n", i))
 	}
 	s.close()
 	var got bytes.Buffer
-	if err := s.follow(t.Context(), func(b []byte) error { got.Write(b); return nil }); err != nil {
+	if err := s.follow(t.Context(), 0, func(o *protocol.TerminalOutput) error { got.Write(o.Data); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(got.String(), "\n"), "\n")
@@ -206,14 +367,14 @@ func TestScrollback(t *testing.T) {
 
 // A reader that has stopped reading is cut off, with a reason, and holds up nobody for longer than that.
 func TestReaderThatStops(t *testing.T) {
-	s := newScrollback()
+	s := newScrollback(80, 24)
 	stuck := make(chan struct{})
 	result := make(chan error, 1)
 	reading := make(chan struct{})
 	s.write([]byte("x"))
 	go func() {
 		first := true
-		result <- s.follow(context.Background(), func([]byte) error {
+		result <- s.follow(context.Background(), 0, func(*protocol.TerminalOutput) error {
 			if first {
 				first = false
 				close(reading)

@@ -47,14 +47,14 @@ func Ensure(root *os.Root, name, language string) error {
 	if _, err := root.Lstat(Readme); err == nil {
 		return nil
 	}
-	if err := writeNew(root, Readme, readme(name, language)); err != nil {
+	if err := WriteNew(root, Readme, readme(name, language)); err != nil {
 		return fmt.Errorf("write workspace's %s: %w", Readme, err)
 	}
 	return nil
 }
 
-// writeNew makes a file whole or not at all, and leaves one that is there already.
-func writeNew(root *os.Root, name, text string) error {
+// WriteNew makes a file whole or not at all, and leaves one that is there already.
+func WriteNew(root *os.Root, name, text string) error {
 	temporary := "." + name + ".new"
 	_ = root.Remove(temporary) // of one who was interrupted here
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)

@@ -23,6 +23,10 @@ const db = {
   projects: process.env.MOCK_EMPTY === '1' ? [] : ['fetcher', 'thesis', '实验报告'].map((name, i) => ({ name, created_at: ago(50_000), modified_at: ago(300 * (i + 1)) })),
 }
 
+const terminal = (id, project, o = {}) => ({ id, project, title: '', command: 'bash -l', foreground: '', created_at: ago(60), exited: false, exit_code: 0, ...o })
+db.terminals = process.env.MOCK_EMPTY === '1' ? [] : [terminal('t1', 'fetcher', { foreground: 'vim' }), terminal('t2', 'thesis', { title: '监视 watch' }), terminal('t3', 'thesis', { exited: true, exit_code: 2 })]
+const shown = '\x1b]0;fetcher: make test\x07$ make test\r\n\x1b[32mok\x1b[0m   fetcher 0.41s\r\n\x1b[31mFAIL\x1b[0m retry_test.go:31: 重试了 2 次，应为 3 次\r\n\x1b[33mwarn\x1b[0m \x1b[34mblue\x1b[0m \x1b[35mmagenta\x1b[0m \x1b[36mcyan\x1b[0m \x1b[90mdim\x1b[0m  https://example.org/build/7\r\n$ '
+
 class Session {
   constructor(id, project, title, state, minutes, events) {
     Object.assign(this, { id, project, title, state, events: [], listeners: new Set(), at: ago(minutes), model: '', mode: 'default' })
@@ -116,6 +120,10 @@ const routes = [
   ['GET', /^\/instances$/, () => ({ items: [instance(1, 'active'), instance(2, 'idle'), instance(3, 'unhealthy')], next_cursor: null })],
   ['POST', /^\/instances\/(\d+)\/restart$/, ([id]) => instance(Number(id), 'starting')],
   ['DELETE', /^\/instances\/(\d+)$/, () => ({ status: 204 })],
+  ['GET', /^\/terminals$/, () => ({ items: db.terminals, next_cursor: null })],
+  ['POST', /^\/terminals$/, (_, b) => { const t = terminal(`n${db.terminals.length}`, b.project); db.terminals.push(t); return t }],
+  ['PATCH', /^\/terminals\/(.+)$/, ([id], b) => Object.assign(db.terminals.find((t) => t.id === id), b)],
+  ['DELETE', /^\/terminals\/(.+)$/, ([id]) => { db.terminals = db.terminals.filter((t) => t.id !== id); return { status: 204 } }],
   ['GET', /^\/projects$/, () => ({ items: db.projects, next_cursor: null })],
   ['POST', /^\/projects$/, (_, b) => { if (db.projects.some((p) => p.name === b.name)) return problem(409, 'conflict', `A project named ${b.name} is there already. Choose another name.`); const p = { name: b.name, created_at: ago(0), modified_at: ago(0) }; db.projects.push(p); return p }],
   ['DELETE', /^\/projects\/(.+)$/, ([name]) => { db.projects = db.projects.filter((p) => p.name !== decodeURIComponent(name)); return { status: 204 } }],
@@ -138,7 +146,7 @@ const instance = (id, status) => ({
 })
 
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.webmanifest': 'application/manifest+json' }
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 const server = createServer(async (req, res) => {
   const url = new URL(req.url, 'http://x')
@@ -170,7 +178,33 @@ const server = createServer(async (req, res) => {
   res.end(JSON.stringify(out.body ?? out))
 })
 
-new WebSocketServer({ server, path: '/api/v1/ws' }).on('connection', (socket) => {
+// Two kinds of connection on one server.
+const streams = new WebSocketServer({ noServer: true })
+const ttys = new WebSocketServer({ noServer: true })
+server.on('upgrade', (req, socket, head) => {
+  const kind = req.url.startsWith('/api/v1/terminals/') ? ttys : streams
+  kind.handleUpgrade(req, socket, head, (ws) => kind.emit('connection', ws, req))
+})
+
+// A terminal that says again what is typed.
+ttys.on('connection', (socket, req) => {
+  const t = db.terminals.find((o) => req.url.includes(`/${o.id}?`))
+  const say = (frame) => socket.send(JSON.stringify(frame))
+  const bytes = Buffer.from(shown)
+  say({ type: 'attached', from: 0, to: bytes.length, cols: 80, rows: 24, modes: '' })
+  socket.send(bytes)
+  if (t?.exited) {
+    say({ type: 'exit', exit_code: t.exit_code })
+    return socket.close(1000)
+  }
+  socket.on('message', (data, binary) => {
+    if (binary) return socket.send(Buffer.from(String(data).replace(/\r/g, '\r\n$ ')))
+    const f = JSON.parse(data)
+    say(f.type === 'ping' ? { type: 'pong' } : { ...f, type: 'size' })
+  })
+})
+
+streams.on('connection', (socket) => {
   sockets.add(socket)
   const send = (frame) => socket.send(JSON.stringify(frame))
   const stops = new Map()

@@ -29,6 +29,10 @@ const views = [
   ['scripted', '/s/done', { MOCK_SCRIPTED: '1' }],
   ['projects', '/projects', {}],
   ['projects-new', '/projects?add=true', {}],
+  ['terminal', '/terminal', {}],
+  ['terminal-ended', '/terminal/t3', {}],
+  ['terminal-gone', '/terminal/none', {}],
+  ['terminal-empty', '/terminal', { MOCK_EMPTY: '1' }],
   ['more', '/more', {}],
   ['account', '/account', {}],
   ['users', '/admin/users', {}],
@@ -43,7 +47,7 @@ const variants = [
   ['phone', 'dark', 'zh-CN'],
 ]
 
-let port = 8600
+let port = Number(process.env.PORT ?? 8600)
 const servers = new Map()
 async function mock(env) {
   const key = JSON.stringify(env)

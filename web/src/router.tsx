@@ -84,6 +84,8 @@ const search = createRoute({
   validateSearch: (s: Record<string, unknown>): { q?: string } => (typeof s.q === 'string' && s.q !== '' ? { q: s.q } : {}),
   component: lazyRouteComponent(() => import('./pages/SearchPage'), 'SearchPage'),
 })
+const terminals = createRoute({ getParentRoute: () => app, path: '/terminal', component: lazyRouteComponent(() => import('./pages/TerminalPage'), 'TerminalPage') })
+const terminal = createRoute({ getParentRoute: () => terminals, path: '$terminalId' })
 const more = createRoute({ getParentRoute: () => app, path: '/more', component: lazyRouteComponent(() => import('./pages/MorePage'), 'MorePage') })
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
 const users = createRoute({ getParentRoute: () => app, path: '/admin/users', component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
@@ -91,7 +93,7 @@ const instances = createRoute({ getParentRoute: () => app, path: '/admin/instanc
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, search, more, account, users, instances])]),
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, search, terminals.addChildren([terminal]), more, account, users, instances])]),
     context: { client },
     defaultPreload: 'intent',
     defaultPendingComponent: () => <Loading label={m.loading()} />,

@@ -42,13 +42,14 @@ type Sessions interface {
 
 // Terminals gives the way into a terminal.
 type Terminals interface {
-	Attach(ctx context.Context, userID int64, id string) (Attachment, error)
+	// Attach joins a terminal of which the caller has the first after bytes of output.
+	Attach(ctx context.Context, userID int64, id string, after int64) (Attachment, error)
 }
 
 // Attachment is one way into a terminal; one goroutine sends while another receives.
 type Attachment interface {
 	Send(*protocol.TerminalInput) error
-	// Receive gives the scrollback, then what comes; io.EOF at the end.
+	// Receive gives an Attached, the scrollback, then what comes; io.EOF at the end.
 	Receive() (*protocol.TerminalOutput, error)
 	Close() error
 }

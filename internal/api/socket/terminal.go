@@ -26,9 +26,24 @@ const (
 type (
 	// TerminalControl is a text frame from the client.
 	TerminalControl struct {
-		Type string `json:"type" enum:"resize" doc:"What to do."`
-		Cols int    `json:"cols" minimum:"1" maximum:"1000" example:"80" doc:"Columns of the window."`
-		Rows int    `json:"rows" minimum:"1" maximum:"1000" example:"24" doc:"Rows of the window."`
+		Type string `json:"type" enum:"resize,ping" doc:"What to do. A ping is answered with a pong."`
+		Cols int    `json:"cols,omitempty" minimum:"1" maximum:"1000" example:"80" doc:"resize: columns of the window."`
+		Rows int    `json:"rows,omitempty" minimum:"1" maximum:"1000" example:"24" doc:"resize: rows of the window."`
+	}
+	// TerminalAttached is the first text frame.
+	TerminalAttached struct {
+		Type  string `json:"type" enum:"attached" doc:"attached"`
+		From  int64  `json:"from" example:"0" doc:"Which byte of the terminal's output the next binary frame begins with. When it is not what after asked for, the output between is gone: begin with an empty window."`
+		To    int64  `json:"to" example:"4096" doc:"How many bytes were written already. What a program asks of its terminal before there was answered when it was written."`
+		Cols  int    `json:"cols" example:"80" doc:"Columns of the window."`
+		Rows  int    `json:"rows" example:"24" doc:"Rows of the window."`
+		Modes string `json:"modes" doc:"Escape sequences to begin an empty window with: modes that output which is gone has set."`
+	}
+	// TerminalSize tells everybody who is attached that somebody has resized the window.
+	TerminalSize struct {
+		Type string `json:"type" enum:"size" doc:"size"`
+		Cols int    `json:"cols" example:"80" doc:"Columns of the window."`
+		Rows int    `json:"rows" example:"24" doc:"Rows of the window."`
 	}
 	// TerminalExit is the last text frame of a terminal whose program has ended.
 	TerminalExit struct {
@@ -37,9 +52,10 @@ type (
 	}
 )
 
-// ServeTerminal upgrades a request and joins a terminal until either ends. The
-// terminal lives on when only the connection does. Errors as in ServeSessions.
-func (h *Hub) ServeTerminal(w http.ResponseWriter, r *http.Request, p Person, id string) error {
+// ServeTerminal upgrades a request and joins a terminal, of whose output the
+// client has the first after bytes, until either ends. The terminal lives on
+// when only the connection does. Errors as in ServeSessions.
+func (h *Hub) ServeTerminal(w http.ResponseWriter, r *http.Request, p Person, id string, after int64) error {
 	l, err := h.accept(w, r, p)
 	if err != nil {
 		return err
@@ -60,7 +76,7 @@ func (h *Hub) ServeTerminal(w http.ResponseWriter, r *http.Request, p Person, id
 	}
 	wire, ctx := l.wire, l.ctx
 	written := make(chan struct{})
-	at, err := h.cfg.Terminal.Attach(ctx, p.User.ID, id)
+	at, err := h.cfg.Terminal.Attach(ctx, p.User.ID, id, after)
 	if err != nil {
 		at = nil
 		close(written)
@@ -100,15 +116,24 @@ func terminalOutput(w *wire, at Attachment) error {
 		if err != nil {
 			return endingOfTerminal(err)
 		}
-		if len(out.Data) > 0 {
-			if err := w.write(websocket.MessageBinary, out.Data); err != nil {
-				return err
-			}
+		var control any
+		switch a := out.Attached; {
+		case a != nil:
+			control = TerminalAttached{Type: "attached", From: a.From, To: a.To, Cols: int(a.Cols), Rows: int(a.Rows), Modes: a.Modes}
+		case out.Cols > 0:
+			control = TerminalSize{Type: "size", Cols: int(out.Cols), Rows: int(out.Rows)}
+		case out.Exited:
+			control = TerminalExit{Type: "exit", ExitCode: out.ExitCode}
+		}
+		if control != nil {
+			err = w.write(websocket.MessageText, encode(control))
+		} else if len(out.Data) > 0 {
+			err = w.write(websocket.MessageBinary, out.Data)
+		}
+		if err != nil {
+			return err
 		}
 		if out.Exited {
-			if err := w.write(websocket.MessageText, encode(TerminalExit{Type: "exit", ExitCode: out.ExitCode})); err != nil {
-				return err
-			}
 			return endExited
 		}
 	}
@@ -120,7 +145,13 @@ func terminalInput(w *wire, at Attachment, p Person) error {
 		typ, data, err := w.receive(maxInputBytes)
 		if err == nil {
 			var in *protocol.TerminalInput
-			if in, err = inputOf(typ, data); err == nil {
+			if in, err = inputOf(typ, data); err == nil && in == nil {
+				if err := w.write(websocket.MessageText, encode(Pong{Type: "pong"})); err != nil {
+					return err
+				}
+				continue
+			}
+			if err == nil {
 				if err := at.Send(in); err != nil {
 					return endingOfTerminal(err)
 				}
@@ -136,6 +167,7 @@ func terminalInput(w *wire, at Attachment, p Person) error {
 	}
 }
 
+// inputOf is what a message says to the terminal; nil for a ping, which says nothing to it.
 func inputOf(typ websocket.MessageType, data []byte) (*protocol.TerminalInput, error) {
 	if typ == websocket.MessageBinary {
 		return &protocol.TerminalInput{Data: data}, nil
@@ -143,6 +175,9 @@ func inputOf(typ websocket.MessageType, data []byte) (*protocol.TerminalInput, e
 	var c TerminalControl
 	if len(data) > maxControlBytes || json.Unmarshal(data, &c) != nil {
 		return nil, fault.New(fault.Invalid, "A text frame is a control message in JSON; what is typed goes into binary frames.")
+	}
+	if c.Type == typePing {
+		return nil, nil
 	}
 	if c.Type != "resize" {
 		return nil, fault.InvalidField("type", "There is no such control message; resize is one.")

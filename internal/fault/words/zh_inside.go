@@ -45,6 +45,7 @@ var insideZH = map[string]string{ //nolint:gosec // texts about passwords and to
 	"The permissions of the file or its folder do not allow it. Change them in a terminal with chmod.":                                 "文件或其所在文件夹的权限不允许此操作。请在终端中用 chmod 修改权限。",
 	"The repository could not be cloned: %s":                                                                                           "无法克隆仓库：%s",
 	"The repository does not fit into your storage. Delete files you do not need, or ask an administrator for more space.":             "你的存储空间容不下这个仓库。请删除不需要的文件，或联系管理员增加空间。",
+	"The title must have at most %d characters, all of which can be seen.":                                                             "标题最多 %d 个字符，且须都是可见字符。",
 	"The repository was not cloned within %s. Clone it in a terminal, where there is no limit.":                                        "仓库未能在 %s 内克隆完成。请在终端中克隆，那里没有时间限制。",
 	"The request is not the JSON that this address takes.":                                                                             "请求不是此地址所接受的 JSON。",
 	"The request is too large.":                                                                                                        "请求过大。",

@@ -22,6 +22,11 @@ func (c *Client) Terminals(ctx context.Context) ([]protocol.Terminal, error) {
 	return res.Terminals, nil
 }
 
+// RenameTerminal gives a terminal a title.
+func (c *Client) RenameTerminal(ctx context.Context, r *protocol.RenameTerminalRequest) (*protocol.Terminal, error) {
+	return rpc.Call[protocol.RenameTerminalRequest, protocol.Terminal](ctx, c.caller, protocol.RenameTerminal, r)
+}
+
 // CloseTerminal ends a terminal and all that runs in it.
 func (c *Client) CloseTerminal(ctx context.Context, r *protocol.TerminalRequest) error {
 	return call(ctx, c, protocol.CloseTerminal, r)
@@ -32,11 +37,12 @@ type Attachment struct {
 	call *rpc.DuplexCall[protocol.TerminalInput, protocol.TerminalOutput]
 }
 
-// Attach joins a terminal: first comes its scrollback, then what it writes. The attachment ends with ctx, with
-// Close, or with the terminal; the terminal itself lives on after the first two.
-func (c *Client) Attach(ctx context.Context, id string) (*Attachment, error) {
+// Attach joins a terminal. First comes an Attached, then its scrollback but for what the caller has, the first after
+// bytes, then what it writes. The attachment ends with ctx, with Close, or with the terminal; the terminal itself lives
+// on after the first two.
+func (c *Client) Attach(ctx context.Context, id string, after int64) (*Attachment, error) {
 	a := &Attachment{call: rpc.OpenDuplex[protocol.TerminalInput, protocol.TerminalOutput](ctx, c.caller, protocol.Attach)}
-	if err := a.Send(&protocol.TerminalInput{ID: id}); err != nil {
+	if err := a.Send(&protocol.TerminalInput{ID: id, After: after}); err != nil {
 		// The reason of a refusal comes with the answer.
 		if _, rerr := a.Receive(); rerr != nil {
 			err = rerr

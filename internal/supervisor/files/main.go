@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/rpc"
 	"github.com/carrel-dev/carrel/internal/workspace"
 )
@@ -72,7 +73,8 @@ func Serve(ctx context.Context, c Config, conn *os.File, log *slog.Logger) error
 		return fmt.Errorf("open workspace: %w", err)
 	}
 	defer func() { _ = root.Close() }() // it was only read
-	if err := workspace.Ensure(root, c.Name, c.Language); err != nil {
+	err = errors.Join(workspace.Ensure(root, c.Name, c.Language), workspace.WriteNew(root, claude.StateFile, claude.FirstState()))
+	if err != nil {
 		// A full disk is no reason not to show and to delete what fills it.
 		log.Warn("workspace is not complete", "error", err)
 	}

@@ -13,27 +13,28 @@ import (
 
 // Procedures. Files are plain HTTP on the same socket, under FilesPrefix.
 const (
-	Ping          = "/carrel.supervisor/Ping"          // PingRequest → PingResponse
-	Watch         = "/carrel.supervisor/Watch"         // WatchRequest → stream of Notice
-	Open          = "/carrel.supervisor/Open"          // OpenRequest → Session
-	Prompt        = "/carrel.supervisor/Prompt"        // PromptRequest → PromptResponse
-	Answer        = "/carrel.supervisor/Answer"        // AnswerRequest → Empty
-	Interrupt     = "/carrel.supervisor/Interrupt"     // SessionRequest → Empty
-	Set           = "/carrel.supervisor/Set"           // SetRequest → Session
-	Close         = "/carrel.supervisor/Close"         // SessionRequest → Empty; ends the process, the session is dormant
-	Delete        = "/carrel.supervisor/Delete"        // SessionRequest → Empty; Close, then journal and transcript are removed
-	Events        = "/carrel.supervisor/Events"        // EventsRequest → stream of Event
-	Configure     = "/carrel.supervisor/Configure"     // Limits → Empty
-	Place         = "/carrel.supervisor/Place"         // PlaceRequest → PlaceResponse
-	Transcripts   = "/carrel.supervisor/Transcripts"   // Empty → TranscriptsResponse
-	Recall        = "/carrel.supervisor/Recall"        // SessionRequest → Session; takes in what was said elsewhere, starts nothing
-	Search        = "/carrel.supervisor/Search"        // SearchRequest → SearchResponse
-	Command       = "/carrel.supervisor/Command"       // CommandRequest → CommandResponse
-	OpenTerminal  = "/carrel.supervisor/OpenTerminal"  // OpenTerminalRequest → Terminal
-	Terminals     = "/carrel.supervisor/Terminals"     // Empty → TerminalsResponse
-	Attach        = "/carrel.supervisor/Attach"        // bidi: TerminalInput ↔ TerminalOutput; the first input names the terminal
-	CloseTerminal = "/carrel.supervisor/CloseTerminal" // TerminalRequest → Empty
-	Shutdown      = "/carrel.supervisor/Shutdown"      // Empty → Empty; ends every process, flushes, exits
+	Ping           = "/carrel.supervisor/Ping"           // PingRequest → PingResponse
+	Watch          = "/carrel.supervisor/Watch"          // WatchRequest → stream of Notice
+	Open           = "/carrel.supervisor/Open"           // OpenRequest → Session
+	Prompt         = "/carrel.supervisor/Prompt"         // PromptRequest → PromptResponse
+	Answer         = "/carrel.supervisor/Answer"         // AnswerRequest → Empty
+	Interrupt      = "/carrel.supervisor/Interrupt"      // SessionRequest → Empty
+	Set            = "/carrel.supervisor/Set"            // SetRequest → Session
+	Close          = "/carrel.supervisor/Close"          // SessionRequest → Empty; ends the process, the session is dormant
+	Delete         = "/carrel.supervisor/Delete"         // SessionRequest → Empty; Close, then journal and transcript are removed
+	Events         = "/carrel.supervisor/Events"         // EventsRequest → stream of Event
+	Configure      = "/carrel.supervisor/Configure"      // Limits → Empty
+	Place          = "/carrel.supervisor/Place"          // PlaceRequest → PlaceResponse
+	Transcripts    = "/carrel.supervisor/Transcripts"    // Empty → TranscriptsResponse
+	Recall         = "/carrel.supervisor/Recall"         // SessionRequest → Session; takes in what was said elsewhere, starts nothing
+	Search         = "/carrel.supervisor/Search"         // SearchRequest → SearchResponse
+	Command        = "/carrel.supervisor/Command"        // CommandRequest → CommandResponse
+	OpenTerminal   = "/carrel.supervisor/OpenTerminal"   // OpenTerminalRequest → Terminal
+	Terminals      = "/carrel.supervisor/Terminals"      // Empty → TerminalsResponse
+	Attach         = "/carrel.supervisor/Attach"         // bidi: TerminalInput ↔ TerminalOutput; the first input names the terminal
+	RenameTerminal = "/carrel.supervisor/RenameTerminal" // RenameTerminalRequest → Terminal
+	CloseTerminal  = "/carrel.supervisor/CloseTerminal"  // TerminalRequest → Empty
+	Shutdown       = "/carrel.supervisor/Shutdown"       // Empty → Empty; ends every process, flushes, exits
 
 	FilesPrefix = "/files"
 )
@@ -308,12 +309,15 @@ type OpenTerminalRequest struct {
 }
 
 type Terminal struct {
-	ID        string    `json:"id"`
-	Project   string    `json:"project,omitempty"`
-	Command   string    `json:"command"`
-	CreatedAt time.Time `json:"created_at"`
-	Exited    bool      `json:"exited"`
-	ExitCode  int       `json:"exit_code"`
+	ID      string `json:"id"`
+	Project string `json:"project,omitempty"`
+	Title   string `json:"title"` // empty until the person gives one
+	Command string `json:"command"`
+	// Foreground is the program that has the terminal now, by the name it gives itself; empty when that is Command, which waits.
+	Foreground string    `json:"foreground"`
+	CreatedAt  time.Time `json:"created_at"`
+	Exited     bool      `json:"exited"`
+	ExitCode   int       `json:"exit_code"`
 }
 
 type TerminalsResponse struct {
@@ -324,15 +328,36 @@ type TerminalRequest struct {
 	ID string `json:"id"`
 }
 
-type TerminalInput struct {
-	ID   string `json:"id,omitempty"`
-	Data []byte `json:"data,omitempty"`
-	Cols uint16 `json:"cols,omitempty"`
-	Rows uint16 `json:"rows,omitempty"`
+type RenameTerminalRequest struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
 }
 
+type TerminalInput struct {
+	ID string `json:"id,omitempty"`
+	// After is how many bytes of the terminal's output the caller has; only in the first input.
+	After int64  `json:"after,omitempty"`
+	Data  []byte `json:"data,omitempty"`
+	Cols  uint16 `json:"cols,omitempty"`
+	Rows  uint16 `json:"rows,omitempty"`
+}
+
+// TerminalOutput is one of four: where the output begins, output, a new size, the end.
 type TerminalOutput struct {
-	Data     []byte `json:"data,omitempty"` // the first ones are the scrollback
-	Exited   bool   `json:"exited,omitempty"`
-	ExitCode int    `json:"exit_code,omitempty"`
+	Attached *TerminalAttached `json:"attached,omitempty"` // the first
+	Data     []byte            `json:"data,omitempty"`
+	Cols     uint16            `json:"cols,omitempty"`
+	Rows     uint16            `json:"rows,omitempty"`
+	Exited   bool              `json:"exited,omitempty"`
+	ExitCode int               `json:"exit_code,omitempty"`
+}
+
+// TerminalAttached tells what follows: the output from byte From on, of which all before To was written already. When
+// From is not what was asked for, what lies between is gone, and the window begins anew, with Modes.
+type TerminalAttached struct {
+	From  int64  `json:"from"`
+	To    int64  `json:"to"`
+	Cols  uint16 `json:"cols"`
+	Rows  uint16 `json:"rows"`
+	Modes string `json:"modes,omitempty"` // escape sequences that set what the lost output had set
 }

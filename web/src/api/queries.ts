@@ -11,6 +11,7 @@ export const queries = {
   instances: () => queryOptions({ queryKey: ['instances'], queryFn: () => all((cursor) => call(api.GET('/instances', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 5_000 }),
   projects: () => queryOptions({ queryKey: ['projects'], queryFn: () => all((cursor) => call(api.GET('/projects', { params: { query: { limit: 200, cursor } } }))) }),
   sessions: () => queryOptions({ queryKey: ['sessions'], queryFn: () => all((cursor) => call(api.GET('/sessions', { params: { query: { limit: 200, cursor } } })), 5), staleTime: 30_000 }),
+  terminals: () => queryOptions({ queryKey: ['terminals'], queryFn: () => all((cursor) => call(api.GET('/terminals', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 10_000 }),
   search: (q: string) =>
     infiniteQueryOptions({
       queryKey: ['search', q],

@@ -23,6 +23,7 @@ export type SessionState = Session['state']
 export type Instance = Schemas['Instance']
 export type InstanceStatus = Instance['status']
 export type Process = Schemas['Process']
+export type Terminal = Schemas['Terminal']
 export type Invitation = Schemas['Invitation']
 
 /** An error of the contract, `application/problem+json`. */

@@ -26,6 +26,7 @@ const paths = {
   list: 'M8 5.5h9M8 10h9M8 14.5h9M3.5 5.5h1M3.5 10h1M3.5 14.5h1',
   panel: 'M3 4.5h14v11H3zM12.5 4.5v11',
   search: 'M9 14.5a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11zM13 13l4 4',
+  terminal: 'M3 4.5h14v11H3zM6 8l2.5 2L6 12M10.5 12.5h3.5',
   pen: 'm4 16 .7-3L13 4.7l2.3 2.3L7 15.3z',
 } as const
 

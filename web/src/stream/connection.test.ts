@@ -15,7 +15,7 @@ function setup(random = 1) {
     },
     clock,
     random: () => random,
-    onFrame: () => {},
+    onMessage: () => {},
     onOpen: () => opens++,
     onChange: (l) => links.push(l),
   })
@@ -69,7 +69,7 @@ describe('reconnecting', () => {
     t.last().accept()
     t.last().drop(4401)
     t.clock.pass(100_000)
-    expect(t.link()).toEqual({ status: 'refused' })
+    expect(t.link()).toEqual({ status: 'refused', code: 4401 })
     expect(t.sockets).toHaveLength(1)
   })
 

@@ -1,12 +1,9 @@
-import type { ClientFrame, ServerFrame } from '@/api/wire'
-import { decode, encode } from './wire'
-
 /** What the connection needs of a WebSocket. */
 export interface Socket {
   onopen: (() => void) | null
   onmessage: ((e: { data: unknown }) => void) | null
   onclose: ((e: { code: number; reason: string }) => void) | null
-  send(data: string): void
+  send(data: string | Uint8Array<ArrayBuffer>): void
   close(): void
 }
 
@@ -22,14 +19,15 @@ export type Link =
   | { status: 'open' }
   /** Lost; the next attempt is made at `retryAt`. */
   | { status: 'lost'; attempt: number; retryAt: number }
-  /** The server does not know us any more: sign in again. */
-  | { status: 'refused' }
+  /** The server says that asking again is no use: sign in again, or what was asked for is not there. */
+  | { status: 'refused'; code: number }
 
 export interface Options {
   open: () => Socket
   clock?: Clock
   random?: () => number
-  onFrame: (frame: ServerFrame) => void
+  /** Takes a message: text, or bytes where the socket gives them. */
+  onMessage: (data: unknown) => void
   /** Called when the connection stands; the owner subscribes and sends again what has no answer. */
   onOpen: () => void
   onChange: (link: Link) => void
@@ -46,8 +44,8 @@ const silenceMs = 45_000
 const probeMs = 8_000
 const wakeProbeMs = 3_000
 
-/** Close codes by which the server says that asking again is no use. */
-const refusals = new Set([4401, 4403, 1008])
+/** Close codes by which the server says that asking again is no use; 1000 is the end of a terminal. */
+const refusals = new Set([1000, 4401, 4403, 4404, 1008])
 
 const realClock: Clock = {
   now: () => Date.now(),
@@ -56,8 +54,8 @@ const realClock: Clock = {
 }
 
 /**
- * The one WebSocket of the page. It connects, notices when the connection is
- * dead, and connects again with a growing, jittered delay until it is stopped.
+ * A WebSocket that stays. It connects, notices when the connection is dead, and
+ * connects again with a growing, jittered delay until it is stopped.
  */
 export class Connection {
   private readonly o: Options
@@ -87,10 +85,10 @@ export class Connection {
     this.change({ status: 'idle' })
   }
 
-  /** Sends a frame if the connection stands, and tells whether it did. */
-  send(frame: ClientFrame): boolean {
+  /** Sends a message if the connection stands, and tells whether it did. */
+  send(data: string | Uint8Array<ArrayBuffer>): boolean {
     if (this.link.status !== 'open' || !this.socket) return false
-    this.socket.send(encode(frame))
+    this.socket.send(data)
     return true
   }
 
@@ -126,7 +124,7 @@ export class Connection {
     socket.onmessage = (e) => {
       if (this.socket !== socket) return
       this.heard()
-      if (typeof e.data === 'string') this.o.onFrame(decode(e.data))
+      this.o.onMessage(e.data)
     }
     socket.onclose = (e) => {
       if (this.socket !== socket) return
@@ -138,7 +136,7 @@ export class Connection {
     const lived = this.link.status === 'open' ? this.clock.now() - this.openedAt : 0
     this.drop()
     if (refusals.has(code)) {
-      this.change({ status: 'refused' })
+      this.change({ status: 'refused', code })
       return
     }
     if (lived >= steadyMs) this.attempt = 0
@@ -156,7 +154,7 @@ export class Connection {
 
   private ask(patience: number): void {
     this.clock.clear(this.probe)
-    this.send({ type: 'ping' })
+    this.send('{"type":"ping"}')
     this.probe = this.clock.set(() => {
       this.socket?.close()
       this.lost(4000)

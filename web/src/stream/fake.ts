@@ -38,8 +38,8 @@ export class FakeSocket implements Socket {
   closed = false
   readonly sent: any[] = []
 
-  send(data: string): void {
-    this.sent.push(JSON.parse(data))
+  send(data: string | Uint8Array<ArrayBuffer>): void {
+    this.sent.push(JSON.parse(String(data)))
   }
   close(): void {
     this.closed = true

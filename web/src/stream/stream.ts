@@ -1,10 +1,11 @@
-import type { AnswerFrame, Content, NoticeFrame, ServerFrame } from '@/api/wire'
+import type { AnswerFrame, ClientFrame, Content, NoticeFrame, ServerFrame } from '@/api/wire'
 import { emptyConversation, type Conversation, type PromptRow } from '@/conversation/model'
 import { blocksOf } from '@/conversation/normalise'
 import { reduce } from '@/conversation/reduce'
 import { snapshot, type Snapshot } from '@/conversation/rows'
 import { Connection, type Clock, type Link, type Socket } from './connection'
 import { Outbox, type Outgoing, type Storage } from './outbox'
+import { decode, encode } from './wire'
 
 export interface Problem {
   code: string
@@ -66,7 +67,9 @@ export class Stream {
       open: o.open,
       clock: o.clock,
       random: o.random,
-      onFrame: (f) => this.take(f),
+      onMessage: (data) => {
+        if (typeof data === 'string') this.take(decode(data))
+      },
       onOpen: () => this.opened(),
       onChange: (link) => {
         this.link = link
@@ -95,6 +98,10 @@ export class Stream {
 
   wake(): void {
     this.connection.wake()
+  }
+
+  private send(frame: ClientFrame): boolean {
+    return this.connection.send(encode(frame))
   }
 
   /** Connects anew, for what a connection says of itself when it opens: the page's language. */
@@ -127,7 +134,7 @@ export class Stream {
       h.listeners.delete(listener)
       if (h.listeners.size > 0 || !h.subscribed) return
       h.subscribed = false
-      this.connection.send({ type: 'unsubscribe', session_id: sessionId })
+      this.send({ type: 'unsubscribe', session_id: sessionId })
     }
   }
 
@@ -159,11 +166,11 @@ export class Stream {
   }
 
   interrupt(sessionId: string): boolean {
-    return this.connection.send({ type: 'interrupt', session_id: sessionId })
+    return this.send({ type: 'interrupt', session_id: sessionId })
   }
 
   set(sessionId: string, change: { model?: string; permission_mode?: string }): boolean {
-    return this.connection.send({ type: 'set', session_id: sessionId, ...change })
+    return this.send({ type: 'set', session_id: sessionId, ...change })
   }
 
   answer(sessionId: string, requestId: string, answer: Omit<AnswerFrame, 'type' | 'id' | 'session_id' | 'request_id'>): void {
@@ -171,7 +178,7 @@ export class Stream {
     const frame: AnswerFrame = { type: 'answer', id: requestId, session_id: sessionId, request_id: requestId, ...answer }
     h.answers.set(requestId, frame)
     h.problem = null
-    this.connection.send(frame)
+    this.send(frame)
     this.touch(sessionId)
   }
 
@@ -194,7 +201,7 @@ export class Stream {
     for (const [id, h] of this.held) if (h.listeners.size > 0) this.attach(id, h)
     // The same id runs once, so all that has no answer can be said again.
     for (const o of this.outbox.all()) if (o.status === 'sending') this.post(o)
-    for (const h of this.held.values()) for (const frame of h.answers.values()) this.connection.send(frame)
+    for (const h of this.held.values()) for (const frame of h.answers.values()) this.send(frame)
   }
 
   private take(frame: ServerFrame): void {
@@ -242,12 +249,12 @@ export class Stream {
       this.outbox.change(o.id, { status: 'failed', problem: { code: 'too_large', detail: '' } })
       return
     }
-    this.connection.send({ type: 'prompt', session_id: o.sessionId, id: o.id, content: o.content })
+    this.send({ type: 'prompt', session_id: o.sessionId, id: o.id, content: o.content })
   }
 
   private attach(sessionId: string, h: Held): void {
     h.subscribed = true
-    this.connection.send({ type: 'subscribe', session_id: sessionId, after: h.conversation.lastSeq })
+    this.send({ type: 'subscribe', session_id: sessionId, after: h.conversation.lastSeq })
   }
 
   private of(sessionId: string): Held {

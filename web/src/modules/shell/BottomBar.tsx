@@ -21,7 +21,7 @@ export function BottomBar({ hidden }: { hidden: boolean }) {
   )
   const more = ['/account', '/admin', '/more'].some((p) => path.startsWith(p))
   return (
-    <nav aria-label={m.places()} className="grid grid-cols-4 border-t bg-page safe-bottom desk:hidden">
+    <nav aria-label={m.places()} className="grid grid-cols-5 border-t group-has-[textarea[data-keyboard]:focus]:hidden bg-page safe-bottom desk:hidden">
       <Link to="/" className={item} aria-current={path === '/' ? 'page' : undefined}>
         {face('home', m.home())}
         {waiting > 0 && (
@@ -40,6 +40,9 @@ export function BottomBar({ hidden }: { hidden: boolean }) {
       )}
       <Link to="/projects" className={item} aria-current={path.startsWith('/projects') ? 'page' : undefined}>
         {face('folder', m.projects())}
+      </Link>
+      <Link to="/terminal" className={item} aria-current={path.startsWith('/terminal') ? 'page' : undefined}>
+        {face('terminal', m.terminal())}
       </Link>
       <Link to="/more" className={item} aria-current={more ? 'page' : undefined}>
         {face('more', m.more())}

@@ -9,6 +9,8 @@ export function Keys({ onClose }: { onClose: () => void }) {
     ['Enter', m.key_send()],
     ['Shift Enter', m.key_newline()],
     ['Esc', m.key_stop()],
+    ['F6', m.key_leave_terminal()],
+    ['Ctrl Shift F', m.key_find_terminal()],
     ['?', m.key_help()],
   ]
   return (

@@ -26,7 +26,8 @@ export function Shell({ me }: { me: Me }) {
         if (n.kind === 'session' && n.session) noteSession(client, n.session)
         else if (n.kind === 'session_deleted' && n.session) forgetSession(client, n.session.id)
         else if (n.kind === 'quota') void client.invalidateQueries({ queryKey: queries.me().queryKey })
-        else if (n.kind === 'instance') void client.invalidateQueries({ queryKey: queries.instances().queryKey })
+        else if (n.kind === 'instance')
+          for (const q of [queries.instances(), queries.terminals()]) void client.invalidateQueries({ queryKey: q.queryKey })
       }),
     [client],
   )
@@ -34,7 +35,7 @@ export function Shell({ me }: { me: Me }) {
   useTabMark()
   useKeys({ n: () => setAdding(true), '?': () => setShowKeys(true) })
   return (
-    <div className="grid h-full grid-rows-[minmax(0,1fr)_auto] safe-top desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
+    <div className="group grid h-full grid-rows-[minmax(0,1fr)_auto] safe-top desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
       <Sidebar me={me} onNew={() => setAdding(true)} className={atHome ? 'flex' : 'hidden desk:flex'} />
       <main className={`min-h-0 min-w-0 flex-col bg-surface ${atHome ? 'hidden desk:flex' : 'flex'}`}>
         <ScriptedBanner me={me} compact />

@@ -43,6 +43,7 @@ export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; c
       <div className="hidden border-t p-2 desk:block">
         <NavLink to="/search" icon="search" text={m.search()} />
         <NavLink to="/projects" icon="folder" text={m.projects()} />
+        <NavLink to="/terminal" icon="terminal" text={m.terminal()} />
         {me.role === 'admin' && (
           <>
             <NavLink to="/admin/users" icon="users" text={m.users()} />
@@ -74,7 +75,7 @@ function TokenUse({ me }: { me: Me }) {
   )
 }
 
-function NavLink({ to, icon, text }: { to: '/search' | '/projects' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
+function NavLink({ to, icon, text }: { to: '/search' | '/projects' | '/terminal' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
   return (
     <Link
       to={to}
