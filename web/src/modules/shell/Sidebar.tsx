@@ -42,7 +42,8 @@ export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; c
       </div>
       <div className="hidden border-t p-2 desk:block">
         <NavLink to="/search" icon="search" text={m.search()} />
-        <NavLink to="/projects" icon="folder" text={m.projects()} />
+        <NavLink to="/files/$" icon="folder" text={m.files()} />
+        <NavLink to="/projects" icon="list" text={m.projects()} />
         {me.role === 'admin' && (
           <>
             <NavLink to="/admin/users" icon="users" text={m.users()} />
@@ -74,7 +75,7 @@ function TokenUse({ me }: { me: Me }) {
   )
 }
 
-function NavLink({ to, icon, text }: { to: '/search' | '/projects' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
+function NavLink({ to, icon, text }: { to: '/search' | '/files/$' | '/projects' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
   return (
     <Link
       to={to}
