@@ -1,6 +1,5 @@
-import { answered, api } from './client'
 import { m } from '@/i18n/paraglide/messages.js'
-import { ApiError } from './client'
+import { answered, api, ApiError } from './client'
 
 /** A file as it is edited. */
 export interface FileText {
@@ -19,7 +18,7 @@ export const archiveUrl = (path: string) => `/api/v1/files/archive?path=${encode
 
 export async function readText(path: string, signal?: AbortSignal): Promise<FileText> {
   const { data, response } = await answered(api.GET('/files/content', { params: { query: { path } }, parseAs: 'arrayBuffer', signal, cache: 'no-cache' }))
-  const bytes = data as unknown as ArrayBuffer
+  const bytes = (data as unknown as ArrayBuffer | undefined) ?? new ArrayBuffer(0) // nothing is made of an empty answer
   if (bytes.byteLength > maxTextBytes) throw new ApiError({ status: 413, code: 'too_large', detail: m.file_large() })
   return { ...decode(bytes), etag: response.headers.get('ETag') ?? '' }
 }

@@ -11,7 +11,7 @@ export function useWatching(): { refetchInterval: number | false } {
   return { refetchInterval: useRunning() ? lookEvery : false }
 }
 
-/** What the end of a turn left is looked at once more. */
+/** Looks once more at what the end of a turn left, and when somebody comes back to this window. */
 export function useAfterTurns(): void {
   const client = useQueryClient()
   const running = useRunning()
@@ -20,4 +20,9 @@ export function useAfterTurns(): void {
     if (before.current && !running) void client.invalidateQueries({ queryKey: queries.files() })
     before.current = running
   }, [running, client])
+  useEffect(() => {
+    const look = () => void client.invalidateQueries({ queryKey: queries.files() })
+    window.addEventListener('focus', look) // another window beside it hides nothing
+    return () => window.removeEventListener('focus', look)
+  }, [client])
 }
