@@ -116,7 +116,7 @@ func contractFind(t *testing.T, ada *carrel.Person) {
 			Line                       int
 		} `json:"items"`
 	}
-	wellFormed(t, bob.Must(200, "GET", "/files/grep?regexp=true&q="+url.QueryEscape("n.+le"), nil, &lines), "items", "cut", "files")
+	wellFormed(t, bob.Must(200, "GET", "/files/grep?regexp=true&path=projects&q="+url.QueryEscape("n.+le"), nil, &lines), "items", "cut", "files")
 	if got := fmt.Sprint(lines.Items); got != "[{projects/p/src/needle.go a  needle  here 2}]" {
 		t.Errorf("by content: %s", got)
 	}

@@ -1,5 +1,8 @@
 // The files of a person: made, uploaded, edited on two devices at once, found, deleted and taken back.
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { accessible, fits, noEnglish, picture, targets } from './checks.mjs'
 import { phone } from './world.mjs'
 
@@ -137,6 +140,34 @@ export async function filesPart(world) {
     assert.doesNotMatch(await page.title(), /run/, `${name} has run`)
   }
   await picture(world, page, 'files-binary')
+
+  world.note('an upload goes on after the connection was lost and the page loaded anew')
+  const folder = mkdtempSync(join(tmpdir(), 'carrel-upload-'))
+  try {
+    const large = join(folder, 'large.bin')
+    writeFileSync(large, Buffer.alloc(40 * 1024 * 1024, 'resumed '))
+    await page.goto('/files/uploads/garden')
+    await line('plan.md').waitFor()
+    await page.route('**/files/uploads/*', (route) => (route.request().method() === 'PATCH' ? route.abort('connectionreset') : route.continue()))
+    await bob.excusing([/uploads/, /ERR_CONNECTION_RESET/], async () => {
+      const cut = page.waitForEvent('requestfailed', (r) => r.method() === 'PATCH')
+      await page.getByTestId('upload-files').setInputFiles(large)
+      await cut
+      await page.reload()
+      await page.unroute('**/files/uploads/*')
+    })
+    await line('plan.md').waitFor()
+    const asked = page.waitForResponse((r) => r.request().method() === 'HEAD' && r.url().includes('/uploads/'))
+    const sent = page.waitForRequest((r) => r.method() === 'PATCH')
+    await page.getByTestId('upload-files').setInputFiles(large)
+    const offset = (await asked).headers()['upload-offset']
+    assert.ok(Number(offset) >= 16 * 1024 * 1024, `the server has the first piece: ${offset}`)
+    assert.equal((await sent).headers()['upload-offset'], offset)
+    await tray.getByText('1 file uploaded').waitFor({ timeout: 60_000 })
+    assert.equal((await bob.api('GET', '/files?path=uploads/garden/large.bin')).size_bytes, 40 * 1024 * 1024)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 
   world.note('the tree goes by keyboard')
   await page.goto('/files/uploads/garden/plan.md')

@@ -8,7 +8,6 @@ import { Icon } from '@/components/Icon'
 import { Menu, MenuDownload, MenuItem, MenuLine } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
 import { usePageTitle } from '@/components/pageTitle'
-import { Toasts } from '@/components/Toasts'
 import { archiveUrl } from '@/api/text'
 import { problemOf } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
@@ -105,7 +104,6 @@ export function FilesPage() {
           </div>
         </div>
       </Dropzone>
-      <Toasts />
     </FileActions>
   )
 }

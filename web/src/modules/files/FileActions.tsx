@@ -9,7 +9,7 @@ import { Confirm } from '@/components/Confirm'
 import { Dialog } from '@/components/Dialog'
 import { Field } from '@/components/Field'
 import { Failure } from '@/components/Notice'
-import { toast } from '@/components/Toasts'
+import { toast, Toasts } from '@/components/Toasts'
 import { problemOf, problemTitle } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
 import { join } from './paths'
@@ -66,6 +66,7 @@ export function FileActions({ children, onMoved, onMade }: Props) {
   return (
     <Context value={actions}>
       {children}
+      <Toasts />
       {open?.kind === 'make' && <Make what={open.what} folder={open.folder} onClose={close} onMade={(p) => (void again(), onMade?.(p))} />}
       {open?.kind === 'move' && <Move entry={open.entry} onClose={close} onMoved={(to) => (void again(), onMoved?.(open.entry.path, to))} />}
       {open?.kind === 'erase' && <Erase entry={open.entry} onClose={close} onGone={() => (void again(), onMoved?.(open.entry.path, null))} />}

@@ -96,7 +96,7 @@ function Names({ q, folder }: { q: string; folder: string }) {
 function Name({ entry }: { entry: FileEntry }) {
   return (
     <li className="border-b">
-      <Link to="/files/$" params={{ _splat: entry.path }} className="flex min-h-12 items-center gap-3 px-4 -outline-offset-2 hover:bg-hover">
+      <Link to="/files/$" params={{ _splat: entry.path }} search={(s) => (s.tabs ? { tabs: s.tabs } : {})} className="flex min-h-12 items-center gap-3 px-4 -outline-offset-2 hover:bg-hover">
         <Icon name={iconOf(entry)} className="text-muted" />
         <span className="min-w-0 flex-1">
           <span className="block truncate">{entry.name}</span>
@@ -127,7 +127,7 @@ function Lines({ q, folder, regexp }: { q: string; folder: string; regexp: boole
           <ul>
             {lines.map((l) => (
               <li key={l.line}>
-                <Link to="/files/$" params={{ _splat: l.path }} search={{ line: l.line }} className="flex min-h-11 items-center gap-3 px-4 font-mono text-code -outline-offset-2 hover:bg-hover desk:min-h-7">
+                <Link to="/files/$" params={{ _splat: l.path }} search={(s) => ({ ...(s.tabs && { tabs: s.tabs }), line: l.line })} className="flex min-h-11 items-center gap-3 px-4 font-mono text-code -outline-offset-2 hover:bg-hover desk:min-h-7">
                   <span className="w-10 shrink-0 text-end text-muted tabular">{l.line}</span>
                   <span className="truncate whitespace-pre">
                     {l.before.trimStart().slice(-40)}

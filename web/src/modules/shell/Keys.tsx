@@ -9,6 +9,10 @@ export function Keys({ onClose }: { onClose: () => void }) {
     ['Enter', m.key_send()],
     ['Shift Enter', m.key_newline()],
     ['Esc', m.key_stop()],
+    ['Ctrl S', m.key_save()],
+    ['F2', m.key_rename()],
+    ['Del', m.key_delete()],
+    ['Esc Tab', m.key_leave_editor()],
     ['?', m.key_help()],
   ]
   return (

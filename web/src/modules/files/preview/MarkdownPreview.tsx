@@ -15,7 +15,7 @@ export function useAddresses(path: string): Addresses {
       link: (href, children) => {
         const to = resolve(path, href)
         return to === null ? null : (
-          <Link to="/files/$" params={{ _splat: to }}>
+          <Link to="/files/$" params={{ _splat: to }} search={(s) => (s.tabs ? { tabs: s.tabs } : {})}>
             {children}
           </Link>
         )
