@@ -248,7 +248,7 @@ export async function filesPart(world) {
   await small.api('PATCH', '/me', { data: { language: 'zh-CN' } })
   await p.reload()
   await p.getByRole('button', { name: '添加' }).waitFor()
-  await noEnglish(p, 'a folder', items.map((e) => e.name).concat('garden', 'notes 100% (2).txt', 'big.bin', 'plan.md', 'dot.png', 'page.svg', 'page.html', 'table.csv', 'book.ipynb', 'paper.pdf'))
+  await noEnglish(p, 'a folder', items.map((e) => e.name).concat('garden', 'large.bin', 'notes 100% (2).txt', 'big.bin', 'plan.md', 'dot.png', 'page.svg', 'page.html', 'table.csv', 'book.ipynb', 'paper.pdf'))
   await small.api('PATCH', '/me', { data: { language: 'en' } })
   await world.leave(small)
 }

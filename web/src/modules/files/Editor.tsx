@@ -8,6 +8,7 @@ import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutt
 import { tags } from '@lezer/highlight'
 import { useEffect, useRef } from 'react'
 import { m } from '@/i18n/paraglide/messages.js'
+import { difference, indentOf } from './edit'
 import { nameOf } from './paths'
 
 interface Props {
@@ -89,25 +90,6 @@ export default function Editor({ path, text, onChange, onSave, line }: Props) {
   }, [line, path])
 
   return <div ref={place} className="min-h-0 flex-1 overflow-hidden text-[1rem] desk:text-code" />
-}
-
-/** The one piece in which two texts differ. */
-export function difference(before: string, after: string): { from: number; to: number; insert: string } {
-  const most = Math.min(before.length, after.length)
-  let from = 0
-  while (from < most && before[from] === after[from]) from++
-  let same = 0
-  while (same < most - from && before[before.length - 1 - same] === after[after.length - 1 - same]) same++
-  return { from, to: before.length - same, insert: after.slice(from, after.length - same) }
-}
-
-/** What a text is indented with, by its first indented lines. */
-export function indentOf(text: string): string {
-  const steps = new Map<string, number>()
-  for (const [, space] of text.slice(0, 100_000).matchAll(/^(\t|(?: {2}){1,4})(?=\S)/gm)) steps.set(space!, (steps.get(space!) ?? 0) + 1)
-  if (steps.has('\t')) return '\t'
-  if (steps.has('  ')) return '  '
-  return '    '
 }
 
 const look = EditorView.theme({

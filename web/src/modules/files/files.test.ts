@@ -1,5 +1,6 @@
 import { beforeEach, expect, it } from 'vitest'
 import { decode } from '@/api/text'
+import { difference, indentOf } from './edit'
 import { above, join, kindOf, nameOf, parentOf, resolve } from './paths'
 import { cells } from './preview/notebook'
 
@@ -26,6 +27,19 @@ it('keeps how lines end, and tells text from bytes', () => {
   expect(decode(bytes('a\0b')).text).toBeNull()
   expect(decode(new Uint8Array([0xff, 0xfe, 0x41]).buffer).text).toBeNull()
   expect(decode(bytes('\ufeffa')).text).toBe('\ufeffa')
+})
+
+it('changes only what differs, so that the cursor stays', () => {
+  for (const [a, b] of [['', 'x'], ['x', ''], ['abc', 'abc'], ['aXb', 'aYYb'], ['aaa', 'aa'], ['aba', 'ababa'], ['one\ntwo', 'one\n2\ntwo']] as const) {
+    const d = difference(a, b)
+    expect(a.slice(0, d.from) + d.insert + a.slice(d.to)).toBe(b)
+    expect(d.to - d.from).toBeLessThanOrEqual(a.length)
+  }
+  expect(difference('aXb', 'aYb')).toEqual({ from: 1, to: 2, insert: 'Y' })
+})
+
+it('indents as the file does', () => {
+  expect(['if x:\n    y\n', '{\n  "a": {\n    "b": 1\n', 'f() {\n\tg()\n', 'nothing'].map(indentOf)).toEqual(['    ', '  ', '\t', '    '])
 })
 
 it('shows of a notebook text and images, and no page', () => {
