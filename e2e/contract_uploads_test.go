@@ -93,6 +93,30 @@ func contractUploads(t *testing.T, ada *carrel.Person) {
 	if e.SizeBytes != size {
 		t.Errorf("it has %d bytes; want %d", e.SizeBytes, size)
 	}
+
+	// The storage fills up while an upload is under way: it is told so, what came stays, and it can be cancelled.
+	const much = 8 << 20
+	begun = tus("POST", "/files/uploads", "", "Upload-Length", strconv.Itoa(much), "Upload-Metadata", uploadMetadata("uploads/much"))
+	at = strings.TrimPrefix(begun.Header.Get("Location"), "/api/v1")
+	var filled struct {
+		ExitCode int    `json:"exit_code"`
+		Stderr   string `json:"stderr"`
+	}
+	fill := `fallocate -l $(($(df -P -B1 . | awk 'NR==2{print $4}') - 1048576)) temp/fill`
+	bob.Must(200, "POST", "/commands", map[string]any{"argv": []string{"sh", "-c", fill}}, &filled)
+	if filled.ExitCode != 0 {
+		t.Fatalf("the storage could not be filled: %s", filled.Stderr)
+	}
+	if res := tus("PATCH", at, strings.Repeat("z", much), "Upload-Offset", "0"); res.StatusCode/100 == 2 || res.Code() != "quota_exceeded" || !strings.Contains(res.Text, "cancel the upload") {
+		t.Errorf("on a full storage: %s %s", res.Status, res.Text)
+	}
+	refused(t, "the file that did not fit", bob.Do("GET", contentPath("uploads/much"), nil, nil), 404, "not_found")
+	if res := tus("HEAD", at, ""); res.StatusCode != 200 || res.Header.Get("Upload-Offset") == strconv.Itoa(much) {
+		t.Errorf("after the storage was full: %s %v", res.Status, res.Header)
+	}
+	if res := tus("DELETE", at, ""); res.StatusCode != 204 {
+		t.Errorf("cancel on a full storage: %s %s", res.Status, res.Text)
+	}
 }
 
 // contractFind searches, archives, and takes a removal back.

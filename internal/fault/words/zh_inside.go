@@ -84,6 +84,7 @@ var insideZH = map[string]string{ //nolint:gosec // texts about passwords and to
 	"Your instance did not answer. Try again in a few seconds.":                                                                        "你的实例没有响应。请几秒后重试。",
 	"Your instance is shutting down. Try again in a moment.":                                                                           "你的实例正在关闭。请稍后重试。",
 	"Your instance runs as many programs as it can. End one and try again.":                                                            "你的实例中运行的程序已达上限。请结束一个后重试。",
+	"Your storage is full. What came is kept for a day: delete files you do not need and go on, or cancel the upload.":                 "你的存储空间已满。已收到的部分会保留一天：请删除不需要的文件后继续上传，或取消上传。",
 	"Your storage is full, so nothing was saved. Delete files you do not need, or ask an administrator for more space, and try again.": "你的存储空间已满，因此没有保存。请删除不需要的文件，或联系管理员增加空间，然后重试。",
 	"cannot be empty":                      "不能为空",
 	"cannot begin with %c":                 "不能以 %c 开头",

@@ -280,6 +280,9 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, id string, offs
 	}
 	n, err := s.appendUpload(ctx, id, io.LimitReader(r.Body, u.Size-have))
 	have += n
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fault.Wrap(err, fault.QuotaExceeded, "Your storage is full. What came is kept for a day: delete files you do not need and go on, or cancel the upload.")
+	}
 	if err != nil {
 		return err
 	}
