@@ -60,6 +60,7 @@ if (process.env.MOCK_EMPTY !== '1') {
   ])
     sessions.set(s.id, s)
 }
+if (process.env.MOCK_LONG) sessions.set('long', new Session('long', 'fetcher', 'A long conversation', 'ready', 1, script.longTalk(Number(process.env.MOCK_LONG))))
 for (const f of readdirSync(testdata)) {
   if (!f.endsWith('.jsonl')) continue
   const events = readFileSync(join(testdata, f), 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)).filter((r) => r.dir === '<' && r.line).map((r) => r.line)
@@ -122,6 +123,7 @@ const routes = [
   ['GET', /^\/sessions$/, () => ({ items: [...sessions.values()].filter((s) => !s.hidden).map((s) => s.json()), next_cursor: null })],
   ['POST', /^\/sessions$/, (_, b) => { const s = new Session(`new-${sessions.size}`, b.project, '', 'ready', 0, [script.greeting()]); s.mode = b.permission_mode ?? 'default'; sessions.set(s.id, s); return s.json() }],
   ['POST', /^\/sessions\/(.+)\/fork$/, ([id]) => { const from = sessions.get(id); const s = new Session(`copy-${sessions.size}`, from.project, from.title, 'dormant', 0, from.events.map((e) => e.event)); sessions.set(s.id, s); return s.json() }],
+  ['GET', /^\/sessions\/(.+)\/events$/, ([id], _, q) => { const s = sessions.get(id); if (!s) return problem(404, 'not_found', 'There is no such session.'); const limit = Number(q.get('limit') ?? 500); const before = Number(q.get('before')) || Infinity; const all = s.events.filter((e) => e.seq < before); const items = all.slice(-limit); return { items, next_cursor: items.length < all.length ? String(-items[0].seq) : null } }],
   ['GET', /^\/sessions\/(.+)$/, ([id]) => sessions.get(id)?.json() ?? problem(404, 'not_found', 'There is no such session.')],
   ['PATCH', /^\/sessions\/(.+)$/, ([id], b) => Object.assign(sessions.get(id), b).json()],
   ['DELETE', /^\/sessions\/(.+)$/, ([id]) => { sessions.delete(id); return { status: 204 } }],
@@ -156,7 +158,7 @@ const server = createServer(async (req, res) => {
   let out
   if (!open && !(req.headers.cookie ?? '').includes('mock=1')) out = problem(401, 'unauthenticated', 'Nobody is signed in.')
   else if (!route) out = problem(404, 'not_found', 'There is no such route.')
-  else out = await route[2](route[1].exec(path).slice(1), text ? JSON.parse(text) : {})
+  else out = await route[2](route[1].exec(path).slice(1), text ? JSON.parse(text) : {}, url.searchParams)
   if (out.problem) {
     res.writeHead(out.status, { 'Content-Type': 'application/problem+json' })
     return res.end(JSON.stringify(out.problem))

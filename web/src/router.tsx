@@ -71,7 +71,13 @@ const register = createRoute({
 })
 
 const home = createRoute({ getParentRoute: () => app, path: '/', component: HomePage })
-const session = createRoute({ getParentRoute: () => app, path: '/s/$sessionId', component: SessionPage })
+const session = createRoute({
+  getParentRoute: () => app,
+  path: '/s/$sessionId',
+  // The event to open it at: a place that was found.
+  validateSearch: (s: Record<string, unknown>): { at?: number } => (typeof s.at === 'number' && Number.isSafeInteger(s.at) && s.at > 0 ? { at: s.at } : {}),
+  component: SessionPage,
+})
 const projects = createRoute({
   getParentRoute: () => app,
   path: '/projects',

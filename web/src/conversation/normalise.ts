@@ -203,6 +203,7 @@ function result(event: Obj): Line {
     durationMs: num(event.duration_ms) ?? 0,
     usage: usageOf(event.usage),
     costUsd: num(event.total_cost_usd),
+    turnUsd: isObj(event.model_usage_since_last_result) ? Object.values(event.model_usage_since_last_result).reduce<number>((sum, m) => sum + (num(obj(m).costUSD) ?? 0), 0) : undefined,
     contextWindow: windows.length > 0 ? Math.max(...windows) : undefined,
     byItself: str(obj(event.origin).kind) === 'task-notification',
   }

@@ -1,10 +1,12 @@
 import type { AnswerFrame, Content, NoticeFrame, ServerFrame } from '@/api/wire'
 import { emptyConversation, type Conversation, type PromptRow } from '@/conversation/model'
+import { isObj, str } from '@/conversation/json'
 import { blocksOf } from '@/conversation/normalise'
 import { reduce } from '@/conversation/reduce'
 import { snapshot, type Snapshot } from '@/conversation/rows'
 import { Connection, type Clock, type Link, type Socket } from './connection'
 import { Outbox, type Outgoing, type Storage } from './outbox'
+import { Past, type EventPage } from './past'
 
 export interface Problem {
   code: string
@@ -19,15 +21,24 @@ export interface SessionView extends Snapshot {
   answering: ReadonlySet<string>
   /** What the server last refused for this session. */
   problem: Problem | null
+  /** Whether the end of the conversation is there. */
+  opened: boolean
+  /** Whether there is more before what is there, and the number of the first event that is. */
+  more: boolean
+  first: number
+  /** Whether earlier events are being fetched. */
+  reading: boolean
 }
 
 interface Held {
+  past: Past
   conversation: Conversation
   view: SessionView
   listeners: Set<() => void>
   subscribed: boolean
   answers: Map<string, AnswerFrame>
   problem: Problem | null
+  reading: Promise<void> | null
   dirty: boolean
 }
 
@@ -35,6 +46,8 @@ export interface StreamOptions {
   open: () => Socket
   storage: Storage | null
   newId: () => string
+  /** The last events of a session before a number; 0: the last of all. It fails with what has a `code` and a `detail`. */
+  page: (sessionId: string, before: number, limit: number) => Promise<EventPage>
   /** Calls back once, soon: per animation frame in a visible page. */
   schedule: (f: () => void) => void
   clock?: Clock
@@ -43,6 +56,14 @@ export interface StreamOptions {
 
 /** A message of more bytes is refused by the server, connection and all. */
 const maxMessageChars = 12 << 20
+
+/** How many events are fetched at once: to show the end, and to go far back. */
+const pageEvents = 400
+const longPageEvents = 2500
+/** So many rows fill a screen; a page of events may hold fewer, when it is full of pieces. */
+const enoughRows = 24
+/** How far back the greeting of the process is looked for. */
+const maxGreetingPages = 12
 
 /**
  * The stream's store: the one connection, and the conversations that came
@@ -88,7 +109,7 @@ export class Stream {
   reset(): void {
     this.connection.stop()
     this.outbox.clear()
-    for (const h of this.held.values()) this.renew(h, emptyConversation())
+    for (const h of this.held.values()) this.renew(h)
     this.flush()
     this.held.clear()
   }
@@ -180,6 +201,20 @@ export class Stream {
     this.touch(sessionId)
   }
 
+  /** Fetches a page of what came before. */
+  async earlier(sessionId: string): Promise<void> {
+    const h = this.of(sessionId)
+    if (h.reading || !h.past.more) return
+    const { first } = h.past
+    await this.read(sessionId, h, pageEvents, (past) => past.first < first)
+  }
+
+  /** Fetches what there is back to the event with a number. */
+  async reach(sessionId: string, seq: number): Promise<void> {
+    const h = this.of(sessionId)
+    await this.read(sessionId, h, longPageEvents, (past) => past.first <= seq)
+  }
+
   /** Asks for the session anew, after the server refused it. */
   reattach(sessionId: string): void {
     const h = this.of(sessionId)
@@ -201,6 +236,8 @@ export class Stream {
     switch (frame.type) {
       case 'event': {
         const h = this.of(frame.session_id)
+        if (frame.seq <= h.conversation.lastSeq) return // said again after a reconnect
+        h.past.append(frame)
         reduce(h.conversation, frame)
         h.dirty = true
         this.soon()
@@ -247,22 +284,64 @@ export class Stream {
 
   private attach(sessionId: string, h: Held): void {
     h.subscribed = true
-    this.connection.send({ type: 'subscribe', session_id: sessionId, after: h.conversation.lastSeq })
+    if (h.past.opened) this.connection.send({ type: 'subscribe', session_id: sessionId, after: h.conversation.lastSeq })
+    else if (!h.reading) void this.open(sessionId, h)
+  }
+
+  /** Shows a conversation from its end, and then follows it. */
+  private async open(sessionId: string, h: Held): Promise<void> {
+    const past = h.past
+    await this.read(sessionId, h, pageEvents, (_, c) => c.durable.length + c.queue.length >= enoughRows)
+    if (h.past !== past || !past.opened) return
+    if (h.listeners.size > 0) this.attach(sessionId, h)
+    // A session that sleeps is about to greet; of one that is awake the greeting may be long past.
+    let pages = 0
+    if (h.conversation.state !== 'dormant') await this.read(sessionId, h, longPageEvents, () => past.greeted || ++pages > maxGreetingPages)
+  }
+
+  /**
+   * Fetches pages backwards until there is enough, and shows them at once. One
+   * reading of a session is under way at a time; what comes meanwhile at the
+   * end is not touched by it.
+   */
+  private async read(sessionId: string, h: Held, limit: number, enough: (past: Past, c: Conversation) => boolean): Promise<void> {
+    while (h.reading) await h.reading
+    const past = h.past
+    if (past.opened && (!past.more || enough(past, h.conversation))) return
+    const work = async () => {
+      try {
+        do {
+          const page = await this.o.page(sessionId, past.first, limit)
+          if (h.past !== past) return
+          past.prepend(page)
+          past.opened = true
+          h.conversation = past.reduce(h.conversation)
+        } while (past.more && !enough(past, h.conversation))
+      } catch (e) {
+        if (h.past === past) h.problem = { code: codeOf(e), detail: e instanceof Error ? e.message : '' }
+      }
+    }
+    h.reading = work().finally(() => {
+      h.reading = null
+      this.touch(sessionId)
+    })
+    this.touch(sessionId)
+    await h.reading
   }
 
   private of(sessionId: string): Held {
     let h = this.held.get(sessionId)
     if (!h) {
-      const conversation = emptyConversation()
-      h = { conversation, view: emptyView, listeners: new Set(), subscribed: false, answers: new Map(), problem: null, dirty: false }
+      h = { past: new Past(), conversation: emptyConversation(), view: emptyView, listeners: new Set(), subscribed: false, answers: new Map(), problem: null, reading: null, dirty: false }
       this.held.set(sessionId, h)
       h.view = this.see(sessionId, h)
     }
     return h
   }
 
-  private renew(h: Held, c: Conversation): void {
-    h.conversation = c
+  private renew(h: Held): void {
+    h.past = new Past()
+    h.conversation = emptyConversation()
     h.answers.clear()
     h.problem = null
     h.dirty = true
@@ -298,12 +377,20 @@ export class Stream {
       outgoing: this.outbox.of(sessionId).map(rowOf),
       answering: new Set(h.answers.keys()),
       problem: h.problem,
+      opened: h.past.opened,
+      more: h.past.more,
+      first: h.past.first,
+      reading: h.reading !== null,
     }
   }
 }
 
 function rowOf(o: Outgoing): PromptRow {
-  return { kind: 'prompt', key: `p:${o.id}`, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem }
+  return { kind: 'prompt', key: `p:${o.id}`, seq: 0, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem }
 }
 
-const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null }
+const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null, opened: false, more: false, first: 0, reading: false }
+
+function codeOf(e: unknown): string {
+  return isObj(e) ? (str(e.code) ?? 'internal') : 'internal'
+}

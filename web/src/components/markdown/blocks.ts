@@ -5,6 +5,8 @@ import remend from 'remend'
 export interface Parsed {
   source: string
   blocks: readonly Token[]
+  /** Whether it was parsed as a text that is finished. */
+  whole?: boolean
 }
 
 export const nothingParsed: Parsed = { source: '', blocks: [] }
@@ -18,7 +20,8 @@ const options = { gfm: true, breaks: false }
  */
 export function parse(text: string, live: boolean, before: Parsed = nothingParsed): Parsed {
   const source = text.replace(/\r\n?/g, '\n')
-  if (!live) return { source, blocks: keep(lex(source), before.blocks) }
+  if (!live && source === before.source && before.whole) return before
+  if (!live) return { source, blocks: keep(lex(source), before.blocks), whole: true }
   const closed = before.blocks.slice(0, Math.max(0, before.blocks.length - 2))
   const length = closed.reduce((n, t) => n + t.raw.length, 0)
   if (length > 0 && source.startsWith(before.source.slice(0, length))) {
