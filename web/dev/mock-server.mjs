@@ -192,6 +192,7 @@ new WebSocketServer({ server, path: '/api/v1/ws' }).on('connection', (socket) =>
         s.listeners.add(send)
         stops.set(s.id, () => s.listeners.delete(send))
         if (s.id === 'running') void runForever(s)
+        if (s.id === 'long' && process.env.MOCK_TALKS === '1') void runForever(s)
         return
       case 'unsubscribe':
         return stops.get(s.id)?.()

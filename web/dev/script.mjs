@@ -150,3 +150,27 @@ export const errorTalk = [
   { type: 'system', subtype: 'api_retry', attempt: 3, max_retries: 10, retry_delay_ms: 4200, error_status: 529, error: 'overloaded', uuid: 'ar' },
   { type: 'brand_new_event', hello: 1 },
 ]
+
+/** A conversation of about n events: turns with a look, an edit, a command and an answer. */
+export function longTalk(n) {
+  const out = [state('starting'), greeting(), state('ready')]
+  for (let t = 0; out.length < n; t++) {
+    const id = `long-${t}`
+    const call = (k) => `${id}-${k}`
+    out.push(
+      prompt(`Step ${t}: look at attempt ${t} and mend it.`, id),
+      lifecycle(id, 'started'),
+      init(),
+      thinking(`Step ${t} is like the one before it.`),
+      tool(call('r'), 'Read', { file_path: fetchGo }),
+      result(call('r'), 'package fetch', { file: { content: 'package fetch\n', numLines: 1 } }),
+      tool(call('e'), 'Edit', { file_path: fetchGo, old_string: 'a', new_string: 'b' }),
+      result(call('e'), 'done', { filePath: fetchGo, structuredPatch: patch([' func do() {', `-	return ${t}`, `+	return ${t + 1}`, ' }']) }),
+      tool(call('b'), 'Bash', { command: `go test ./internal/fetch -run Attempt${t}` }),
+      result(call('b'), 'ok', { stdout: `ok  fetcher/internal/fetch 0.${t}s\n`, stderr: '', interrupted: false }),
+      text(t % 3 === 0 ? answer : `Attempt ${t} is **mended**: see \`fetch.go\`.\n\n- it is retried\n- it is bounded`),
+      done(),
+    )
+  }
+  return out.slice(0, n)
+}

@@ -16,6 +16,10 @@ export const stream = new Stream({
     const list = await call(api.GET('/sessions/{id}/events', { params: { path: { id }, query: { before, limit } } }))
     return { events: list.items, more: list.next_cursor !== null }
   },
+  idle: (f) => {
+    if ('requestIdleCallback' in window) requestIdleCallback(f, { timeout: 2000 })
+    else setTimeout(f, 500)
+  },
   schedule: (f) => {
     // A hidden page paints no frames, but its title and lamp still follow.
     if (document.hidden) setTimeout(f, 250)

@@ -40,6 +40,7 @@ function setup(storage = new Memory(), journal: Event[] = []) {
       return { events: all.slice(-limit), more: all.length > limit }
     },
     schedule: (f) => frames.push(f),
+    idle: (f) => f(),
     clock,
     random: () => 1,
   })
@@ -195,7 +196,7 @@ describe('a long conversation', () => {
   it('says why it cannot be opened, and tries again when asked', async () => {
     const t = setup()
     let fail = true
-    const stream = new Stream({ open: () => new FakeSocket(), storage: null, newId: () => 'x', schedule: (f) => f(), page: async () => {
+    const stream = new Stream({ open: () => new FakeSocket(), storage: null, newId: () => 'x', schedule: (f) => f(), idle: (f) => f(), page: async () => {
       if (fail) throw Object.assign(new Error('Away.'), { code: 'instance_unavailable' })
       return { events: fixture('01-plain-turn'), more: false }
     }, clock: t.clock })

@@ -50,6 +50,8 @@ export interface StreamOptions {
   page: (sessionId: string, before: number, limit: number) => Promise<EventPage>
   /** Calls back once, soon: per animation frame in a visible page. */
   schedule: (f: () => void) => void
+  /** Calls back once the page has nothing better to do. */
+  idle: (f: () => void) => void
   clock?: Clock
   random?: () => number
 }
@@ -150,6 +152,12 @@ export class Stream {
       h.subscribed = false
       this.connection.send({ type: 'unsubscribe', session_id: sessionId })
     }
+  }
+
+  /** Begins to fetch the end of a conversation that is about to be looked at. */
+  prepare(sessionId: string): void {
+    const h = this.of(sessionId)
+    if (!h.past.opened && !h.reading) void this.open(sessionId, h)
   }
 
   view(sessionId: string): SessionView {
@@ -291,10 +299,11 @@ export class Stream {
   /** Shows a conversation from its end, and then follows it. */
   private async open(sessionId: string, h: Held): Promise<void> {
     const past = h.past
-    await this.read(sessionId, h, pageEvents, (_, c) => c.durable.length + c.queue.length >= enoughRows)
+    await this.read(sessionId, h, pageEvents, (p) => shows(p) >= enoughRows)
     if (h.past !== past || !past.opened) return
     if (h.listeners.size > 0) this.attach(sessionId, h)
     // A session that sleeps is about to greet; of one that is awake the greeting may be long past.
+    await new Promise<void>((r) => this.o.idle(r))
     let pages = 0
     if (h.conversation.state !== 'dormant') await this.read(sessionId, h, longPageEvents, () => past.greeted || ++pages > maxGreetingPages)
   }
@@ -304,22 +313,22 @@ export class Stream {
    * reading of a session is under way at a time; what comes meanwhile at the
    * end is not touched by it.
    */
-  private async read(sessionId: string, h: Held, limit: number, enough: (past: Past, c: Conversation) => boolean): Promise<void> {
+  private async read(sessionId: string, h: Held, limit: number, enough: (past: Past) => boolean): Promise<void> {
     while (h.reading) await h.reading
     const past = h.past
-    if (past.opened && (!past.more || enough(past, h.conversation))) return
+    if (past.opened && (!past.more || enough(past))) return
     const work = async () => {
       try {
         do {
           const page = await this.o.page(sessionId, past.first, limit)
           if (h.past !== past) return
           past.prepend(page)
-          past.opened = true
-          h.conversation = past.reduce(h.conversation)
-        } while (past.more && !enough(past, h.conversation))
+        } while (past.more && !enough(past))
+        past.opened = true
       } catch (e) {
         if (h.past === past) h.problem = { code: codeOf(e), detail: e instanceof Error ? e.message : '' }
       }
+      if (h.past === past) h.conversation = past.reduce(h.conversation)
     }
     h.reading = work().finally(() => {
       h.reading = null
@@ -390,6 +399,11 @@ function rowOf(o: Outgoing): PromptRow {
 }
 
 const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null, opened: false, more: false, first: 0, reading: false }
+
+function shows(past: Past): number {
+  const c = past.reduce(emptyConversation())
+  return c.durable.length + c.queue.length
+}
 
 function codeOf(e: unknown): string {
   return isObj(e) ? (str(e.code) ?? 'internal') : 'internal'
