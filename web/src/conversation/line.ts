@@ -28,6 +28,8 @@ export type Line =
   | { kind: 'tasks'; running: number }
   | { kind: 'compacted'; before?: number; after?: number; trigger?: string }
   | { kind: 'cleared' }
+  /** What follows was said in a terminal, and was taken from the CLI's transcript. */
+  | { kind: 'history'; leftOut: number }
   | { kind: 'title'; title: string }
   | { kind: 'notice'; level: string; text: string }
   | { kind: 'denied'; toolUseId?: string; text: string }

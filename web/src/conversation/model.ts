@@ -84,7 +84,7 @@ export interface ErrorRow extends Base {
   text: string
 }
 
-export type Note = 'stopped' | 'compacted' | 'cleared' | 'taskEnded' | 'cli'
+export type Note = 'stopped' | 'compacted' | 'cleared' | 'taskEnded' | 'history' | 'cli'
 
 export interface NoteRow extends Base {
   kind: 'note'

@@ -31,7 +31,7 @@ export function normalise(event: unknown): Line {
         message: str(event.message),
       }
     case 'carrel.history':
-      return { kind: 'nothing' } // what follows was said in a terminal, and reads the same
+      return { kind: 'history', leftOut: num(event.left_out) ?? 0 }
     case 'carrel.error':
       return { kind: 'failure', code: str(event.code) ?? 'internal', detail: str(event.detail) ?? '' }
     case 'system':

@@ -98,6 +98,9 @@ function take(c: Conversation, line: Line, e: Event): void {
       c.usage = null
       c.todos = []
       return
+    case 'history':
+      put(c, { kind: 'note', key: `n:${e.seq}`, seq: e.seq, parent: null, note: 'history', text: '', before: line.leftOut })
+      return
     case 'title':
       c.title = line.title || c.title
       return

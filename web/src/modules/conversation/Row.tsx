@@ -179,6 +179,8 @@ function noteText(row: NoteRow): string {
       return m.note_cleared()
     case 'taskEnded':
       return row.status === 'completed' ? m.note_task_done({ what: row.text }) : m.note_task_stopped({ what: row.text })
+    case 'history':
+      return row.before ? m.note_history_left({ count: number(row.before) }) : m.note_history()
     case 'cli':
       return row.text
   }
