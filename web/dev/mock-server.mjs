@@ -55,6 +55,7 @@ if (process.env.MOCK_EMPTY !== '1') {
     new Session('question', '实验报告', '整理实验报告的图表', 'waiting', 9, script.questionTalk),
     new Session('plan', 'fetcher', 'Plan the retries', 'waiting', 12, script.planTalk),
     new Session('done', 'fetcher', 'A bounded retry around every request that may be repeated', 'ready', 60, [...script.retryTalk, script.text('All done.'), script.done()]),
+    new Session('rich', 'fetcher', 'Formulas, drawings, lists', 'ready', 30, script.richTalk),
     new Session('error', 'thesis', 'Why is the build slow?', 'dormant', 3000, script.errorTalk),
     new Session('empty', 'thesis', '', 'dormant', 5000, []),
   ])
@@ -123,6 +124,7 @@ const routes = [
   ['GET', /^\/sessions$/, () => ({ items: [...sessions.values()].filter((s) => !s.hidden).map((s) => s.json()), next_cursor: null })],
   ['POST', /^\/sessions$/, (_, b) => { const s = new Session(`new-${sessions.size}`, b.project, '', 'ready', 0, [script.greeting()]); s.mode = b.permission_mode ?? 'default'; sessions.set(s.id, s); return s.json() }],
   ['POST', /^\/sessions\/(.+)\/fork$/, ([id]) => { const from = sessions.get(id); const s = new Session(`copy-${sessions.size}`, from.project, from.title, 'dormant', 0, from.events.map((e) => e.event)); sessions.set(s.id, s); return s.json() }],
+  ['POST', /^\/sessions\/(.+)\/rewind$/, () => ({ files: ['/home/ana/projects/fetcher/internal/fetch/fetch.go'], insertions: 4, deletions: 11 })],
   ['GET', /^\/sessions\/(.+)\/events$/, ([id], _, q) => { const s = sessions.get(id); if (!s) return problem(404, 'not_found', 'There is no such session.'); const limit = Number(q.get('limit') ?? 500); const before = Number(q.get('before')) || Infinity; const all = s.events.filter((e) => e.seq < before); const items = all.slice(-limit); return { items, next_cursor: items.length < all.length ? String(-items[0].seq) : null } }],
   ['GET', /^\/sessions\/(.+)$/, ([id]) => sessions.get(id)?.json() ?? problem(404, 'not_found', 'There is no such session.')],
   ['PATCH', /^\/sessions\/(.+)$/, ([id], b) => Object.assign(sessions.get(id), b).json()],
@@ -139,8 +141,8 @@ const instance = (id, status) => ({
   usage: { cpu_seconds: 154 * id, memory_bytes: 0.6e9 * id, pids: 14 * id, storage_bytes: 0.9e9 * id, inodes: 8000 }, quota,
 })
 
-const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.webmanifest': 'application/manifest+json' }
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.woff2': 'font/woff2', '.webmanifest': 'application/manifest+json' }
+const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; font-src 'self' data:; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 const server = createServer(async (req, res) => {
   const url = new URL(req.url, 'http://x')
@@ -214,6 +216,9 @@ new WebSocketServer({ server, path: '/api/v1/ws' }).on('connection', (socket) =>
           s.push(script.done())
           s.become('ready')
         })()
+      case 'stop':
+        s.push({ type: 'system', subtype: 'task_notification', task_id: f.task_id, tool_use_id: 'bg', status: 'stopped', summary: 'Stopped', uuid: String(Math.random()) })
+        return s.push({ type: 'system', subtype: 'background_tasks_changed', tasks: [], uuid: String(Math.random()) })
       case 'interrupt':
         s.stopped = true
         return

@@ -24,6 +24,8 @@ const views = [
   ['plan', '/s/plan', {}],
   ['done', '/s/done', {}],
   ['running', '/s/running', {}],
+  ['rich', '/s/rich', {}],
+  ['rich-at', '/s/rich?at=2', {}],
   ['error', '/s/error', {}],
   ['empty', '/s/empty', {}],
   ['scripted', '/s/done', { MOCK_SCRIPTED: '1' }],
@@ -70,7 +72,7 @@ try {
       page.on('pageerror', (e) => problems.push(`${name} ${size}: ${e.message}`))
       await page.goto(url + path)
       await page.waitForLoadState('networkidle').catch(() => {})
-      await page.waitForTimeout(name === 'running' ? 2500 : 700)
+      await page.waitForTimeout(name === 'running' || name === 'rich' ? 2500 : 700)
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
       if (wide) problems.push(`${name} ${size}: wider than the window`)
       const axe = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze()

@@ -174,3 +174,42 @@ export function longTalk(n) {
   }
   return out.slice(0, n)
 }
+
+/** What answers may hold beside text and code. */
+export const richTalk = [
+  greeting(),
+  prompt('Explain the back-off, draw it, and keep a list. It costs $5 or $10, I think.', 'rich'),
+  lifecycle('rich', 'started'),
+  init(),
+  tool('todo', 'TodoWrite', { todos: [{ content: 'Read fetch.go', status: 'completed' }, { content: 'Write the back-off', status: 'completed' }, { content: 'Test: 503 twice, then 200', status: 'in_progress' }, { content: 'Document it', status: 'pending' }, { content: 'Bench', status: 'pending' }] }),
+  result('todo', 'ok', {}),
+  tool('ws', 'WebSearch', { query: 'exponential backoff jitter' }),
+  result('ws', 'Links', { query: 'exponential backoff jitter', results: [{ content: [{ title: 'Exponential Backoff And Jitter', url: 'https://aws.example/blogs/jitter' }, { title: 'RFC 9110: Retry-After', url: 'https://www.rfc.example/rfc9110#retry-after' }] }] }),
+  tool('mcp', 'mcp__tracker__find_issue', { query: 'retry' }),
+  result('mcp', 'Issue 41: retry 503', undefined),
+  tool('bg', 'Bash', { command: 'npm run watch', run_in_background: true }),
+  { type: 'system', subtype: 'task_started', task_id: 'b1', tool_use_id: 'bg', description: 'npm run watch', is_backgrounded: true, uuid: uuid() },
+  result('bg', 'Command running in background with ID: b1', { stdout: '', stderr: '', backgroundTaskId: 'b1' }),
+  { type: 'system', subtype: 'background_tasks_changed', tasks: [{ task_id: 'b1' }], uuid: uuid() },
+  text(`The delay before attempt $n$ is bounded[^1]:
+
+$$
+d_n = \\min\\left(60, \\tfrac{1}{2} \\cdot 2^{n}\\right) \\cdot (1 \\pm \\tfrac{1}{2})
+$$
+
+\`\`\`mermaid
+flowchart LR
+  A[Request] --> B{Answer?}
+  B -- 200 --> C[Done]
+  B -- 503 --> D[Wait] --> A
+\`\`\`
+
+It costs $5 or $10. See [github.com/retry](https://evil.example/retry).
+
+[^1]: By a minute.
+`),
+  done({ usage: {}, modelUsage: { 'claude-opus-5-5': { contextWindow: 50_000 } } }),
+  { type: 'carrel.history', left_out: 0 },
+  { type: 'user', isReplay: true, uuid: uuid(), message: { role: 'user', content: 'And in the terminal I said this.' } },
+  text('It reads the same.'),
+]

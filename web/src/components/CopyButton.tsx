@@ -11,14 +11,14 @@ export function CopyButton({ text, className = '' }: { text: string; className?:
     return () => clearTimeout(t)
   }, [done])
   return (
-    <IconButton label={done ? m.copied() : m.copy()} className={className} onClick={() => void copy(text).then(setDone)}>
+    <IconButton label={done ? m.copied() : m.copy()} className={className} onClick={() => void copyText(text).then(setDone)}>
       <Icon name={done ? 'check' : 'copy'} size={16} />
     </IconButton>
   )
 }
 
 /** Copies, also where the page came over plain http and has no clipboard of its own. */
-async function copy(text: string): Promise<boolean> {
+export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text)
     return true

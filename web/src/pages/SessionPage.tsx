@@ -10,6 +10,7 @@ import { Composer } from '@/modules/conversation/Composer'
 import { Dock } from '@/modules/conversation/dock/Dock'
 import { Header } from '@/modules/conversation/Header'
 import { Timeline } from '@/modules/conversation/Timeline'
+import { TodoBar } from '@/modules/conversation/Todos'
 import { Foot, Work } from '@/modules/conversation/Work'
 import { lightOfState } from '@/modules/sessions/order'
 import { titleOf } from '@/modules/sessions/SessionList'
@@ -54,6 +55,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
             </div>
           )}
           <Timeline sessionId={id} at={at} view={view} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
+          <TodoBar todos={view.todos} />
           <div className="pt-2">
             <Dock sessionId={id} view={view} />
           </div>
@@ -62,7 +64,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
           </div>
           <Foot view={view} session={session} />
         </div>
-        <Work view={view} session={session} />
+        <Work id={id} view={view} session={session} />
       </div>
       <Announcer view={view} />
     </>

@@ -191,6 +191,11 @@ export class Stream {
     return this.connection.send({ type: 'interrupt', session_id: sessionId })
   }
 
+  /** Ends a task in the background. */
+  stopTask(sessionId: string, taskId: string): boolean {
+    return this.connection.send({ type: 'stop', session_id: sessionId, task_id: taskId })
+  }
+
   set(sessionId: string, change: { model?: string; permission_mode?: string }): boolean {
     return this.connection.send({ type: 'set', session_id: sessionId, ...change })
   }

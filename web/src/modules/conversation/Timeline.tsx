@@ -9,6 +9,7 @@ import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/stream'
 import { KeepPlace } from './KeepPlace'
 import { countOfNew, PromptView, RowView } from './Row'
+import { SessionId } from './SessionId'
 import { useDrawn } from './useDrawn'
 import { useFollow } from './useFollow'
 import { useNear } from './useNear'
@@ -82,11 +83,13 @@ export function Timeline({ sessionId, view, at, empty }: Props) {
               </div>
             )}
             {nothing && empty}
+            <SessionId value={sessionId}>
             {rows.slice(start, end).map((row, i) => (
               <div key={row.key} data-row={row.key} tabIndex={-1} className={`${end - start - i > 12 ? 'row-far' : ''} ${row.key === found ? 'found' : ''}`}>
                 <RowView row={row} cwd={view.cwd} />
               </div>
             ))}
+            </SessionId>
             {!toTheEnd && <div ref={bottom} className="min-h-11" />}
             {toTheEnd && (
               <>
