@@ -71,6 +71,17 @@ try {
     return { p50: frames[200], p95: frames[380], worst: frames[399], long: window.__long.filter((l) => l.ms > 50).length, rows: most }
   })
   console.log(`scrolling up 48,000 px: frames p50 ${scroll.p50.toFixed(1)}, p95 ${scroll.p95.toFixed(1)}, worst ${scroll.worst.toFixed(0)} ms; ${scroll.long} tasks over 50 ms; at most ${scroll.rows} rows drawn`)
+  // Its first step, far above all that is drawn: found, drawn, marked and in sight.
+  await page.keyboard.press('Control+f')
+  const began = Date.now()
+  await page.getByRole('search').getByRole('textbox').fill('Step 0: look')
+  await page.keyboard.press('Enter')
+  await page.waitForFunction(() => {
+    const row = document.querySelector('.found')?.getBoundingClientRect()
+    return row && row.top >= 0 && row.bottom <= innerHeight && CSS.highlights.get('carrel-find')?.size > 0
+  })
+  console.log(`find: the first of ${events} events is in sight after ${Date.now() - began} ms`)
+
   const heap = await page.evaluate(() => {
     window.gc?.()
     return performance.memory.usedJSHeapSize

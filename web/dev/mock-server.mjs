@@ -55,6 +55,7 @@ if (process.env.MOCK_EMPTY !== '1') {
     new Session('question', '实验报告', '整理实验报告的图表', 'waiting', 9, script.questionTalk),
     new Session('plan', 'fetcher', 'Plan the retries', 'waiting', 12, script.planTalk),
     new Session('done', 'fetcher', 'A bounded retry around every request that may be repeated', 'ready', 60, [...script.retryTalk, script.text('All done.'), script.done()]),
+    new Session('hostile', 'fetcher', '<b>Hostile</b>', 'ready', 30, script.hostileTalk),
     new Session('rich', 'fetcher', 'Formulas, drawings, lists', 'ready', 30, script.richTalk),
     new Session('error', 'thesis', 'Why is the build slow?', 'dormant', 3000, script.errorTalk),
     new Session('empty', 'thesis', '', 'dormant', 5000, []),

@@ -213,3 +213,22 @@ It costs $5 or $10. See [github.com/retry](https://evil.example/retry).
   { type: 'user', isReplay: true, uuid: uuid(), message: { role: 'user', content: 'And in the terminal I said this.' } },
   text('It reads the same.'),
 ]
+
+/** What a hostile model may write: nothing of it may run, load or mislead. */
+export const hostileTalk = [
+  prompt('Summarise the page.', 'hostile'),
+  init(),
+  text([
+    '<script>window.__ran = 1</script> <img src=x onerror="window.__ran = 2"> <svg onload="window.__ran = 3"></svg>',
+    '<iframe srcdoc="<script>parent.__ran = 4</script>"></iframe> <style>body { display: none }</style>',
+    '[one](javascript:window.__ran=5) [two](data:text/html,<script>1</script>) [three](//evil.example) ![pixel](https://evil.example/pixel.png)',
+    '[https://github.com](https://github.com@evil.example/) [\u202emoc.buhtig](https://evil.example/)',
+    '$\\href{javascript:window.__ran=6}{x}$ $\\includegraphics{https://evil.example/a.png}$ $\\htmlData{x=y}{z}$ $\\def\\a{\\a\\a}\\a$',
+    '```mermaid\nflowchart LR\n  A["<img src=x onerror=window.__ran=7>"] --> B\n  click A href "javascript:window.__ran=8"\n```',
+    '```mermaid\n%%{init: {"securityLevel": "loose", "themeCSS": "@import url(https://evil.example/a.css)"}}%%\nflowchart LR\n  A["<script>window.__ran = 9</script>"] --> B\n  click A call alert()\n```',
+    '```mermaid\nnot a drawing\n```',
+    '>'.repeat(60) + ' deep',
+    'w'.repeat(20_000),
+  ].join('\n\n')),
+  done(),
+]

@@ -11,12 +11,21 @@ let count = 0
 // One at a time: mermaid keeps its settings for all drawings.
 let line: Promise<unknown> = Promise.resolve()
 
+/**
+ * Mermaid reads some labels as HTML on its way, where the handler of a picture
+ * would be tried: what looks like a tag is none any more. Line breaks and
+ * `<<interface>>` are its own.
+ */
+function withoutTags(code: string): string {
+  return code.replace(/(?<!<)<(?!br\s*\/?>)(?=[a-z/!?])/gi, '‹')
+}
+
 async function draw(code: string, dark: boolean): Promise<Drawn> {
   try {
     if (code.length > maxChars) throw new Error('')
     const { default: mermaid } = await import('mermaid')
     mermaid.initialize({ startOnLoad: false, securityLevel: 'strict', htmlLabels: false, flowchart: { htmlLabels: false }, theme: dark ? 'dark' : 'neutral', suppressErrorRendering: true, maxTextSize: maxChars, maxEdges: 300, fontFamily: 'system-ui, sans-serif' })
-    const { svg } = await mermaid.render(`mermaid-${++count}`, code)
+    const { svg } = await mermaid.render(`mermaid-${++count}`, withoutTags(code))
     const root = new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement
     const box = (root.getAttribute('viewBox') ?? '').split(/[\s,]+/).map(Number)
     const width = Math.ceil(box[2] || 600)

@@ -7,10 +7,12 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { rowOfEvent } from '@/conversation/place'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/stream'
+import { Find } from './Find'
 import { KeepPlace } from './KeepPlace'
 import { countOfNew, PromptView, RowView } from './Row'
 import { SessionId } from './SessionId'
 import { useDrawn } from './useDrawn'
+import { useFind } from './useFind'
 import { useFollow } from './useFollow'
 import { useNear } from './useNear'
 import { activityText, retryReason } from './words'
@@ -42,7 +44,9 @@ export function Timeline({ sessionId, view, at, empty }: Props) {
 
   const top = useNear(scroller, () => (start > 0 ? !following && earlier() : view.more && void stream.earlier(sessionId)), `${rows[start]?.key} ${view.first} ${following}`)
   const bottom = useNear(scroller, () => !toTheEnd && later(), rows[end - 1]?.key)
-  const found = useFound({ sessionId, at, view, scroller, around, leave })
+  const [sought, setSought] = useState<string | null>(null)
+  const { finding, setFinding } = useFind(start > 0 || view.more || !toTheEnd)
+  const found = useFound({ sessionId, at, sought, view, scroller, around, leave })
   usePlace({ sessionId, place, scroller, from: following ? null : (rows[start]?.key ?? null) })
 
   // How much came since the reader went up to look at something.
@@ -54,7 +58,7 @@ export function Timeline({ sessionId, view, at, empty }: Props) {
   }, [last])
   useEffect(() => {
     if (!following) setLeft(count.current)
-  }, [following])
+  }, [following, view.opened])
   const fresh = following ? 0 : rows.filter((r) => r.seq > left).length
 
   // What the user sends, they want to see.
@@ -105,6 +109,19 @@ export function Timeline({ sessionId, view, at, empty }: Props) {
           </div>
         </KeepPlace>
       </div>
+      {finding && (
+        <Find
+          sessionId={sessionId}
+          view={view}
+          scroller={scroller}
+          onGo={setSought}
+          onClose={() => {
+            setFinding(false)
+            setSought(null)
+            scroller.current?.focus()
+          }}
+        />
+      )}
       {!following && (
         <button
           type="button"
@@ -120,29 +137,32 @@ export function Timeline({ sessionId, view, at, empty }: Props) {
 }
 
 /** Opens the conversation at an event: fetches back to it, draws it, and gives it the focus. Gives the key of its row. */
-function useFound({ sessionId, at, view, scroller, around, leave }: { sessionId: string; at?: number; view: SessionView; scroller: RefObject<HTMLElement | null>; around: (index: number) => void; leave: () => void }): string | null {
+function useFound({ sessionId, at, sought, view, scroller, around, leave }: { sessionId: string; at?: number; sought: string | null; view: SessionView; scroller: RefObject<HTMLElement | null>; around: (index: number) => void; leave: () => void }): string | null {
   const { opened, more, first } = view
   const there = at !== undefined && opened && (first <= at || !more)
-  const index = there ? rowOfEvent(view.rows, at) : -1
+  const index = sought !== null ? view.rows.findIndex((r) => r.key === sought) : there ? rowOfEvent(view.rows, at) : -1
   const key = view.rows[index]?.key ?? null
-  const drawn = useRef<number>(undefined)
-  const shown = useRef<number>(undefined)
+  // What was asked for: a row that was found, or an event.
+  const asked = sought ?? at
+  const drawn = useRef<string | number>(undefined)
+  const shown = useRef<string | number>(undefined)
   useEffect(() => {
     if (at !== undefined && opened && !there) void stream.reach(sessionId, at)
   }, [sessionId, at, opened, there])
   useLayoutEffect(() => {
-    if (key === null || shown.current === at) return
-    if (drawn.current !== at) {
-      drawn.current = at
+    if (key === null || shown.current === asked) return
+    if (drawn.current !== asked) {
+      drawn.current = asked
       leave()
       around(index)
       return
     }
     const el = scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`)
     if (!el) return
-    shown.current = at
+    shown.current = asked
     el.scrollIntoView({ block: 'center' })
-    el.focus({ preventScroll: true })
+    // Who looks for words goes on typing.
+    if (sought === null) el.focus({ preventScroll: true })
   })
   return key
 }
