@@ -181,6 +181,19 @@ func contractFork(t *testing.T, ada *carrel.Person) {
 			t.Errorf("the original got %.200s", m.Event)
 		}
 	}
+	// One that goes back before a prompt knows what was said until then.
+	ws.Turn(id, "three", "[echo the third]")
+	var back conversation
+	bob.Must(201, "POST", "/sessions/"+id+"/fork", map[string]any{"before": "three"}, &back)
+	ws.Send(map[string]any{"type": "subscribe", "session_id": back.ID, "after": 0})
+	ws.WaitEvent("the history", back.ID, 0, isResult)
+	for _, m := range ws.Messages() {
+		if m.SessionID == back.ID && strings.Contains(string(m.Event), "the third") {
+			t.Errorf("the fork before it got %.200s", m.Event)
+		}
+	}
+	refused(t, "a fork before the first prompt", bob.Do("POST", "/sessions/"+id+"/fork", map[string]any{"before": "one"}, nil), 409, "conflict")
+	refused(t, "a fork before no prompt", bob.Do("POST", "/sessions/"+id+"/fork", map[string]any{"before": "none"}, nil), 404, "not_found")
 	ws.CheckOrder()
 	bob.Must(204, "DELETE", "/sessions/"+id, nil, nil)
 	if result, _ := ws.Turn(fork.ID, "three", "[echo the third]"); !strings.Contains(result.Result, "the third") {

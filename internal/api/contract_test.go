@@ -62,6 +62,8 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/sessions/" + nobody + "/interrupt", "", "user", 404},
 		{"POST", "/sessions/" + nobody + "/answers", `{"request_id":"r","behavior":"allow"}`, "user", 404},
 		{"POST", "/sessions/" + nobody + "/fork", "", "user", 404},
+		{"POST", "/sessions/" + nobody + "/stop", `{"task_id":"t"}`, "user", 404},
+		{"POST", "/sessions/" + nobody + "/rewind", `{"prompt":"p","dry_run":true}`, "user", 404},
 		{"GET", "/files", "", "user", 200},
 		{"POST", "/files/folder", `{"path":"temp/a"}`, "user", 201},
 		{"PUT", "/files/content?path=temp/a/b.txt", `hello`, "user", 201},
@@ -142,6 +144,8 @@ func TestForeignIsLikeMissing(t *testing.T) {
 		{"POST", "/sessions/%s/interrupt", ""},
 		{"POST", "/sessions/%s/answers", `{"request_id":"r","behavior":"allow"}`},
 		{"POST", "/sessions/%s/fork", ""},
+		{"POST", "/sessions/%s/stop", `{"task_id":"t"}`},
+		{"POST", "/sessions/%s/rewind", `{"prompt":"p"}`},
 	} {
 		foreign := r.do(call{method: c.method, path: fmt.Sprintf(c.path, anas), body: c.body, as: "bob"})
 		missing := r.do(call{method: c.method, path: fmt.Sprintf(c.path, nobody), body: c.body, as: "bob"})

@@ -121,7 +121,10 @@ type Sessions interface {
 	List(ctx context.Context, userID int64, project string, limit int, cursor string) (items []session.Session, next string, err error)
 	Get(ctx context.Context, userID int64, id string) (session.Session, error)
 	Delete(ctx context.Context, userID int64, id string) error
-	Fork(ctx context.Context, userID int64, id string) (session.Session, error)
+	// Fork copies a conversation: all of it, or with before what was before that prompt.
+	Fork(ctx context.Context, userID int64, id, before string) (session.Session, error)
+	// Rewind puts files back to what they were before a prompt; with dryRun it only says which.
+	Rewind(ctx context.Context, userID int64, id, prompt string, dryRun bool) (session.Rewound, error)
 	// Events gives at most limit events after a number; with none there it waits as long as wait for the first.
 	Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error)
 	// EventsBefore gives at most limit of the last events before a number, or of all when that is 0, in order.

@@ -230,7 +230,7 @@ func (f *fakeSessions) Delete(_ context.Context, userID int64, id string) error 
 	return err
 }
 
-func (f *fakeSessions) Fork(ctx context.Context, userID int64, id string) (session.Session, error) {
+func (f *fakeSessions) Fork(ctx context.Context, userID int64, id, before string) (session.Session, error) {
 	if _, err := f.find(userID, id); err != nil {
 		return session.Session{}, err
 	}
@@ -351,6 +351,14 @@ func (f *fakeSessions) Answer(_ context.Context, u account.User, id string, a se
 
 func (f *fakeSessions) Interrupt(_ context.Context, u account.User, id string) error {
 	return f.noteCall(u, id, "interrupt")
+}
+
+func (f *fakeSessions) StopTask(_ context.Context, u account.User, id, task string) error {
+	return f.noteCall(u, id, "stop "+task)
+}
+
+func (f *fakeSessions) Rewind(_ context.Context, userID int64, id, prompt string, dryRun bool) (session.Rewound, error) {
+	return session.Rewound{Files: []string{prompt}}, f.noteCall(account.User{ID: userID}, id, fmt.Sprint("rewind ", prompt, " ", dryRun))
 }
 
 func (f *fakeSessions) noteCall(u account.User, id, what string) error {

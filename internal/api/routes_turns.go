@@ -56,6 +56,28 @@ type (
 	}
 )
 
+type (
+	stopInput struct {
+		ID   string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
+		Body struct {
+			TaskID string `json:"task_id" minLength:"1" maxLength:"128" doc:"The task, as task_started names it."`
+		} `nameHint:"Stop"`
+	}
+	forkInput struct {
+		ID   string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
+		Body *struct {
+			Before string `json:"before,omitempty" maxLength:"128" doc:"Copy only what was said before this prompt, by the id that it was sent with or its uuid."`
+		} `nameHint:"Fork" required:"false"`
+	}
+	rewindInput struct {
+		ID   string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
+		Body struct {
+			Prompt string `json:"prompt" minLength:"1" maxLength:"128" doc:"The prompt, by the id that it was sent with or its uuid."`
+			DryRun bool   `json:"dry_run,omitempty" doc:"Change nothing, only say what would be changed."`
+		} `nameHint:"Rewind"`
+	}
+)
+
 // PromptAccepted tells that a prompt is in the journal.
 type PromptAccepted struct {
 	ID        string `json:"id" doc:"The prompt's id."`
@@ -92,9 +114,23 @@ func (s *Server) registerTurns() {
 			}
 			return nil, sessions.Answer(ctx, caller(ctx), in.ID, a)
 		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/stop", Summary: "End a task that runs in the background"},
+		func(ctx context.Context, in *stopInput) (*nothing, error) {
+			return nil, sessions.StopTask(ctx, caller(ctx), in.ID, in.Body.TaskID)
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/rewind", Summary: "Put files back to what they were before a prompt",
+		Description: "Of the files that Claude changed with its own tools; what commands changed stays. The conversation stays as it is."},
+		func(ctx context.Context, in *rewindInput) (*body[session.Rewound], error) {
+			done, err := sessions.Rewind(ctx, caller(ctx).ID, in.ID, in.Body.Prompt, in.Body.DryRun)
+			return &body[session.Rewound]{Body: done}, err
+		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/fork", Summary: "Begin a session with a copy of this one's history", DefaultStatus: http.StatusCreated},
-		func(ctx context.Context, in *sessionIDInput) (*body[session.Session], error) {
-			made, err := sessions.Fork(ctx, caller(ctx).ID, in.ID)
+		func(ctx context.Context, in *forkInput) (*body[session.Session], error) {
+			before := ""
+			if in.Body != nil {
+				before = in.Body.Before
+			}
+			made, err := sessions.Fork(ctx, caller(ctx).ID, in.ID, before)
 			return sessionBody(made), err
 		})
 }

@@ -32,6 +32,18 @@ func TestSessionOverHTTP(t *testing.T) {
 	if a := decodeTo[PromptAccepted](t, p); p.status != 202 || a.Seq != 1 || a.ID != "1" {
 		t.Errorf("prompt: got %d %s", p.status, p.body)
 	}
+	if p = r.do(call{method: "POST", path: at + "/stop", as: "ana", body: `{"task_id":"t"}`}); p.status != 204 {
+		t.Errorf("stop: got %d %s", p.status, p.body)
+	}
+	if p = r.do(call{method: "POST", path: at + "/rewind", as: "ana", body: `{"prompt":"1","dry_run":true}`}); p.status != 200 || !strings.Contains(p.body, `"files":["1"]`) {
+		t.Errorf("rewind: got %d %s", p.status, p.body)
+	}
+	if p = r.do(call{method: "POST", path: at + "/rewind", as: "ana", body: `{}`}); p.status != 422 && p.status != 400 {
+		t.Errorf("rewind to nothing: got %d %s", p.status, p.body)
+	}
+	if p = r.do(call{method: "POST", path: at + "/fork", as: "ana", body: `{"before":"1"}`}); p.status != 201 {
+		t.Errorf("fork before a prompt: got %d %s", p.status, p.body)
+	}
 	if p = r.do(call{method: "POST", path: at + "/fork", as: "ana"}); p.status != 201 {
 		t.Errorf("fork: got %d %s", p.status, p.body)
 	}

@@ -162,11 +162,13 @@ func TestSubscribe(t *testing.T) {
 	}
 	// Deleted: the client is told, the connection stays.
 	c.send(`{"type":"subscribe","session_id":%q,"after":255}`, sid(1))
-	c.send(`{"type":"interrupt","session_id":%q}`, sid(1)) // in order: the subscription is there when this is done
-	eventually(t, "the interrupt", func() (bool, string) {
+	c.send(`{"type":"stop","session_id":%q}`, sid(1))
+	c.fails("invalid")
+	c.send(`{"type":"stop","session_id":%q,"task_id":"b1"}`, sid(1)) // in order: the subscription is there when this is done
+	eventually(t, "the stop", func() (bool, string) {
 		r.sessions.mu.Lock()
 		defer r.sessions.mu.Unlock()
-		return len(r.sessions.calls) == 1, fmt.Sprint(r.sessions.calls)
+		return len(r.sessions.calls) == 1 && r.sessions.calls[0] == "stop b1", fmt.Sprint(r.sessions.calls)
 	})
 	if err := r.sessions.Delete(t.Context(), r.users["ana"].ID, sid(1)); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ type Launch struct {
 	Path      string // of the CLI
 	SessionID string // begin a conversation with this id
 	Resume    string // go on with this one; with SessionID as well: begin SessionID with a copy of it
+	ResumeAt  string // with Resume: only up to this message, by its uuid; "": all of it
 	Model     string // "" leaves it to the person's settings; else as ValidModel has it
 	// PermissionMode is one of Modes; "" leaves it to the person's settings.
 	PermissionMode string
@@ -36,6 +37,9 @@ func (l Launch) Argv() []string {
 		argv = append(argv, "--resume", l.Resume)
 	default:
 		argv = append(argv, "--session-id", l.SessionID)
+	}
+	if l.Resume != "" && l.ResumeAt != "" {
+		argv = append(argv, "--resume-session-at", l.ResumeAt)
 	}
 	if l.AllowBypass {
 		argv = append(argv, "--allow-dangerously-skip-permissions")
@@ -137,7 +141,10 @@ func (e Environment) Environ() []string {
 	env := append([]string{"PATH=" + defaultPath, "LANG=C.UTF-8"}, e.Base...)
 	env = append(env, "HOME="+e.Home, "USER="+e.User, "LOGNAME="+e.User)
 	env = append(env, Variables(e.Gateway)...)
-	env = append(env, "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS=1") // the CLI's own word for when it is idle
+	env = append(env,
+		"CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS=1",     // the CLI's own word for when it is idle
+		"CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING=1", // files can be put back to where a prompt found them
+	)
 	takeUp := "CLAUDE_CODE_RESUME_INTERRUPTED_TURN="
 	if e.TakeUp {
 		env = append(env, takeUp+"1")

@@ -13,6 +13,9 @@ type request struct {
 	Mode         string  `json:"mode,omitempty"`
 	Model        *string `json:"model,omitempty"`
 	CancelQueued bool    `json:"cancel_queued,omitempty"`
+	TaskID       string  `json:"task_id,omitempty"`
+	UserMessage  string  `json:"user_message_id,omitempty"`
+	DryRun       bool    `json:"dry_run,omitempty"`
 }
 
 func controlRequest(id string, r request) []byte {
@@ -46,6 +49,17 @@ func SetModel(id, model string) []byte {
 // SetPermissionMode changes the permission mode.
 func SetPermissionMode(id, mode string) []byte {
 	return controlRequest(id, request{Subtype: "set_permission_mode", Mode: mode})
+}
+
+// StopTask ends a task in the background.
+func StopTask(id, task string) []byte {
+	return controlRequest(id, request{Subtype: "stop_task", TaskID: task})
+}
+
+// RewindFiles puts the files that Claude changed back to what they were before a prompt, or says with dryRun which
+// those are. Rewind reads the answer.
+func RewindFiles(id, prompt string, dryRun bool) []byte {
+	return controlRequest(id, request{Subtype: "rewind_files", UserMessage: prompt, DryRun: dryRun})
 }
 
 // User is a prompt. The content must come from ParseContent, and the uuid be one: a line that is not right ends the CLI.

@@ -76,6 +76,21 @@ func (l Line) Replayed() (uuid string, ok bool) {
 	}](l).IsReplay
 }
 
+// Began is the uuid of a prompt that this line shows to have begun: it is part of a turn now.
+func (l Line) Began() (uuid string, ok bool) {
+	if c, ok := l.Lifecycle(); ok {
+		return c.Prompt, c.State == "started"
+	}
+	return l.Replayed()
+}
+
+// OfMain says whether a message is of the conversation itself, and not of a subagent.
+func (l Line) OfMain() bool {
+	return decode[struct {
+		Parent *string `json:"parent_tool_use_id"`
+	}](l).Parent == nil
+}
+
 // Result ends a turn.
 type Result struct {
 	Text    string          `json:"result"`

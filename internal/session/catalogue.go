@@ -262,8 +262,8 @@ func (s *Service) Delete(ctx context.Context, userID int64, id string) error {
 }
 
 // Fork makes a new session that begins with a copy of another's history, as
-// it is now.
-func (s *Service) Fork(ctx context.Context, userID int64, id string) (Session, error) {
+// it is now, or of what was before a prompt.
+func (s *Service) Fork(ctx context.Context, userID int64, id, before string) (Session, error) {
 	src, err := find(ctx, s.db, key{userID, id})
 	if err != nil {
 		return Session{}, err
@@ -281,7 +281,9 @@ func (s *Service) Fork(ctx context.Context, userID int64, id string) (Session, e
 		return Session{}, err
 	}
 	// At once, lest later turns of the original get into it.
-	if err := s.open(ctx, r); err != nil {
+	req := r.openRequest()
+	req.ForkBefore = before
+	if err := s.openAs(ctx, r, req); err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 		defer cancel()
 		return Session{}, errors.Join(err, remove(undo, s.db, r.key()))

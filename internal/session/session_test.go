@@ -257,7 +257,7 @@ func TestAnotherUsers(t *testing.T) {
 		_, _, errs["prompt"] = b.Prompt(t.Context(), ben, id, Prompt{ID: "p", Content: json.RawMessage(`"x"`)})
 		errs["answer"] = b.Answer(t.Context(), ben, id, Answer{RequestID: "r", Behavior: "allow"})
 		errs["interrupt"] = b.Interrupt(t.Context(), ben, id)
-		_, errs["fork"] = b.Fork(t.Context(), ben.ID, id)
+		_, errs["fork"] = b.Fork(t.Context(), ben.ID, id, "")
 		_, errs["events"] = b.Events(t.Context(), ben.ID, id, 0, 0, 0)
 		errs["subscribe"] = b.Subscribe(t.Context(), ben.ID, id, 0, func(*protocol.Event) error { return nil })
 		return errs
@@ -420,12 +420,12 @@ func TestFork(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	ss := b.create(t, ana)
-	if _, err := b.Fork(t.Context(), ana.ID, ss.ID); fault.CodeOf(err) != fault.Conflict {
+	if _, err := b.Fork(t.Context(), ana.ID, ss.ID, ""); fault.CodeOf(err) != fault.Conflict {
 		t.Fatalf("a fork of nothing: %v; want conflict", err)
 	}
 	b.prompt(t, ana, ss.ID, "one")
 	b.until(t, ana, ss.ID, "the turn", func(s Session) bool { return s.LastSeq == 3 && s.Title == "one" })
-	f, err := b.Fork(t.Context(), ana.ID, ss.ID)
+	f, err := b.Fork(t.Context(), ana.ID, ss.ID, "")
 	if err != nil || f.ID == ss.ID || f.Project != "demo" || f.Title != "one" {
 		t.Fatalf("fork: %+v, %v", f, err)
 	}

@@ -20,12 +20,14 @@ func (s *Service) Open(ctx context.Context, userID int64, id string) error {
 	return s.open(ctx, r)
 }
 
-func (s *Service) open(ctx context.Context, r *row) error {
+func (s *Service) open(ctx context.Context, r *row) error { return s.openAs(ctx, r, r.openRequest()) }
+
+func (s *Service) openAs(ctx context.Context, r *row, req *protocol.OpenRequest) error {
 	if r.Project == "" {
 		return errNoProject()
 	}
 	err := s.with(ctx, r.UserID, openTimeout, func(ctx context.Context, c *client.Client) error {
-		_, err := c.Open(ctx, r.openRequest())
+		_, err := c.Open(ctx, req)
 		return err
 	})
 	if err != nil {
@@ -133,4 +135,57 @@ func (s *Service) Interrupt(ctx context.Context, u account.User, id string) erro
 	}
 	inst.Touch()
 	return nil
+}
+
+// StopTask ends a task that runs in the background. One that has ended is left alone.
+func (s *Service) StopTask(ctx context.Context, u account.User, id, task string) error {
+	if _, err := find(ctx, s.db, key{u.ID, id}); err != nil {
+		return err
+	}
+	if err := s.pool.Known(ctx); err != nil {
+		return err
+	}
+	inst, ok := s.pool.Current(u.ID)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := inst.Client().StopTask(ctx, &protocol.TaskRequest{SessionID: id, TaskID: task}); err != nil {
+		return fmt.Errorf("stop a task of session %s: %w", id, unreachable(err))
+	}
+	inst.Touch()
+	return nil
+}
+
+// Rewind puts the files that Claude changed since a prompt, by its id, back to what they were then. With dryRun it
+// only says which those are. The session is made live for it.
+func (s *Service) Rewind(ctx context.Context, userID int64, id, prompt string, dryRun bool) (Rewound, error) {
+	r, err := find(ctx, s.db, key{userID, id})
+	if err != nil {
+		return Rewound{}, err
+	}
+	if r.Project == "" {
+		return Rewound{}, errNoProject()
+	}
+	var res *protocol.RewindResponse
+	err = s.with(ctx, userID, openTimeout, func(ctx context.Context, c *client.Client) error {
+		if _, err := c.Open(ctx, r.openRequest()); err != nil {
+			return err
+		}
+		var err error
+		res, err = c.Rewind(ctx, &protocol.RewindRequest{SessionID: id, Prompt: prompt, DryRun: dryRun})
+		return err
+	})
+	if err != nil {
+		return Rewound{}, fmt.Errorf("rewind files of session %s: %w", id, err)
+	}
+	return Rewound{Files: append([]string{}, res.Files...), Insertions: res.Insertions, Deletions: res.Deletions}, nil
+}
+
+// Rewound is what a rewind changes, or would change.
+type Rewound struct {
+	Files      []string `json:"files" doc:"The files that are put back, by their paths inside the instance."`
+	Insertions int      `json:"insertions" doc:"Lines that are put in."`
+	Deletions  int      `json:"deletions" doc:"Lines that are taken out."`
 }

@@ -60,11 +60,14 @@ if (process.env.MOCK_EMPTY !== '1') {
     new Session('question', '实验报告', '整理实验报告的图表', 'waiting', 9, script.questionTalk),
     new Session('plan', 'fetcher', 'Plan the retries', 'waiting', 12, script.planTalk),
     new Session('done', 'fetcher', 'A bounded retry around every request that may be repeated', 'ready', 60, [...script.retryTalk, script.text('All done.'), script.done()]),
+    new Session('hostile', 'fetcher', '<b>Hostile</b>', 'ready', 30, script.hostileTalk),
+    new Session('rich', 'fetcher', 'Formulas, drawings, lists', 'ready', 30, script.richTalk),
     new Session('error', 'thesis', 'Why is the build slow?', 'dormant', 3000, script.errorTalk),
     new Session('empty', 'thesis', '', 'dormant', 5000, []),
   ])
     sessions.set(s.id, s)
 }
+if (process.env.MOCK_LONG) sessions.set('long', new Session('long', 'fetcher', 'A long conversation', 'ready', 1, script.longTalk(Number(process.env.MOCK_LONG))))
 for (const f of readdirSync(testdata)) {
   if (!f.endsWith('.jsonl')) continue
   const events = readFileSync(join(testdata, f), 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)).filter((r) => r.dir === '<' && r.line).map((r) => r.line)
@@ -132,6 +135,8 @@ const routes = [
   ['GET', /^\/sessions$/, () => ({ items: [...sessions.values()].filter((s) => !s.hidden).map((s) => s.json()), next_cursor: null })],
   ['POST', /^\/sessions$/, (_, b) => { const s = new Session(`new-${sessions.size}`, b.project, '', 'ready', 0, [script.greeting()]); s.mode = b.permission_mode ?? 'default'; sessions.set(s.id, s); return s.json() }],
   ['POST', /^\/sessions\/(.+)\/fork$/, ([id]) => { const from = sessions.get(id); const s = new Session(`copy-${sessions.size}`, from.project, from.title, 'dormant', 0, from.events.map((e) => e.event)); sessions.set(s.id, s); return s.json() }],
+  ['POST', /^\/sessions\/(.+)\/rewind$/, () => ({ files: ['/home/ana/projects/fetcher/internal/fetch/fetch.go'], insertions: 4, deletions: 11 })],
+  ['GET', /^\/sessions\/(.+)\/events$/, ([id], _, q) => { const s = sessions.get(id); if (!s) return problem(404, 'not_found', 'There is no such session.'); const limit = Number(q.get('limit') ?? 500); const before = Number(q.get('before')) || Infinity; const all = s.events.filter((e) => e.seq < before); const items = all.slice(-limit); return { items, next_cursor: items.length < all.length ? String(-items[0].seq) : null } }],
   ['GET', /^\/sessions\/(.+)$/, ([id]) => sessions.get(id)?.json() ?? problem(404, 'not_found', 'There is no such session.')],
   ['PATCH', /^\/sessions\/(.+)$/, ([id], b) => Object.assign(sessions.get(id), b).json()],
   ['DELETE', /^\/sessions\/(.+)$/, ([id]) => { sessions.delete(id); return { status: 204 } }],
@@ -147,7 +152,7 @@ const instance = (id, status) => ({
   usage: { cpu_seconds: 154 * id, memory_bytes: 0.6e9 * id, pids: 14 * id, storage_bytes: 0.9e9 * id, inodes: 8000 }, quota,
 })
 
-const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.webmanifest': 'application/manifest+json' }
+const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.woff2': 'font/woff2', '.webmanifest': 'application/manifest+json' }
 // As internal/webui has it.
 const policy =
   "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; manifest-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -229,6 +234,7 @@ streams.on('connection', (socket) => {
         s.listeners.add(send)
         stops.set(s.id, () => s.listeners.delete(send))
         if (s.id === 'running') void runForever(s)
+        if (s.id === 'long' && process.env.MOCK_TALKS === '1') void runForever(s)
         return
       case 'unsubscribe':
         return stops.get(s.id)?.()
@@ -250,6 +256,9 @@ streams.on('connection', (socket) => {
           s.push(script.done())
           s.become('ready')
         })()
+      case 'stop':
+        s.push({ type: 'system', subtype: 'task_notification', task_id: f.task_id, tool_use_id: 'bg', status: 'stopped', summary: 'Stopped', uuid: String(Math.random()) })
+        return s.push({ type: 'system', subtype: 'background_tasks_changed', tasks: [], uuid: String(Math.random()) })
       case 'interrupt':
         s.stopped = true
         return

@@ -1,5 +1,6 @@
 // Takes pictures of every view against the mock server, in both themes,
-// languages and sizes; fails when the page logs an error, its policy is broken, it is
+// languages and sizes; fails when the page logs an error, its policy is broken, something of a
+// conversation runs or asks another host, it is
 // wider than its window, or axe finds a fault.
 import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
@@ -24,6 +25,9 @@ const views = [
   ['plan', '/s/plan', {}],
   ['done', '/s/done', {}],
   ['running', '/s/running', {}],
+  ['hostile', '/s/hostile', {}],
+  ['rich', '/s/rich', {}],
+  ['rich-at', '/s/rich?at=2', {}],
   ['error', '/s/error', {}],
   ['empty', '/s/empty', {}],
   ['scripted', '/s/done', { MOCK_SCRIPTED: '1' }],
@@ -83,9 +87,12 @@ try {
       const page = await context.newPage()
       page.on('console', (m) => m.type() === 'error' && !m.text().includes('401') && !(name === 'files-missing' && m.text().includes('404')) && problems.push(`${name} ${size}: ${m.text()}`))
       page.on('pageerror', (e) => problems.push(`${name} ${size}: ${e.message}`))
+      page.on('request', (r) => new URL(r.url()).origin !== url && !/^(data|blob):/.test(r.url()) && problems.push(`${name} ${size}: asks ${r.url().slice(0, 80)}`))
       await page.goto(url + path)
       await page.waitForLoadState('networkidle').catch(() => {})
-      await page.waitForTimeout(name === 'running' ? 2500 : 700)
+      await page.waitForTimeout(['running', 'rich', 'hostile'].includes(name) ? 2500 : 700)
+      const ran = await page.evaluate(() => window.__ran)
+      if (ran !== undefined) problems.push(`${name} ${size}: something of the conversation ran (${ran})`)
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
       if (wide) problems.push(`${name} ${size}: wider than the window`)
       const axe = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze()

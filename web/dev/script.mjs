@@ -150,3 +150,85 @@ export const errorTalk = [
   { type: 'system', subtype: 'api_retry', attempt: 3, max_retries: 10, retry_delay_ms: 4200, error_status: 529, error: 'overloaded', uuid: 'ar' },
   { type: 'brand_new_event', hello: 1 },
 ]
+
+/** A conversation of about n events: turns with a look, an edit, a command and an answer. */
+export function longTalk(n) {
+  const out = [state('starting'), greeting(), state('ready')]
+  for (let t = 0; out.length < n; t++) {
+    const id = `long-${t}`
+    const call = (k) => `${id}-${k}`
+    out.push(
+      prompt(`Step ${t}: look at attempt ${t} and mend it.`, id),
+      lifecycle(id, 'started'),
+      init(),
+      thinking(`Step ${t} is like the one before it.`),
+      tool(call('r'), 'Read', { file_path: fetchGo }),
+      result(call('r'), 'package fetch', { file: { content: 'package fetch\n', numLines: 1 } }),
+      tool(call('e'), 'Edit', { file_path: fetchGo, old_string: 'a', new_string: 'b' }),
+      result(call('e'), 'done', { filePath: fetchGo, structuredPatch: patch([' func do() {', `-	return ${t}`, `+	return ${t + 1}`, ' }']) }),
+      tool(call('b'), 'Bash', { command: `go test ./internal/fetch -run Attempt${t}` }),
+      result(call('b'), 'ok', { stdout: `ok  fetcher/internal/fetch 0.${t}s\n`, stderr: '', interrupted: false }),
+      text(t % 3 === 0 ? answer : `Attempt ${t} is **mended**: see \`fetch.go\`.\n\n- it is retried\n- it is bounded`),
+      done(),
+    )
+  }
+  return out.slice(0, n)
+}
+
+/** What answers may hold beside text and code. */
+export const richTalk = [
+  greeting(),
+  prompt('Explain the back-off, draw it, and keep a list. It costs $5 or $10, I think.', 'rich'),
+  lifecycle('rich', 'started'),
+  init(),
+  tool('todo', 'TodoWrite', { todos: [{ content: 'Read fetch.go', status: 'completed' }, { content: 'Write the back-off', status: 'completed' }, { content: 'Test: 503 twice, then 200', status: 'in_progress' }, { content: 'Document it', status: 'pending' }, { content: 'Bench', status: 'pending' }] }),
+  result('todo', 'ok', {}),
+  tool('ws', 'WebSearch', { query: 'exponential backoff jitter' }),
+  result('ws', 'Links', { query: 'exponential backoff jitter', results: [{ content: [{ title: 'Exponential Backoff And Jitter', url: 'https://aws.example/blogs/jitter' }, { title: 'RFC 9110: Retry-After', url: 'https://www.rfc.example/rfc9110#retry-after' }] }] }),
+  tool('mcp', 'mcp__tracker__find_issue', { query: 'retry' }),
+  result('mcp', 'Issue 41: retry 503', undefined),
+  tool('bg', 'Bash', { command: 'npm run watch', run_in_background: true }),
+  { type: 'system', subtype: 'task_started', task_id: 'b1', tool_use_id: 'bg', description: 'npm run watch', is_backgrounded: true, uuid: uuid() },
+  result('bg', 'Command running in background with ID: b1', { stdout: '', stderr: '', backgroundTaskId: 'b1' }),
+  { type: 'system', subtype: 'background_tasks_changed', tasks: [{ task_id: 'b1' }], uuid: uuid() },
+  text(`The delay before attempt $n$ is bounded[^1]:
+
+$$
+d_n = \\min\\left(60, \\tfrac{1}{2} \\cdot 2^{n}\\right) \\cdot (1 \\pm \\tfrac{1}{2})
+$$
+
+\`\`\`mermaid
+flowchart LR
+  A[Request] --> B{Answer?}
+  B -- 200 --> C[Done]
+  B -- 503 --> D[Wait] --> A
+\`\`\`
+
+It costs $5 or $10. See [github.com/retry](https://evil.example/retry).
+
+[^1]: By a minute.
+`),
+  done({ usage: {}, modelUsage: { 'claude-opus-5-5': { contextWindow: 50_000 } } }),
+  { type: 'carrel.history', left_out: 0 },
+  { type: 'user', isReplay: true, uuid: uuid(), message: { role: 'user', content: 'And in the terminal I said this.' } },
+  text('It reads the same.'),
+]
+
+/** What a hostile model may write: nothing of it may run, load or mislead. */
+export const hostileTalk = [
+  prompt('Summarise the page.', 'hostile'),
+  init(),
+  text([
+    '<script>window.__ran = 1</script> <img src=x onerror="window.__ran = 2"> <svg onload="window.__ran = 3"></svg>',
+    '<iframe srcdoc="<script>parent.__ran = 4</script>"></iframe> <style>body { display: none }</style>',
+    '[one](javascript:window.__ran=5) [two](data:text/html,<script>1</script>) [three](//evil.example) ![pixel](https://evil.example/pixel.png)',
+    '[https://github.com](https://github.com@evil.example/) [\u202emoc.buhtig](https://evil.example/)',
+    '$\\href{javascript:window.__ran=6}{x}$ $\\includegraphics{https://evil.example/a.png}$ $\\htmlData{x=y}{z}$ $\\def\\a{\\a\\a}\\a$',
+    '```mermaid\nflowchart LR\n  A["<img src=x onerror=window.__ran=7>"] --> B\n  click A href "javascript:window.__ran=8"\n```',
+    '```mermaid\n%%{init: {"securityLevel": "loose", "themeCSS": "@import url(https://evil.example/a.css)"}}%%\nflowchart LR\n  A["<script>window.__ran = 9</script>"] --> B\n  click A call alert()\n```',
+    '```mermaid\nnot a drawing\n```',
+    '>'.repeat(60) + ' deep',
+    'w'.repeat(20_000),
+  ].join('\n\n')),
+  done(),
+]

@@ -10,6 +10,7 @@ import { HomePage } from './pages/HomePage'
 import { Broken, NotFound } from './pages/Broken'
 import { LoginPage } from './pages/LoginPage'
 import { SessionPage } from './pages/SessionPage'
+import { stream } from './stream/page'
 import { useMe } from './modules/shell/me'
 
 interface Context {
@@ -71,7 +72,17 @@ const register = createRoute({
 })
 
 const home = createRoute({ getParentRoute: () => app, path: '/', component: HomePage })
-const session = createRoute({ getParentRoute: () => app, path: '/s/$sessionId', component: SessionPage })
+const session = createRoute({
+  getParentRoute: () => app,
+  path: '/s/$sessionId',
+  // The event to open it at: a place that was found.
+  validateSearch: (s: Record<string, unknown>): { at?: number } => (typeof s.at === 'number' && Number.isSafeInteger(s.at) && s.at > 0 ? { at: s.at } : {}),
+  // Not waited for: the page shows what it has.
+  loader: ({ params, preload }) => {
+    if (!preload) stream.prepare(params.sessionId)
+  },
+  component: SessionPage,
+})
 const projects = createRoute({
   getParentRoute: () => app,
   path: '/projects',

@@ -35,6 +35,7 @@ type Sessions interface {
 	Prompt(ctx context.Context, u account.User, id string, p session.Prompt) (seq int64, duplicate bool, err error)
 	Answer(ctx context.Context, u account.User, id string, a session.Answer) error
 	Interrupt(ctx context.Context, u account.User, id string) error
+	StopTask(ctx context.Context, u account.User, id, task string) error
 	Change(ctx context.Context, userID int64, id string, c session.Change) (session.Session, error)
 	// Watch gives f what changes for a user until ctx ends. f may wait for its reader; that holds up nobody else.
 	Watch(ctx context.Context, userID int64, f func(session.Notice) error) error

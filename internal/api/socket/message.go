@@ -22,6 +22,7 @@ const (
 	typeUnsubscribe = "unsubscribe"
 	typePrompt      = "prompt"
 	typeInterrupt   = "interrupt"
+	typeStop        = "stop"
 	typeAnswer      = "answer"
 	typeSet         = "set"
 	typePing        = "ping" // a page cannot see the protocol's own pings
@@ -30,11 +31,12 @@ const (
 // ClientMessage is one message of a client. Fields that it does not know are
 // passed over, so that a newer page can speak to an older server.
 type ClientMessage struct {
-	Type               string          `json:"type" enum:"subscribe,unsubscribe,prompt,interrupt,answer,set,ping" doc:"What to do."`
+	Type               string          `json:"type" enum:"subscribe,unsubscribe,prompt,interrupt,stop,answer,set,ping" doc:"What to do."`
 	SessionID          string          `json:"session_id,omitempty" doc:"The session it is about; all but ping need one."`
 	ID                 string          `json:"id,omitempty" doc:"prompt: your own unique name of it; the same again runs nothing. Any message: what an error about it names."`
 	After              int64           `json:"after,omitempty" minimum:"0" doc:"subscribe: the last seq that was seen."`
 	Content            json.RawMessage `json:"content,omitempty" doc:"prompt: a text or Messages API content blocks."`
+	TaskID             string          `json:"task_id,omitempty" doc:"stop: which task in the background is to end."`
 	RequestID          string          `json:"request_id,omitempty" doc:"answer: which control_request is answered."`
 	Behavior           string          `json:"behavior,omitempty" enum:"allow,deny" doc:"answer: whether Claude may."`
 	UpdatedInput       json.RawMessage `json:"updated_input,omitempty" doc:"answer: the tool's input, changed."`
@@ -88,7 +90,7 @@ func (m *ClientMessage) check() error {
 	switch m.Type {
 	case typePing:
 		return nil
-	case typeSubscribe, typeUnsubscribe, typePrompt, typeInterrupt, typeAnswer, typeSet:
+	case typeSubscribe, typeUnsubscribe, typePrompt, typeInterrupt, typeStop, typeAnswer, typeSet:
 	case "":
 		return fault.InvalidField("type", "The message has no type.")
 	default:
@@ -107,6 +109,10 @@ func (m *ClientMessage) check() error {
 		}
 	case typePrompt:
 		return CheckPrompt("", m.prompt())
+	case typeStop:
+		if m.TaskID == "" || !printable(m.TaskID, maxNameBytes) {
+			return fault.InvalidField("task_id", "The task_id must have 1 to %d printable characters.", maxNameBytes)
+		}
 	case typeAnswer:
 		return CheckAnswer("", m.answer())
 	case typeSet:

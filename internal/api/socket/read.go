@@ -64,6 +64,8 @@ func (c *conn) handle(m ClientMessage) {
 		}
 	case typeInterrupt:
 		err = sessions.Interrupt(ctx, u, m.SessionID)
+	case typeStop:
+		err = sessions.StopTask(ctx, u, m.SessionID, m.TaskID)
 	case typeAnswer:
 		err = sessions.Answer(ctx, u, m.SessionID, m.answer())
 	case typeSet:

@@ -51,6 +51,16 @@ func (c *Client) Interrupt(ctx context.Context, r *protocol.SessionRequest) erro
 	return call(ctx, c, protocol.Interrupt, r)
 }
 
+// StopTask ends a task of a session that runs in the background.
+func (c *Client) StopTask(ctx context.Context, r *protocol.TaskRequest) error {
+	return call(ctx, c, protocol.StopTask, r)
+}
+
+// Rewind puts files back to what they were before a prompt, or says which those are.
+func (c *Client) Rewind(ctx context.Context, r *protocol.RewindRequest) (*protocol.RewindResponse, error) {
+	return rpc.Call[protocol.RewindRequest, protocol.RewindResponse](ctx, c.caller, protocol.Rewind, r)
+}
+
 // Set changes a session's model or permission mode.
 func (c *Client) Set(ctx context.Context, r *protocol.SetRequest) (*protocol.Session, error) {
 	return rpc.Call[protocol.SetRequest, protocol.Session](ctx, c.caller, protocol.Set, r)

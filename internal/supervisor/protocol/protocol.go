@@ -19,6 +19,8 @@ const (
 	Prompt         = "/carrel.supervisor/Prompt"         // PromptRequest → PromptResponse
 	Answer         = "/carrel.supervisor/Answer"         // AnswerRequest → Empty
 	Interrupt      = "/carrel.supervisor/Interrupt"      // SessionRequest → Empty
+	StopTask       = "/carrel.supervisor/StopTask"       // TaskRequest → Empty
+	Rewind         = "/carrel.supervisor/Rewind"         // RewindRequest → RewindResponse
 	Set            = "/carrel.supervisor/Set"            // SetRequest → Session
 	Close          = "/carrel.supervisor/Close"          // SessionRequest → Empty; ends the process, the session is dormant
 	Delete         = "/carrel.supervisor/Delete"         // SessionRequest → Empty; Close, then journal and transcript are removed
@@ -173,7 +175,8 @@ type OpenRequest struct {
 	Project        string `json:"project"`
 	Model          string `json:"model,omitempty"`
 	PermissionMode string `json:"permission_mode,omitempty"`
-	ForkOf         string `json:"fork_of,omitempty"` // begin with a copy of that session's history
+	ForkOf         string `json:"fork_of,omitempty"`     // begin with a copy of that session's history
+	ForkBefore     string `json:"fork_before,omitempty"` // only of what was before that prompt, by its id or uuid
 }
 
 type SessionRequest struct {
@@ -204,6 +207,25 @@ type AnswerRequest struct {
 	UpdatedPermissions json.RawMessage `json:"updated_permissions,omitempty"`
 	Message            string          `json:"message,omitempty"`
 	Interrupt          bool            `json:"interrupt,omitempty"`
+}
+
+// TaskRequest names a task that runs in the background.
+type TaskRequest struct {
+	SessionID string `json:"session_id"`
+	TaskID    string `json:"task_id"`
+}
+
+// RewindRequest asks for the files that Claude changed to be as they were before a prompt.
+type RewindRequest struct {
+	SessionID string `json:"session_id"`
+	Prompt    string `json:"prompt"`  // its id or uuid
+	DryRun    bool   `json:"dry_run"` // change nothing, only say what would change
+}
+
+type RewindResponse struct {
+	Files      []string `json:"files"`
+	Insertions int      `json:"insertions"`
+	Deletions  int      `json:"deletions"`
 }
 
 type SetRequest struct {

@@ -31,6 +31,7 @@ type meta struct {
 	ClaudeID       string          `json:"claude_id,omitempty"`       // of the CLI's conversation, when it is not the session's id
 	LeftIDs        []string        `json:"left_ids,omitempty"`        // of conversations that /clear left behind
 	ForkOf         string          `json:"fork_of,omitempty"`         // the CLI's conversation to begin with a copy of
+	ForkAt         string          `json:"fork_at,omitempty"`         // the last message of the copy, by its uuid
 	Ran            bool            `json:"ran,omitempty"`             // the CLI has the conversation on disk
 	Live           bool            `json:"live,omitempty"`            // it has a process; left behind by a supervisor that was killed
 	Title          string          `json:"title,omitempty"`

@@ -17,10 +17,12 @@ type origin struct {
 	conversation string           // under which the CLI has its history
 	journal      *journal.Journal // nil when it is not a session of ours
 	until        int64            // its last event that is copied
+	at           string           // the last message that is, by its uuid; "": all
+	begun        map[string]bool  // with at: the prompts that had begun by then, by their uuid
 }
 
 // origin looks up a session to copy, and holds it until release. What was said in it elsewhere is copied as well.
-func (ss *Sessions) origin(ctx context.Context, id string) (o origin, release func(), err error) {
+func (ss *Sessions) origin(ctx context.Context, id, before string) (o origin, release func(), err error) {
 	if id == "" {
 		return origin{}, func() {}, nil
 	}
@@ -35,8 +37,56 @@ func (ss *Sessions) origin(ctx context.Context, id string) (o origin, release fu
 		return origin{}, nil, err
 	}
 	from.mu.Lock()
-	defer from.mu.Unlock()
-	return origin{conversation: from.meta.conversation(id), journal: from.journal, until: from.last.Load()}, release, nil
+	o = origin{conversation: from.meta.conversation(id), journal: from.journal, until: from.last.Load()}
+	uuid := before
+	if p, ok := from.ledger.prompts[before]; ok {
+		uuid = p.uuid
+	}
+	from.mu.Unlock()
+	if before != "" {
+		if err := o.endBefore(uuid); err != nil {
+			release()
+			return origin{}, nil, err
+		}
+	}
+	return o, release, nil
+}
+
+// endBefore moves the end of what is copied to where a prompt began: to the last message of Claude's before it.
+func (o *origin) endBefore(prompt string) error {
+	o.begun = map[string]bool{}
+	reader, err := o.journal.Read(0)
+	if err != nil {
+		return fmt.Errorf("find the prompt: %w", err)
+	}
+	for seq := int64(0); seq < o.until; {
+		e, err := reader.Next(context.Background()) // it is there; this does not wait
+		if err != nil {
+			return fmt.Errorf("find the prompt: %w", err)
+		}
+		if seq = e.Seq; bytes.HasPrefix(e.Data, tokens) {
+			continue
+		}
+		line, err := claude.Parse(e.Data)
+		if err != nil {
+			continue
+		}
+		uuid, begins := line.Began()
+		if begins && uuid == prompt {
+			if o.at == "" {
+				return fault.New(fault.Conflict, "Nothing was said before this prompt. Begin a new session instead.")
+			}
+			o.until = seq - 1
+			return nil
+		}
+		if begins {
+			o.begun[uuid] = true
+		}
+		if line.Type == "assistant" && line.OfMain() {
+			o.at = line.UUID
+		}
+	}
+	return fault.New(fault.NotFound, "There is no such prompt in this conversation.")
 }
 
 // copyLocked begins the journal with the events of the conversation that was copied, so that it can be read where it
@@ -62,7 +112,7 @@ func (s *session) copyLocked(o origin) error {
 			continue
 		}
 		line, err := claude.Parse(e.Data)
-		if err != nil || !ofHistory(line) {
+		if err != nil || !ofHistory(line) || o.at != "" && line.Type == protocol.EventPrompt && !o.begun[line.UUID] {
 			continue
 		}
 		n, err := s.journal.AppendAt(e.At, e.Data)

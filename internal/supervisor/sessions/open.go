@@ -124,7 +124,7 @@ func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest, n need)
 	if err := s.recall(ctx); err != nil {
 		s.ss.opt.Log.Warn("recall session", "session", s.id, "error", err) // Claude remembers it all the same
 	}
-	from, letGo, err := s.ss.origin(ctx, req.ForkOf)
+	from, letGo, err := s.ss.origin(ctx, req.ForkOf, req.ForkBefore)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (s *session) beginLocked(req *protocol.OpenRequest, from origin) error {
 		return fault.InvalidField("project", "The project of the session is missing.")
 	}
 	if !s.meta.Ran && s.meta.ForkOf == "" {
-		s.meta.ForkOf = from.conversation
+		s.meta.ForkOf, s.meta.ForkAt = from.conversation, from.at
 	}
 	s.meta.Live = true
 	s.starts, s.guessed = 0, false

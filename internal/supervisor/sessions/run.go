@@ -93,7 +93,7 @@ func (s *session) launchLocked() claude.Launch {
 	case s.meta.Ran:
 		l.Resume = conversation
 	case s.meta.ForkOf != "":
-		l.Resume, l.SessionID = s.meta.ForkOf, conversation
+		l.Resume, l.SessionID, l.ResumeAt = s.meta.ForkOf, conversation, s.meta.ForkAt
 	default:
 		l.SessionID = conversation
 	}

@@ -47,6 +47,7 @@ export type ClientFrame =
   | { type: 'unsubscribe'; session_id: string }
   | { type: 'prompt'; session_id: string; id: string; content: Content }
   | { type: 'interrupt'; session_id: string }
+  | { type: 'stop'; session_id: string; task_id: string }
   | AnswerFrame
   | { type: 'set'; session_id: string; model?: string; permission_mode?: string }
   /** Any answer to it, even that there is no such type, proves that the connection lives. */

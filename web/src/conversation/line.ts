@@ -21,13 +21,15 @@ export type Line =
   | { kind: 'withdrawn'; requestId: string }
   | { kind: 'lifecycle'; prompt: string; state: string }
   | { kind: 'retry'; attempt: number; maxRetries: number; delayMs: number; status: number | null; error: string }
-  | { kind: 'result'; uuid?: string; subtype: string; isError: boolean; text: string; apiStatus: number | null; reason?: string; durationMs: number; usage?: Usage; costUsd?: number; contextWindow?: number; byItself: boolean }
+  | { kind: 'result'; uuid?: string; subtype: string; isError: boolean; text: string; apiStatus: number | null; reason?: string; durationMs: number; usage?: Usage; costUsd?: number; turnUsd?: number; contextWindow?: number; byItself: boolean }
   | { kind: 'taskStarted'; taskId: string; toolUseId?: string; background: boolean; description: string; prompt?: string }
   | { kind: 'taskProgress'; toolUseId?: string; taskId: string; description?: string; toolUses?: number; tokens?: number }
   | { kind: 'taskEnded'; toolUseId?: string; taskId: string; status: string; summary: string }
   | { kind: 'tasks'; running: number }
   | { kind: 'compacted'; before?: number; after?: number; trigger?: string }
   | { kind: 'cleared' }
+  /** What follows was said in a terminal, and was taken from the CLI's transcript. */
+  | { kind: 'history'; leftOut: number }
   | { kind: 'title'; title: string }
   | { kind: 'notice'; level: string; text: string }
   | { kind: 'denied'; toolUseId?: string; text: string }

@@ -30,13 +30,13 @@ function startBlock(c: Conversation, line: Extract<Stream, { kind: 'blockStart' 
   const block = line.block
   switch (block.type) {
     case 'text':
-      putAside(c, { kind: 'text', key, parent: null, text: block.text, live: true, aborted: false })
+      putAside(c, { kind: 'text', key, seq: c.lastSeq, parent: null, text: block.text, live: true, aborted: false })
       break
     case 'thinking':
-      putAside(c, { kind: 'thinking', key, parent: null, text: block.text, live: true })
+      putAside(c, { kind: 'thinking', key, seq: c.lastSeq, parent: null, text: block.text, live: true })
       break
     case 'tool':
-      putAside(c, { kind: 'tool', key, parent: null, id: block.id, name: block.name, input: block.input, inputText: '', status: 'preparing', children: [] })
+      putAside(c, { kind: 'tool', key, seq: c.lastSeq, parent: null, id: block.id, name: block.name, input: block.input, inputText: '', status: 'preparing', children: [] })
       if (block.id) c.tools.set(block.id, key)
       break
     default:
@@ -74,6 +74,8 @@ export function reduceAssistant(c: Conversation, line: Extract<Line, { kind: 'as
     if (line.usage && !line.error && hasTokens(line.usage)) c.usage = { ...line.usage, output: Math.max(line.usage.output, c.usage?.output ?? 0) }
   }
   const parent = line.parent === null ? null : (c.tools.get(line.parent) ?? null)
+  // A subagent's line whose call is not known yet comes again with the call.
+  if (!main && parent === null && c.cut) return
   for (const block of line.blocks) {
     const index = c.blocks.get(line.messageId) ?? 0
     c.blocks.set(line.messageId, index + 1)
@@ -92,16 +94,16 @@ function rowOf(c: Conversation, line: Extract<Line, { kind: 'assistant' }>, bloc
     case 'text':
       if (line.error) {
         c.turnErrorShown = true
-        return { kind: 'error', key, parent, source: 'api', code: line.error.type, status: line.error.status, text: block.text }
+        return { kind: 'error', key, seq: c.lastSeq, parent, source: 'api', code: line.error.type, status: line.error.status, text: block.text }
       }
-      return block.text === '' ? null : { kind: 'text', key, parent, text: block.text, live: false, aborted: line.aborted }
+      return block.text === '' ? null : { kind: 'text', key, seq: c.lastSeq, parent, text: block.text, live: false, aborted: line.aborted }
     case 'thinking':
-      return { kind: 'thinking', key, parent, text: block.text, live: false, durationMs: line.thinkingMs }
+      return { kind: 'thinking', key, seq: c.lastSeq, parent, text: block.text, live: false, durationMs: line.thinkingMs }
     case 'tool':
       c.tools.set(block.id, key)
-      return { kind: 'tool', key, parent, id: block.id, name: block.name, input: block.input, inputText: '', status: 'running', children: [] }
+      return { kind: 'tool', key, seq: c.lastSeq, parent, id: block.id, name: block.name, input: block.input, inputText: '', status: 'running', children: [] }
     default:
-      return { kind: 'raw', key, parent, name: block.type, raw: block }
+      return { kind: 'raw', key, seq: c.lastSeq, parent, name: block.type, raw: block }
   }
 }
 

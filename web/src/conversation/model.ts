@@ -6,6 +6,8 @@ export type Row = PromptRow | TextRow | ThinkingRow | ToolRow | ErrorRow | NoteR
 
 interface Base {
   key: string
+  /** The number of the event that brought it, or that made it whole. */
+  seq: number
   /** The key of the tool row that this belongs to (a subagent's line). */
   parent: string | null
 }
@@ -54,6 +56,8 @@ export interface ToolRow extends Base {
 }
 
 export interface ToolResult {
+  /** The number of the event that brought it. */
+  seq: number
   text: string
   images: { mediaType: string; data: string }[]
   isError: boolean
@@ -80,7 +84,7 @@ export interface ErrorRow extends Base {
   text: string
 }
 
-export type Note = 'stopped' | 'compacted' | 'cleared' | 'taskEnded' | 'cli'
+export type Note = 'stopped' | 'compacted' | 'cleared' | 'taskEnded' | 'history' | 'cli'
 
 export interface NoteRow extends Base {
   kind: 'note'
@@ -145,6 +149,8 @@ export interface Tail {
  * store) feeds it with `reduce`; readers get a Snapshot.
  */
 export interface Conversation {
+  /** Whether events before the first that was taken are not known: a line may belong to something that is not there. */
+  cut: boolean
   lastSeq: number
   rows: Map<string, Row>
   /** Top rows in the order of the conversation, without the tail and the queue. */
@@ -179,11 +185,13 @@ export interface Conversation {
   contextWindow: number | null
   costUsd: number | null
   lastTurn: TurnCost | null
-  finishedTurns: number
+  /** The number of the last turn's result. */
+  finishedAt: number
 }
 
-export function emptyConversation(): Conversation {
+export function emptyConversation(cut = false): Conversation {
   return {
+    cut,
     lastSeq: 0,
     rows: new Map(),
     durable: [],
@@ -213,7 +221,7 @@ export function emptyConversation(): Conversation {
     contextWindow: null,
     costUsd: null,
     lastTurn: null,
-    finishedTurns: 0,
+    finishedAt: 0,
   }
 }
 

@@ -31,7 +31,7 @@ export function normalise(event: unknown): Line {
         message: str(event.message),
       }
     case 'carrel.history':
-      return { kind: 'nothing' } // what follows was said in a terminal, and reads the same
+      return { kind: 'history', leftOut: num(event.left_out) ?? 0 }
     case 'carrel.error':
       return { kind: 'failure', code: str(event.code) ?? 'internal', detail: str(event.detail) ?? '' }
     case 'system':
@@ -203,6 +203,7 @@ function result(event: Obj): Line {
     durationMs: num(event.duration_ms) ?? 0,
     usage: usageOf(event.usage),
     costUsd: num(event.total_cost_usd),
+    turnUsd: isObj(event.model_usage_since_last_result) ? Object.values(event.model_usage_since_last_result).reduce<number>((sum, m) => sum + (num(obj(m).costUSD) ?? 0), 0) : undefined,
     contextWindow: windows.length > 0 ? Math.max(...windows) : undefined,
     byItself: str(obj(event.origin).kind) === 'task-notification',
   }

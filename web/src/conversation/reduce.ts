@@ -49,7 +49,7 @@ function take(c: Conversation, line: Line, e: Event): void {
       c.place = line.place
       return
     case 'failure':
-      put(c, { kind: 'error', key: (line.code === 'budget_exceeded' && refusal(c)) || `e:${e.seq}`, parent: null, source: 'carrel', code: line.code, status: null, text: line.detail })
+      put(c, { kind: 'error', key: (line.code === 'budget_exceeded' && refusal(c)) || `e:${e.seq}`, seq: e.seq, parent: null, source: 'carrel', code: line.code, status: null, text: line.detail })
       return
     case 'init':
       return takeInit(c, line)
@@ -91,21 +91,24 @@ function take(c: Conversation, line: Line, e: Event): void {
     case 'result':
       return takeResult(c, line, e)
     case 'compacted':
-      put(c, { kind: 'note', key: `n:${e.seq}`, parent: null, note: 'compacted', text: '', before: line.before, after: line.after })
+      put(c, { kind: 'note', key: `n:${e.seq}`, seq: e.seq, parent: null, note: 'compacted', text: '', before: line.before, after: line.after })
       return
     case 'cleared':
-      put(c, { kind: 'note', key: `n:${e.seq}`, parent: null, note: 'cleared', text: '' })
+      put(c, { kind: 'note', key: `n:${e.seq}`, seq: e.seq, parent: null, note: 'cleared', text: '' })
       c.usage = null
       c.todos = []
+      return
+    case 'history':
+      put(c, { kind: 'note', key: `n:${e.seq}`, seq: e.seq, parent: null, note: 'history', text: '', before: line.leftOut })
       return
     case 'title':
       c.title = line.title || c.title
       return
     case 'notice':
-      if (line.text) put(c, { kind: 'note', key: `n:${e.seq}`, parent: null, note: 'cli', text: line.text })
+      if (line.text) put(c, { kind: 'note', key: `n:${e.seq}`, seq: e.seq, parent: null, note: 'cli', text: line.text })
       return
     case 'unknown':
-      put(c, { kind: 'raw', key: `u:${e.seq}`, parent: null, name: line.name, raw: line.raw })
+      put(c, { kind: 'raw', key: `u:${e.seq}`, seq: e.seq, parent: null, name: line.name, raw: line.raw })
       return
     case 'nothing':
       return
@@ -121,7 +124,7 @@ function takePrompt(c: Conversation, line: Extract<Line, { kind: 'prompt' }>, e:
   if (c.rows.has(key)) return
   if (line.uuid) c.prompts.set(line.uuid, key)
   const status = c.turnOpen ? 'queued' : 'sent'
-  putAside(c, { kind: 'prompt', key, parent: null, id: line.id, uuid: line.uuid, author: line.author, blocks: line.content, status, at: e.at })
+  putAside(c, { kind: 'prompt', key, seq: e.seq, parent: null, id: line.id, uuid: line.uuid, author: line.author, blocks: line.content, status, at: e.at })
   c.queue.push(key)
 }
 
@@ -130,7 +133,7 @@ function takeReplay(c: Conversation, line: Extract<Line, { kind: 'replay' }>, e:
   if (line.uuid !== undefined && c.prompts.has(line.uuid)) return beginPrompt(c, line.uuid)
   const key = `p:${line.uuid ?? e.seq}`
   if (line.uuid !== undefined) c.prompts.set(line.uuid, key)
-  put(c, { kind: 'prompt', key, parent: null, id: '', uuid: line.uuid ?? '', author: '', blocks: line.blocks, status: 'started', at: e.at })
+  put(c, { kind: 'prompt', key, seq: e.seq, parent: null, id: '', uuid: line.uuid ?? '', author: '', blocks: line.blocks, status: 'started', at: e.at })
 }
 
 /** Moves a prompt from the queue to its place in the conversation. */
@@ -195,14 +198,14 @@ function takeResult(c: Conversation, line: Extract<Line, { kind: 'result' }>, e:
   if (c.state === 'running' || c.state === 'waiting') c.state = 'ready'
   c.retry = null
   c.status = null
-  c.finishedTurns++
+  c.finishedAt = e.seq
   for (const r of [...c.requests.values()]) if (r.agentId === undefined) c.requests.delete(r.id)
   stopTools(c, false)
   const used = line.usage
   c.lastTurn = {
     durationMs: line.durationMs,
     tokens: used ? used.input + used.cacheRead + used.cacheWrite + used.output : 0,
-    costUsd: Math.max(0, (line.costUsd ?? 0) - (c.costUsd ?? 0)),
+    costUsd: line.turnUsd ?? Math.max(0, (line.costUsd ?? 0) - (c.costUsd ?? 0)),
   }
   c.costUsd = line.costUsd ?? c.costUsd
   if (line.contextWindow) c.contextWindow = line.contextWindow
@@ -211,10 +214,10 @@ function takeResult(c: Conversation, line: Extract<Line, { kind: 'result' }>, e:
     if (row?.kind === 'prompt' && row.status === 'sent') beginKey(c, key)
   }
   if (line.reason === 'aborted_streaming' || line.reason === 'aborted_tools') {
-    if (line.isError) put(c, { kind: 'note', key: `n:${e.seq}`, parent: null, note: 'stopped', text: '' })
+    if (line.isError) put(c, { kind: 'note', key: `n:${e.seq}`, seq: e.seq, parent: null, note: 'stopped', text: '' })
   } else if (line.isError && !c.turnErrorShown) {
     const code = line.reason && line.reason !== 'completed' ? line.reason : line.subtype
-    put(c, { kind: 'error', key: `e:${e.seq}`, parent: null, source: line.reason === 'api_error' ? 'api' : 'turn', code, status: line.apiStatus, text: line.text })
+    put(c, { kind: 'error', key: `e:${e.seq}`, seq: e.seq, parent: null, source: line.reason === 'api_error' ? 'api' : 'turn', code, status: line.apiStatus, text: line.text })
   }
   c.turnErrorShown = false
 }

@@ -5,6 +5,7 @@ import type { Conversation, PromptRow, Request, Retry, Row, Todo, ToolRow, TurnC
 export interface ReadsRow {
   kind: 'reads'
   key: string
+  seq: number
   parent: null
   calls: ToolRow[]
 }
@@ -35,7 +36,7 @@ export interface Snapshot {
   contextWindow: number | null
   costUsd: number | null
   lastTurn: TurnCost | null
-  finishedTurns: number
+  finishedAt: number
   lastSeq: number
 }
 
@@ -65,7 +66,7 @@ export function snapshot(c: Conversation, before?: Snapshot): Snapshot {
     contextWindow: c.contextWindow,
     costUsd: c.costUsd,
     lastTurn: c.lastTurn,
-    finishedTurns: c.finishedTurns,
+    finishedAt: c.finishedAt,
     lastSeq: c.lastSeq,
   }
 }
@@ -92,7 +93,7 @@ export function fold(rows: Row[], before: TimelineRow[] = []): TimelineRow[] {
     const key = `r:${calls[0]!.key}`
     const was = old.get(key)
     const same = was?.calls.length === calls.length && was.calls.every((call, n) => call === calls[n])
-    out.push(same ? was : { kind: 'reads', key, parent: null, calls })
+    out.push(same ? was : { kind: 'reads', key, seq: calls[0]!.seq, parent: null, calls })
     i = end
   }
   return out

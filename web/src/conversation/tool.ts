@@ -70,7 +70,7 @@ function takeResult(c: Conversation, line: Extract<ToolLine, { kind: 'results' }
   else if (row.status === 'stopped' || data.interrupted === true) status = 'stopped'
   else if (denied) status = 'denied'
   else if (block.isError) status = 'failed'
-  changeTool(c, block.toolUseId, { status, result: { text: block.text, images: block.images, isError: block.isError, data } })
+  changeTool(c, block.toolUseId, { status, result: { seq: c.lastSeq, text: block.text, images: block.images, isError: block.isError, data } })
   if (status === 'done') takeTodos(c, row, data)
 }
 
@@ -81,7 +81,7 @@ function endTask(c: Conversation, line: Extract<ToolLine, { kind: 'taskEnded' }>
   const ended: ToolStatus = line.status === 'completed' ? 'done' : line.status === 'failed' ? 'failed' : 'stopped'
   changeTool(c, line.toolUseId, { task, status: row.result ? ended : ended === 'stopped' ? 'stopped' : row.status })
   if (row.task.background) {
-    put(c, { kind: 'note', key: `n:${e.seq}`, parent: null, note: 'taskEnded', text: row.task.progress, status: line.status })
+    put(c, { kind: 'note', key: `n:${e.seq}`, seq: e.seq, parent: null, note: 'taskEnded', text: row.task.progress, status: line.status })
   }
 }
 

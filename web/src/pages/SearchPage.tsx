@@ -68,7 +68,7 @@ function Hit({ hit }: { hit: Found }) {
   const now = useNow()
   return (
     <li className="border-t first:border-t-0">
-      <Link to="/s/$sessionId" params={{ sessionId: hit.session_id }} className="block px-3 py-2.5 -outline-offset-2 transition-colors hover:bg-hover desk:px-4">
+      <Link to="/s/$sessionId" params={{ sessionId: hit.session_id }} search={{ at: hit.seq }} className="block px-3 py-2.5 -outline-offset-2 transition-colors hover:bg-hover desk:px-4">
         <span className="flex items-baseline gap-2">
           <span className="min-w-0 flex-1 truncate font-strong">{titleOf(hit)}</span>
           <time dateTime={hit.at} className="text-small text-muted tabular">

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link, useParams } from '@tanstack/react-router'
+import { Link, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { ApiError } from '@/api/client'
 import { queries } from '@/api/queries'
@@ -10,6 +10,7 @@ import { Composer } from '@/modules/conversation/Composer'
 import { Dock } from '@/modules/conversation/dock/Dock'
 import { Header } from '@/modules/conversation/Header'
 import { Timeline } from '@/modules/conversation/Timeline'
+import { TodoBar } from '@/modules/conversation/Todos'
 import { Foot, Work } from '@/modules/conversation/Work'
 import { lightOfState } from '@/modules/sessions/order'
 import { titleOf } from '@/modules/sessions/SessionList'
@@ -21,10 +22,11 @@ import type { SessionView } from '@/stream/stream'
 /** One conversation. The key makes a new one of it for another session: drafts and scrolling are its own. */
 export function SessionPage() {
   const { sessionId } = useParams({ from: '/app/s/$sessionId' })
-  return <Conversation key={sessionId} id={sessionId} />
+  const { at } = useSearch({ from: '/app/s/$sessionId' })
+  return <Conversation key={sessionId} id={sessionId} at={at} />
 }
 
-function Conversation({ id }: { id: string }) {
+function Conversation({ id, at }: { id: string; at?: number }) {
   const { data: session, error } = useQuery(queries.session(id))
   const view = useSessionView(id)
   const title = titleOf({ title: view.title ?? session?.title ?? '' })
@@ -40,7 +42,7 @@ function Conversation({ id }: { id: string }) {
   const running = view.activity !== 'none' || state === 'running' || state === 'waiting' || state === 'queued'
   // The last thing said was an error, and nobody has gone on since.
   const failed = !running && view.queue.length === 0 && view.rows.at(-1)?.kind === 'error'
-  const loading = view.lastSeq === 0 && (session === undefined || session.last_seq > 0)
+  const loading = !view.opened && view.problem === null
   return (
     <>
       <Header id={id} session={session} view={view} light={failed ? 'failed' : lightOfState(state)} />
@@ -52,7 +54,8 @@ function Conversation({ id }: { id: string }) {
               <Failure error={error} />
             </div>
           )}
-          <Timeline view={view} empty={loading ? <Loading label={m.loading()} rows={5} /> : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
+          <Timeline sessionId={id} at={at} view={view} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
+          <TodoBar todos={view.todos} />
           <div className="pt-2">
             <Dock sessionId={id} view={view} />
           </div>
@@ -61,7 +64,7 @@ function Conversation({ id }: { id: string }) {
           </div>
           <Foot view={view} session={session} />
         </div>
-        <Work view={view} session={session} />
+        <Work id={id} view={view} session={session} />
       </div>
       <Announcer view={view} />
     </>
@@ -71,15 +74,15 @@ function Conversation({ id }: { id: string }) {
 /** Tells a screen reader once that an answer is finished, or that Claude asks; never each token. */
 function Announcer({ view }: { view: SessionView }) {
   const [text, setText] = useState('')
-  const seen = useRef({ turns: view.finishedTurns, request: view.requests[0]?.id, caughtUp: false })
+  const seen = useRef({ turn: view.finishedAt, request: view.requests[0]?.id, caughtUp: false })
   const request = view.requests[0]
   useEffect(() => {
     const was = seen.current
     // What is replayed at the beginning is old news.
-    if (was.caughtUp && view.finishedTurns > was.turns) setText(m.announce_finished())
+    if (was.caughtUp && view.finishedAt > was.turn) setText(m.announce_finished())
     if (request && request.id !== was.request) setText(m.announce_asks({ what: request.description ?? request.displayName }))
-    seen.current = { turns: view.finishedTurns, request: request?.id, caughtUp: view.lastSeq > 0 }
-  }, [view.finishedTurns, view.lastSeq, request])
+    seen.current = { turn: view.finishedAt, request: request?.id, caughtUp: view.opened }
+  }, [view.finishedAt, view.opened, request])
   return (
     <p role="status" className="sr-only">
       {text}

@@ -1,4 +1,5 @@
 import { useCallback, useSyncExternalStore } from 'react'
+import { api, call } from '@/api/client'
 import { getLocale, onLocale } from '@/i18n/locale'
 import type { Link, Socket } from './connection'
 import { Stream, type SessionView } from './stream'
@@ -11,6 +12,14 @@ export const stream = new Stream({
   },
   storage: storageOrNull(),
   newId,
+  page: async (id, before, limit) => {
+    const list = await call(api.GET('/sessions/{id}/events', { params: { path: { id }, query: { before, limit } } }))
+    return { events: list.items, more: list.next_cursor !== null }
+  },
+  idle: (f) => {
+    if ('requestIdleCallback' in window) requestIdleCallback(f, { timeout: 2000 })
+    else setTimeout(f, 500)
+  },
   schedule: (f) => {
     // A hidden page paints no frames, but its title and lamp still follow.
     if (document.hidden) setTimeout(f, 250)

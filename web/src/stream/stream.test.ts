@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { brief } from '@/conversation/brief'
-import { fixture } from '@/conversation/fixture'
+import { fixture, play } from '@/conversation/fixture'
+import type { Event } from '@/conversation/reduce'
 import { FakeClock, FakeSocket } from './fake'
 import { Stream } from './stream'
 import { decode, encode } from './wire'
@@ -18,7 +19,9 @@ class Memory {
   }
 }
 
-function setup(storage = new Memory()) {
+/** A server whose journal is `journal`; what is asked of it is in `asked`. */
+function setup(storage = new Memory(), journal: Event[] = []) {
+  const asked: { before: number; limit: number }[] = []
   const clock = new FakeClock()
   const sockets: FakeSocket[] = []
   const frames: (() => void)[] = []
@@ -31,55 +34,69 @@ function setup(storage = new Memory()) {
     },
     storage,
     newId: () => `id${++id}`,
+    page: async (_, before, limit) => {
+      asked.push({ before, limit })
+      const all = journal.filter((e) => before === 0 || e.seq < before)
+      return { events: all.slice(-limit), more: all.length > limit }
+    },
     schedule: (f) => frames.push(f),
+    idle: (f) => f(),
     clock,
     random: () => 1,
   })
   const paint = () => frames.splice(0).forEach((f) => f())
-  return { stream, clock, paint, storage, frames, server: () => sockets.at(-1)! }
+  const server = () => sockets.at(-1)!
+  const accept = async () => {
+    server().accept()
+    await settled()
+  }
+  return { stream, clock, paint, storage, frames, asked, server, accept }
 }
+
+/** What was promised has happened: nothing here waits for anything but promises that are kept. */
+const settled = () => new Promise((r) => setTimeout(r))
 
 const event = (seq: number, e: unknown) => ({ type: 'event', session_id: 's', seq, at: '2026-11-24T00:00:00Z', event: e })
 const prompt = (seq: number, id: string, content = 'Hi') => event(seq, { type: 'carrel.prompt', id, uuid: `u-${id}`, author: 'ana', content })
 
 describe('subscribing', () => {
-  it('asks for all, and after a lost connection for what comes after the last seen', () => {
+  it('asks for what comes after the end, and after a lost connection for what comes after the last seen', async () => {
     const t = setup()
     t.stream.subscribe('s', () => {})
     t.stream.start()
-    t.server().accept()
+    await t.accept()
     expect(t.server().sent).toEqual([{ type: 'subscribe', session_id: 's', after: 0 }])
     for (const e of fixture('01-plain-turn').slice(0, 8)) t.server().say({ type: 'event', session_id: 's', ...e })
     t.server().drop()
     t.clock.pass(20_000)
-    t.server().accept()
+    await t.accept()
     expect(t.server().sent).toEqual([{ type: 'subscribe', session_id: 's', after: 8 }])
     for (const e of fixture('01-plain-turn').slice(4)) t.server().say({ type: 'event', session_id: 's', ...e })
     t.paint()
     expect(brief(t.stream.view('s').rows)).toEqual(['> [say 8] (started)', 'text: the carrel by the window keeps its reade'])
   })
 
-  it('opens anew where it was, and only while it is connected', () => {
+  it('opens anew where it was, and only while it is connected', async () => {
     const t = setup()
     t.stream.subscribe('s', () => {})
     t.stream.reopen()
     expect(t.stream.getLink()).toEqual({ status: 'idle' })
     t.stream.start()
     const first = t.server()
-    first.accept()
+    await t.accept()
     for (const e of fixture('01-plain-turn').slice(0, 8)) first.say({ type: 'event', session_id: 's', ...e })
     t.stream.reopen()
     expect(t.server()).not.toBe(first)
-    t.server().accept()
+    await t.accept()
     expect(t.server().sent).toEqual([{ type: 'subscribe', session_id: 's', after: 8 }])
   })
 
-  it('tells listeners once a frame, however much came', () => {
+  it('tells listeners once a frame, however much came', async () => {
     const t = setup()
     let told = 0
     t.stream.subscribe('s', () => told++)
     t.stream.start()
-    t.server().accept()
+    await t.accept()
     for (const e of fixture('02-second-turn-kept')) t.server().say({ type: 'event', session_id: 's', ...e })
     expect(told).toBe(0)
     expect(t.frames).toHaveLength(1)
@@ -87,22 +104,118 @@ describe('subscribing', () => {
     expect(told).toBe(1)
   })
 
-  it('ends with the last listener', () => {
+  it('ends with the last listener', async () => {
     const t = setup()
     t.stream.start()
-    t.server().accept()
+    await t.accept()
     const stop = t.stream.subscribe('s', () => {})
+    await settled()
     stop()
     expect(t.server().sent.at(-1)).toEqual({ type: 'unsubscribe', session_id: 's' })
   })
 })
 
+describe('a long conversation', () => {
+  const turns = (n: number): Event[] => {
+    const one = fixture('04a-permission-allow-once').map((e) => JSON.stringify(e.event))
+    return Array.from({ length: n }, (_, t) => one.map((text) => JSON.parse(text.replace(/([0-9a-f]{8}-[0-9a-f]{4}-|msg_\w{4}|toolu_\w{4})/g, (id) => `${id}${t}-`)))).flat().map((event, i) => ({ seq: i + 1, at: '2026-11-24T00:00:00Z', event }))
+  }
+
+  it('opens at its end and is followed from there', async () => {
+    const journal = turns(60)
+    const t = setup(new Memory(), journal)
+    t.stream.start()
+    t.stream.subscribe('s', () => {})
+    await t.accept()
+    expect(t.asked[0]).toEqual({ before: 0, limit: 400 })
+    t.paint()
+    const view = t.stream.view('s')
+    expect(view).toMatchObject({ opened: true, lastSeq: journal.length })
+    expect(t.server().sent).toEqual([{ type: 'subscribe', session_id: 's', after: journal.length }])
+  })
+
+  it('reads the same whichever pages it came in', async () => {
+    const journal = turns(40)
+    // It sleeps: a process that is to come will greet.
+    journal.push({ seq: journal.length + 1, at: '', event: { type: 'carrel.state', state: 'dormant' } })
+    const whole = play(journal).s
+    const t = setup(new Memory(), journal)
+    t.stream.subscribe('s', () => {})
+    await settled()
+    t.paint()
+    const before = t.stream.view('s')
+    expect(before.more).toBe(true)
+    expect(whole.rows.map((r) => r.key)).toEqual(expect.arrayContaining(before.rows.slice(3).map((r) => r.key)))
+    while (t.stream.view('s').more) {
+      await t.stream.earlier('s')
+      t.paint()
+    }
+    const view = t.stream.view('s')
+    expect(view.rows).toEqual(whole.rows)
+    // What was there before is drawn from the same objects.
+    expect(view.rows.slice(-20)).toEqual(before.rows.slice(-20))
+    view.rows.slice(-20).forEach((r, i) => expect(r).toBe(before.rows.slice(-20)[i]))
+  })
+
+  it('goes back to the greeting of a process that runs, for what can be picked', async () => {
+    const greeted = [...fixture('03-initialize-first').slice(0, 3), ...turns(60)].map((e, i) => ({ ...e, seq: i + 1 }))
+    const t = setup(new Memory(), greeted)
+    t.stream.subscribe('s', () => {})
+    await settled()
+    t.paint()
+    expect(t.stream.view('s').models.length).toBeGreaterThan(0)
+  })
+
+  it('reaches a message', async () => {
+    const journal = turns(300)
+    const t = setup(new Memory(), journal)
+    t.stream.subscribe('s', () => {})
+    await settled()
+    await t.stream.reach('s', 50)
+    t.paint()
+    expect(t.stream.view('s').first).toBeLessThanOrEqual(50)
+  })
+
+  it('loses nothing and says nothing twice when events come while a page is fetched', async () => {
+    const journal = turns(60)
+    const t = setup(new Memory(), journal.slice(0, -40))
+    t.stream.start()
+    t.stream.subscribe('s', () => {})
+    await t.accept()
+    const back = t.stream.earlier('s')
+    for (const e of journal.slice(-60)) t.server().say({ type: 'event', session_id: 's', ...e })
+    await back
+    while (t.stream.view('s').more) {
+      await t.stream.earlier('s')
+      t.paint()
+    }
+    t.paint()
+    expect(t.stream.view('s').rows).toEqual(play(journal).s.rows)
+  })
+
+  it('says why it cannot be opened, and tries again when asked', async () => {
+    const t = setup()
+    let fail = true
+    const stream = new Stream({ open: () => new FakeSocket(), storage: null, newId: () => 'x', schedule: (f) => f(), idle: (f) => f(), page: async () => {
+      if (fail) throw Object.assign(new Error('Away.'), { code: 'instance_unavailable' })
+      return { events: fixture('01-plain-turn'), more: false }
+    }, clock: t.clock })
+    stream.subscribe('s', () => {})
+    await settled()
+    expect(stream.view('s')).toMatchObject({ opened: false, problem: { code: 'instance_unavailable', detail: 'Away.' } })
+    fail = false
+    stream.reattach('s')
+    await settled()
+    expect(stream.view('s')).toMatchObject({ opened: true, problem: null })
+  })
+})
+
 describe('prompts', () => {
-  it('are shown while they are sent, and once when they are on disk', () => {
+  it('are shown while they are sent, and once when they are on disk', async () => {
     const t = setup()
     t.stream.subscribe('s', () => {})
     t.stream.start()
-    t.server().accept()
+    await t.accept()
     t.stream.prompt('s', 'Hi')
     t.paint()
     expect(brief(t.stream.view('s').outgoing)).toEqual(['> Hi (sending)'])
@@ -113,32 +226,32 @@ describe('prompts', () => {
     expect(brief(t.stream.view('s').queue)).toEqual(['> Hi (sent)'])
   })
 
-  it('are sent again with the same id after a lost connection', () => {
+  it('are sent again with the same id after a lost connection', async () => {
     const t = setup()
     t.stream.subscribe('s', () => {})
     t.stream.start()
     t.stream.prompt('s', 'Hi')
-    t.server().accept()
+    await t.accept()
     t.server().drop()
     t.clock.pass(20_000)
-    t.server().accept()
+    await t.accept()
     expect(t.server().sent.filter((f) => f.type === 'prompt')).toEqual([{ type: 'prompt', session_id: 's', id: 'id1', content: 'Hi' }])
   })
 
-  it('survive a reload', () => {
+  it('survive a reload', async () => {
     const first = setup()
     first.stream.prompt('s', 'Hi')
     const second = setup(first.storage)
     second.stream.start()
-    second.server().accept()
+    await second.accept()
     expect(second.server().sent).toContainEqual({ type: 'prompt', session_id: 's', id: 'id1', content: 'Hi' })
   })
 
-  it('keep their text when they are refused, and can be tried again', () => {
+  it('keep their text when they are refused, and can be tried again', async () => {
     const t = setup()
     t.stream.subscribe('s', () => {})
     t.stream.start()
-    t.server().accept()
+    await t.accept()
     t.stream.prompt('s', 'Hi')
     t.server().say({ type: 'error', id: 'id1', session_id: 's', code: 'budget_exceeded', detail: 'Spent.' })
     t.paint()
@@ -147,10 +260,10 @@ describe('prompts', () => {
     expect(t.server().sent.filter((f) => f.type === 'prompt')).toHaveLength(2)
   })
 
-  it('too large for a message are refused here, not sent for ever', () => {
+  it('too large for a message are refused here, not sent for ever', async () => {
     const t = setup()
     t.stream.start()
-    t.server().accept()
+    await t.accept()
     t.stream.prompt('s', 'x'.repeat(13 << 20))
     t.paint()
     expect(t.stream.view('s').outgoing[0]).toMatchObject({ status: 'failed', problem: { code: 'too_large' } })
@@ -163,18 +276,18 @@ describe('answers', () => {
   const request = asked.findIndex((e) => (e.event as any).type === 'control_request')
   const requestId = (asked[request]!.event as any).request_id
 
-  function waiting() {
+  async function waiting() {
     const t = setup()
     t.stream.subscribe('s', () => {})
     t.stream.start()
-    t.server().accept()
+    await t.accept()
     for (const e of asked.slice(0, request + 1)) t.server().say({ type: 'event', session_id: 's', ...e })
     t.paint()
     return t
   }
 
-  it('are under way until the journal has them', () => {
-    const t = waiting()
+  it('are under way until the journal has them', async () => {
+    const t = await waiting()
     t.stream.answer('s', requestId, { behavior: 'allow', updated_input: { command: 'x' } })
     t.paint()
     expect(t.server().sent.at(-1)).toEqual({ type: 'answer', id: requestId, session_id: 's', request_id: requestId, behavior: 'allow', updated_input: { command: 'x' } })
@@ -185,8 +298,8 @@ describe('answers', () => {
     expect(t.stream.view('s').answering.size).toBe(0)
   })
 
-  it('that come too late close the request', () => {
-    const t = waiting()
+  it('that come too late close the request', async () => {
+    const t = await waiting()
     t.stream.answer('s', requestId, { behavior: 'deny', message: 'no' })
     t.server().say({ type: 'error', session_id: 's', code: 'conflict', detail: 'Answered.' })
     t.paint()
@@ -196,7 +309,7 @@ describe('answers', () => {
 })
 
 describe('the wire', () => {
-  it('is JSON in the names of the contract', () => {
+  it('is JSON in the names of the contract', async () => {
     expect(encode({ type: 'set', session_id: 's', permission_mode: 'plan' })).toBe('{"type":"set","session_id":"s","permission_mode":"plan"}')
   })
 
@@ -204,7 +317,7 @@ describe('the wire', () => {
     expect(decode(text)).toEqual({ type: 'other' })
   })
 
-  it('reads every kind of frame', () => {
+  it('reads every kind of frame', async () => {
     expect(decode('{"type":"hello","user":{"id":1},"version":"1"}')).toEqual({ type: 'hello', user: { id: 1 }, version: '1' })
     expect(decode('{"type":"ack","id":"a"}')).toEqual({ type: 'ack', id: 'a' })
     expect(decode('{"type":"error","code":"invalid","detail":"d"}')).toEqual({ type: 'error', id: undefined, session_id: undefined, request_id: undefined, code: 'invalid', detail: 'd' })

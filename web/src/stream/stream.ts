@@ -1,11 +1,13 @@
 import type { AnswerFrame, ClientFrame, Content, NoticeFrame, ServerFrame } from '@/api/wire'
 import { emptyConversation, type Conversation, type PromptRow } from '@/conversation/model'
+import { isObj, str } from '@/conversation/json'
 import { blocksOf } from '@/conversation/normalise'
 import { reduce } from '@/conversation/reduce'
 import { snapshot, type Snapshot } from '@/conversation/rows'
 import { Connection, type Clock, type Link, type Socket } from './connection'
 import { Outbox, type Outgoing, type Storage } from './outbox'
 import { decode, encode } from './wire'
+import { Past, type EventPage } from './past'
 
 export interface Problem {
   code: string
@@ -20,15 +22,24 @@ export interface SessionView extends Snapshot {
   answering: ReadonlySet<string>
   /** What the server last refused for this session. */
   problem: Problem | null
+  /** Whether the end of the conversation is there. */
+  opened: boolean
+  /** Whether there is more before what is there, and the number of the first event that is. */
+  more: boolean
+  first: number
+  /** Whether earlier events are being fetched. */
+  reading: boolean
 }
 
 interface Held {
+  past: Past
   conversation: Conversation
   view: SessionView
   listeners: Set<() => void>
   subscribed: boolean
   answers: Map<string, AnswerFrame>
   problem: Problem | null
+  reading: Promise<void> | null
   dirty: boolean
 }
 
@@ -36,14 +47,26 @@ export interface StreamOptions {
   open: () => Socket
   storage: Storage | null
   newId: () => string
+  /** The last events of a session before a number; 0: the last of all. It fails with what has a `code` and a `detail`. */
+  page: (sessionId: string, before: number, limit: number) => Promise<EventPage>
   /** Calls back once, soon: per animation frame in a visible page. */
   schedule: (f: () => void) => void
+  /** Calls back once the page has nothing better to do. */
+  idle: (f: () => void) => void
   clock?: Clock
   random?: () => number
 }
 
 /** A message of more bytes is refused by the server, connection and all. */
 const maxMessageChars = 12 << 20
+
+/** How many events are fetched at once: to show the end, and to go far back. */
+const pageEvents = 400
+const longPageEvents = 2500
+/** So many rows fill a screen; a page of events may hold fewer, when it is full of pieces. */
+const enoughRows = 24
+/** How far back the greeting of the process is looked for. */
+const maxGreetingPages = 12
 
 /**
  * The stream's store: the one connection, and the conversations that came
@@ -91,7 +114,7 @@ export class Stream {
   reset(): void {
     this.connection.stop()
     this.outbox.clear()
-    for (const h of this.held.values()) this.renew(h, emptyConversation())
+    for (const h of this.held.values()) this.renew(h)
     this.flush()
     this.held.clear()
   }
@@ -138,6 +161,12 @@ export class Stream {
     }
   }
 
+  /** Begins to fetch the end of a conversation that is about to be looked at. */
+  prepare(sessionId: string): void {
+    const h = this.of(sessionId)
+    if (!h.past.opened && !h.reading) void this.open(sessionId, h)
+  }
+
   view(sessionId: string): SessionView {
     return this.of(sessionId).view
   }
@@ -169,6 +198,11 @@ export class Stream {
     return this.send({ type: 'interrupt', session_id: sessionId })
   }
 
+  /** Ends a task in the background. */
+  stopTask(sessionId: string, taskId: string): boolean {
+    return this.send({ type: 'stop', session_id: sessionId, task_id: taskId })
+  }
+
   set(sessionId: string, change: { model?: string; permission_mode?: string }): boolean {
     return this.send({ type: 'set', session_id: sessionId, ...change })
   }
@@ -185,6 +219,20 @@ export class Stream {
   clearProblem(sessionId: string): void {
     this.of(sessionId).problem = null
     this.touch(sessionId)
+  }
+
+  /** Fetches a page of what came before. */
+  async earlier(sessionId: string): Promise<void> {
+    const h = this.of(sessionId)
+    if (h.reading || !h.past.more) return
+    const { first } = h.past
+    await this.read(sessionId, h, pageEvents, (past) => past.first < first)
+  }
+
+  /** Fetches what there is back to the event with a number. */
+  async reach(sessionId: string, seq: number): Promise<void> {
+    const h = this.of(sessionId)
+    await this.read(sessionId, h, longPageEvents, (past) => past.first <= seq)
   }
 
   /** Asks for the session anew, after the server refused it. */
@@ -208,6 +256,8 @@ export class Stream {
     switch (frame.type) {
       case 'event': {
         const h = this.of(frame.session_id)
+        if (frame.seq <= h.conversation.lastSeq) return // said again after a reconnect
+        h.past.append(frame)
         reduce(h.conversation, frame)
         h.dirty = true
         this.soon()
@@ -254,22 +304,65 @@ export class Stream {
 
   private attach(sessionId: string, h: Held): void {
     h.subscribed = true
-    this.send({ type: 'subscribe', session_id: sessionId, after: h.conversation.lastSeq })
+    if (h.past.opened) this.send({ type: 'subscribe', session_id: sessionId, after: h.conversation.lastSeq })
+    else if (!h.reading) void this.open(sessionId, h)
+  }
+
+  /** Shows a conversation from its end, and then follows it. */
+  private async open(sessionId: string, h: Held): Promise<void> {
+    const past = h.past
+    await this.read(sessionId, h, pageEvents, (p) => shows(p) >= enoughRows)
+    if (h.past !== past || !past.opened) return
+    if (h.listeners.size > 0) this.attach(sessionId, h)
+    // A session that sleeps is about to greet; of one that is awake the greeting may be long past.
+    await new Promise<void>((r) => this.o.idle(r))
+    let pages = 0
+    if (h.conversation.state !== 'dormant') await this.read(sessionId, h, longPageEvents, () => past.greeted || ++pages > maxGreetingPages)
+  }
+
+  /**
+   * Fetches pages backwards until there is enough, and shows them at once. One
+   * reading of a session is under way at a time; what comes meanwhile at the
+   * end is not touched by it.
+   */
+  private async read(sessionId: string, h: Held, limit: number, enough: (past: Past) => boolean): Promise<void> {
+    while (h.reading) await h.reading
+    const past = h.past
+    if (past.opened && (!past.more || enough(past))) return
+    const work = async () => {
+      try {
+        do {
+          const page = await this.o.page(sessionId, past.first, limit)
+          if (h.past !== past) return
+          past.prepend(page)
+        } while (past.more && !enough(past))
+        past.opened = true
+      } catch (e) {
+        if (h.past === past) h.problem = { code: codeOf(e), detail: e instanceof Error ? e.message : '' }
+      }
+      if (h.past === past) h.conversation = past.reduce(h.conversation)
+    }
+    h.reading = work().finally(() => {
+      h.reading = null
+      this.touch(sessionId)
+    })
+    this.touch(sessionId)
+    await h.reading
   }
 
   private of(sessionId: string): Held {
     let h = this.held.get(sessionId)
     if (!h) {
-      const conversation = emptyConversation()
-      h = { conversation, view: emptyView, listeners: new Set(), subscribed: false, answers: new Map(), problem: null, dirty: false }
+      h = { past: new Past(), conversation: emptyConversation(), view: emptyView, listeners: new Set(), subscribed: false, answers: new Map(), problem: null, reading: null, dirty: false }
       this.held.set(sessionId, h)
       h.view = this.see(sessionId, h)
     }
     return h
   }
 
-  private renew(h: Held, c: Conversation): void {
-    h.conversation = c
+  private renew(h: Held): void {
+    h.past = new Past()
+    h.conversation = emptyConversation()
     h.answers.clear()
     h.problem = null
     h.dirty = true
@@ -305,12 +398,25 @@ export class Stream {
       outgoing: this.outbox.of(sessionId).map(rowOf),
       answering: new Set(h.answers.keys()),
       problem: h.problem,
+      opened: h.past.opened,
+      more: h.past.more,
+      first: h.past.first,
+      reading: h.reading !== null,
     }
   }
 }
 
 function rowOf(o: Outgoing): PromptRow {
-  return { kind: 'prompt', key: `p:${o.id}`, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem }
+  return { kind: 'prompt', key: `p:${o.id}`, seq: 0, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem }
 }
 
-const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null }
+const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null, opened: false, more: false, first: 0, reading: false }
+
+function shows(past: Past): number {
+  const c = past.reduce(emptyConversation())
+  return c.durable.length + c.queue.length
+}
+
+function codeOf(e: unknown): string {
+  return isObj(e) ? (str(e.code) ?? 'internal') : 'internal'
+}

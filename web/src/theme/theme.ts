@@ -29,5 +29,21 @@ export function useTheme(): Theme {
   return useSyncExternalStore((l) => {
     listeners.add(l)
     return () => listeners.delete(l)
-  }, getTheme)
+  }, getTheme, () => 'system')
+}
+
+const darkness = typeof matchMedia === 'function' ? matchMedia('(prefers-color-scheme: dark)') : null
+
+/** Whether the page is dark now, by choice or by the system: for what is drawn outside of CSS. */
+export function useDark(): boolean {
+  const theme = useTheme()
+  const system = useSyncExternalStore(
+    (l) => {
+      darkness?.addEventListener('change', l)
+      return () => darkness?.removeEventListener('change', l)
+    },
+    () => darkness?.matches ?? false,
+    () => false,
+  )
+  return theme === 'system' ? system : theme === 'dark'
 }

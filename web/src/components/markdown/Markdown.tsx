@@ -2,7 +2,10 @@ import type { Token, Tokens } from 'marked'
 import { createContext, memo, useContext, useRef, type ReactNode } from 'react'
 import { CodeBlock } from '@/components/code/CodeBlock'
 import { m } from '@/i18n/paraglide/messages.js'
-import { nothingParsed, parse, safeHref, type Parsed } from './blocks'
+import { Mermaid } from '@/components/code/Mermaid'
+import { hiddenHost, nothingParsed, parse, safeHref, withoutBidi, type Parsed } from './blocks'
+import type { MathsToken } from './extensions'
+import { Maths } from './Maths'
 
 /** Where addresses lead that are relative to the text; null: nowhere. */
 export interface Addresses {
@@ -51,7 +54,8 @@ function block(token: Token, live = false): ReactNode {
       return <p>{inline((token as Tokens.Paragraph).tokens)}</p>
     case 'code': {
       const t = token as Tokens.Code
-      return <CodeBlock code={t.text} language={(t.lang ?? '').split(/[\s,{]/)[0] ?? ''} live={live} />
+      const language = (t.lang ?? '').split(/[\s,{]/)[0] ?? ''
+      return language === 'mermaid' && !live ? <Mermaid code={t.text} /> : <CodeBlock code={t.text} language={language} live={live} />
     }
     case 'blockquote':
       return <blockquote className="prose">{blocks((token as Tokens.Blockquote).tokens)}</blockquote>
@@ -61,6 +65,14 @@ function block(token: Token, live = false): ReactNode {
       return list(token as Tokens.List)
     case 'table':
       return table(token as Tokens.Table)
+    case 'maths':
+      return <Maths tex={(token as MathsToken).tex} display />
+    case 'footnote':
+      return (
+        <p className="text-minor text-muted">
+          <sup>{token.name}</sup> {inline(token.tokens)}
+        </p>
+      )
     case 'html':
       return <p className="whitespace-pre-wrap">{token.raw.trimEnd()}</p>
     case 'text': {
@@ -129,6 +141,10 @@ function Inline({ token }: { token: Token }): ReactNode {
       return <del>{inline(token.tokens)}</del>
     case 'codespan':
       return <code>{(token as Tokens.Codespan).text}</code>
+    case 'maths':
+      return <Maths tex={(token as MathsToken).tex} display={(token as MathsToken).display} />
+    case 'footnoteMark':
+      return <sup>{token.name}</sup>
     case 'br':
       return <br />
     case 'escape':
@@ -137,10 +153,14 @@ function Inline({ token }: { token: Token }): ReactNode {
       const t = token as Tokens.Link
       const href = safeHref(t.href)
       if (href === null) return addresses?.link(t.href, inline(t.tokens)) ?? <>{inline(t.tokens)}</>
+      const host = hiddenHost(t.text, href)
       return (
-        <a href={href} title={t.title ?? undefined} target="_blank" rel="noopener noreferrer">
-          {inline(t.tokens)}
-        </a>
+        <>
+          <a href={href} title={t.title ?? undefined} target="_blank" rel="noopener noreferrer">
+            <bdi>{inline(t.tokens)}</bdi>
+          </a>
+          {host !== null && <span className="text-muted"> ({host})</span>}
+        </>
       )
     }
     case 'image': {
@@ -160,7 +180,7 @@ function Inline({ token }: { token: Token }): ReactNode {
     }
     case 'text': {
       const t = token as Tokens.Text
-      return t.tokens ? <>{inline(t.tokens)}</> : unescape(t.text)
+      return t.tokens ? <>{inline(t.tokens)}</> : withoutBidi(unescape(t.text))
     }
   }
   return token.raw

@@ -1,15 +1,18 @@
-import { Lexer, type Token } from 'marked'
+import { Lexer, Marked, type Token } from 'marked'
 import remend from 'remend'
+import { extensions } from './extensions'
 
 /** The blocks of a markdown text; a block that did not change is the same object as before. */
 export interface Parsed {
   source: string
   blocks: readonly Token[]
+  /** Whether it was parsed as a text that is finished. */
+  whole?: boolean
 }
 
 export const nothingParsed: Parsed = { source: '', blocks: [] }
 
-const options = { gfm: true, breaks: false }
+const options = new Marked({ gfm: true, breaks: false, extensions }).defaults
 
 /**
  * Parses a text. While it grows (`live`), only what may still change is parsed
@@ -18,7 +21,8 @@ const options = { gfm: true, breaks: false }
  */
 export function parse(text: string, live: boolean, before: Parsed = nothingParsed): Parsed {
   const source = text.replace(/\r\n?/g, '\n')
-  if (!live) return { source, blocks: keep(lex(source), before.blocks) }
+  if (!live && source === before.source && before.whole) return before
+  if (!live) return { source, blocks: keep(lex(source), before.blocks), whole: true }
   const closed = before.blocks.slice(0, Math.max(0, before.blocks.length - 2))
   const length = closed.reduce((n, t) => n + t.raw.length, 0)
   if (length > 0 && source.startsWith(before.source.slice(0, length))) {
@@ -64,4 +68,21 @@ export function safeHref(href: string): string | null {
   } catch {
     return null
   }
+}
+
+// Signs that turn the order of letters, with which one text is made to look like another.
+const bidi = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+export function withoutBidi(text: string): string {
+  return text.replace(bidi, '')
+}
+
+/** The host that a link leads to, where its text names, or may seem to name, another; else null. */
+export function hiddenHost(text: string, href: string): string | null {
+  const url = new URL(href)
+  if (url.protocol === 'mailto:') return null
+  const shown = /^(?:[a-z]+:\/\/)?([^\s/?#]+\.[^\s/?#.]{2,})(?:[/?#]|$)/i.exec(withoutBidi(text).trim())?.[1]?.toLowerCase()
+  const tricky = text.search(bidi) >= 0 || url.username !== '' || url.host.includes('xn--')
+  if (shown === undefined ? !tricky : !tricky && shown === url.host) return null
+  return url.host
 }

@@ -92,3 +92,51 @@ it('follows the web and mail only', () => {
   expect(safeHref('file:///etc/passwd')).toBeNull()
   expect(safeHref('/admin')).toBeNull()
 })
+
+describe('links that pretend', () => {
+  it.each([
+    ['[github.com/a](https://evil.example/a)', '(evil.example)'],
+    ['[https://github.com](https://github.com@evil.example/)', '(evil.example)'],
+    ['[\u202emoc.buhtig](https://evil.example/)', '(evil.example)'],
+    ['[gіthub.com](https://gіthub.com/)', '(xn--'],
+  ])('%s shows where it leads', (text, host) => {
+    expect(html(text)).toContain(host)
+    expect(html(text)).not.toContain('\u202e')
+  })
+
+  it('that say what they do are left alone', () => {
+    expect(html('[here](https://a.example/x) <https://a.example/y>')).not.toContain('(a.example)')
+  })
+})
+
+describe('maths', () => {
+  const formulas = (text: string) => [...html(text).matchAll(/<code(?: class="block py-1")?>(.*?)<\/code>/g)].map((x) => x[1])
+
+  it.each([
+    ['the sum $a^2 + b^2$ is', ['a^2 + b^2']],
+    ['\\(x_1\\) and $x$', ['x_1', 'x']],
+    ['$$\n\\int_0^1 x\n$$\n', ['\\int_0^1 x']],
+    ['\\[ e = mc^2 \\]', ['e = mc^2']],
+    ['so $5 = x$ then', ['5 = x']],
+  ])('%j is set', (text, tex) => expect(formulas(text)).toEqual(tex))
+
+  it.each(['It costs $5 and then $10.', 'from $5/$10 to $20', 'between $5 or 6$ each', 'US$ 5 and US$ 6', '$HOME and $PATH', 'a $ b $ c', '\\$5 and \\$6', '$5k for me and $6k for you'])('%s is money or a variable', (text) => {
+    if (text.startsWith('$HOME')) expect(html(text)).toContain('PATH')
+    else expect(formulas(text)).toEqual([])
+  })
+})
+
+it('marks footnotes', () => {
+  const out = html('A claim.[^1]\n\n[^1]: The *source*.')
+  expect(out).toContain('A claim.<sup>1</sup>')
+  expect(out).toContain('<sup>1</sup> The <em>source</em>.')
+})
+
+it('leaves a drawing that is being written as text, and what it cannot be as well', () => {
+  expect(html('```mermaid\ngraph TD; A-->B', true)).toContain('graph TD')
+  expect(html('```mermaid\n<script>alert(1)</script>\n```')).not.toContain('<script')
+})
+
+it('survives what is very long, very deep or very odd', () => {
+  for (const text of ['x'.repeat(200_000), '- '.repeat(300) + 'x', '$'.repeat(3000), '[^'.repeat(3000), '\\['.repeat(2000), '| a '.repeat(2000) + '|\n' + '|-'.repeat(2000) + '|', '`'.repeat(5000), '\u202e\u2066'.repeat(2000), '![a]('.repeat(800)]) expect(() => html(text)).not.toThrow()
+})

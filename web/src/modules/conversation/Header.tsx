@@ -12,13 +12,13 @@ import { Icon } from '@/components/Icon'
 import { Lamp, type Light } from '@/components/Lamp'
 import { Menu, MenuChoices, MenuDownload, MenuItem, MenuLine } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
-import { percent } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { titleOf } from '@/modules/sessions/SessionList'
 import { lightName, modeName } from '@/modules/sessions/words'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/stream'
-import { contextOf, modeChoices, modelChoices } from './pickers'
+import { ContextMeter } from './ContextMeter'
+import { modeChoices, modelChoices } from './pickers'
 
 const chip = 'inline-flex min-h-8 max-w-40 items-center gap-1 rounded-full border px-3 text-minor text-muted transition-colors hover:bg-hover hover:text-content'
 
@@ -29,7 +29,6 @@ export function Header({ session, view, light, id }: { session: Session | undefi
   const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null)
   const model = modelChoices(view, session)
   const mode = view.mode ?? session?.permission_mode ?? 'default'
-  const context = contextOf(view)
   const remove = useMutation({
     mutationFn: () => call(api.DELETE('/sessions/{id}', { params: { path: { id } } })),
     onSuccess: () => {
@@ -82,7 +81,7 @@ export function Header({ session, view, light, id }: { session: Session | undefi
         >
           <MenuChoices value={mode} choices={modeChoices(mode)} onChange={setMode} />
         </Menu>
-        {context?.share != null && <span className="rounded-full border px-3 py-1 text-minor whitespace-nowrap text-muted tabular">{m.context({ share: percent(context.share) })}</span>}
+        <ContextMeter id={id} view={view} />
       </div>
       <Menu
         trigger={

@@ -2,6 +2,7 @@ import { memo, useState } from 'react'
 import { Button } from '@/components/Button'
 import { CopyButton } from '@/components/CopyButton'
 import { Icon } from '@/components/Icon'
+import { Picture } from '@/components/Picture'
 import { Markdown } from '@/components/markdown/Markdown'
 import type { ErrorRow, NoteRow, PromptRow, RawRow, Row, TextRow, ThinkingRow } from '@/conversation/model'
 import type { ReadsRow, TimelineRow } from '@/conversation/rows'
@@ -9,6 +10,7 @@ import { compact, duration, number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { problemTitle } from '@/i18n/problem'
 import { stream } from '@/stream/page'
+import { PromptMenu } from './PromptMenu'
 import { errorTitle } from './words'
 import { ToolCard } from './tools/ToolCard'
 
@@ -43,14 +45,17 @@ export function PromptView({ row }: { row: PromptRow }) {
   const waits = row.status !== 'started'
   return (
     <div className="group flex flex-col items-end gap-1">
-      <div className={`max-w-[85%] rounded-card bg-sunken px-4 py-2 whitespace-pre-wrap [overflow-wrap:anywhere] ${waits && row.status !== 'failed' ? 'opacity-75' : ''}`}>
+      <div className="flex max-w-[92%] items-start">
+      {!waits && <PromptMenu row={row} text={commandText(text)} />}
+      <div className={`min-w-0 rounded-card bg-sunken px-4 py-2 whitespace-pre-wrap [overflow-wrap:anywhere] ${waits && row.status !== 'failed' ? 'opacity-75' : ''}`}>
         <span className="sr-only">{m.you_said()} </span>
         {commandText(text)}
         {row.blocks.map((b, i) => {
-          if (b.type === 'image') return b.data ? <img key={i} src={`data:${b.mediaType};base64,${b.data}`} alt={m.attached_picture()} className="mt-2 max-h-60 rounded-control" /> : <span key={i} className="block text-minor text-muted">{m.attached_picture()}</span>
+          if (b.type === 'image') return b.data ? <Picture key={i} mediaType={b.mediaType} data={b.data} alt={m.attached_picture()} className="mt-2 max-h-60 rounded-control" /> : <span key={i} className="block text-minor text-muted">{m.attached_picture()}</span>
           if (b.type === 'document') return <span key={i} className="block text-minor text-muted">{m.attached_document({ name: b.title })}</span>
           return null
         })}
+      </div>
       </div>
       {waits && <PromptState row={row} />}
     </div>
@@ -98,7 +103,7 @@ function TextView({ row, nested }: { row: TextRow; nested: boolean }) {
     <div className={`group ${nested ? 'text-minor' : ''}`}>
       <Markdown text={row.aborted ? `${row.text.trimEnd()} …` : row.text} live={row.live} />
       {!row.live && !nested && (
-        <div className="-ms-2 h-0 opacity-0 transition-opacity group-hover:opacity-100 focus-within:opacity-100 max-desk:hidden">
+        <div className="-ms-2 transition-opacity focus-within:opacity-100 group-hover:opacity-100 desk:h-0 desk:opacity-0">
           <CopyButton text={row.text} />
         </div>
       )}
@@ -179,6 +184,8 @@ function noteText(row: NoteRow): string {
       return m.note_cleared()
     case 'taskEnded':
       return row.status === 'completed' ? m.note_task_done({ what: row.text }) : m.note_task_stopped({ what: row.text })
+    case 'history':
+      return row.before ? m.note_history_left({ count: number(row.before) }) : m.note_history()
     case 'cli':
       return row.text
   }

@@ -1,34 +1,65 @@
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react'
 import { Button } from '@/components/Button'
 import { Icon } from '@/components/Icon'
 import { Lamp } from '@/components/Lamp'
 import { duration } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
+import { rowOfEvent } from '@/conversation/place'
+import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/stream'
+import { Find } from './Find'
+import { KeepPlace } from './KeepPlace'
 import { countOfNew, PromptView, RowView } from './Row'
+import { SessionId } from './SessionId'
+import { useDrawn } from './useDrawn'
+import { useFind } from './useFind'
 import { useFollow } from './useFollow'
+import { useNear } from './useNear'
 import { activityText, retryReason } from './words'
 
-/** How many rows are drawn; earlier ones come by a button. */
-const windowRows = 300
+interface Props {
+  sessionId: string
+  view: SessionView
+  /** The event to open at, in place of the end. */
+  at?: number
+  empty: React.ReactNode
+}
+
+// Where a reader was in each conversation, while the page is open.
+const places = new Map<string, { from: string; row: string; top: number }>()
 
 /** The conversation, from its rows. It knows nothing of where they come from. */
-export function Timeline({ view, empty }: { view: SessionView; empty: React.ReactNode }) {
+export function Timeline({ sessionId, view, at, empty }: Props) {
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
-  const { following, follow } = useFollow(scroller, content)
-  const [extra, setExtra] = useState(0)
+  const whole = useRef(true)
+  const [place] = useState(() => (at === undefined ? places.get(sessionId) : undefined))
+  const { following, follow, leave } = useFollow(scroller, content, whole, at === undefined && place === undefined)
   const rows = view.rows
-  const start = Math.max(0, rows.length - windowRows - extra)
+  const { start, end, earlier, later, around } = useDrawn(rows, following, place?.from ?? null)
+  const toTheEnd = end === rows.length
+  useLayoutEffect(() => {
+    whole.current = toTheEnd
+  }, [toTheEnd])
+
+  const top = useNear(scroller, () => (start > 0 ? !following && earlier() : view.more && void stream.earlier(sessionId)), `${rows[start]?.key} ${view.first} ${following}`)
+  const bottom = useNear(scroller, () => !toTheEnd && later(), rows[end - 1]?.key)
+  const [sought, setSought] = useState<string | null>(null)
+  const { finding, setFinding } = useFind(start > 0 || view.more || !toTheEnd)
+  const found = useFound({ sessionId, at, sought, view, scroller, around, leave })
+  usePlace({ sessionId, place, scroller, from: following ? null : (rows[start]?.key ?? null) })
 
   // How much came since the reader went up to look at something.
   const [left, setLeft] = useState(0)
-  const count = useRef(rows.length)
-  count.current = rows.length
+  const last = view.lastSeq
+  const count = useRef(last)
+  useEffect(() => {
+    count.current = last
+  }, [last])
   useEffect(() => {
     if (!following) setLeft(count.current)
-  }, [following])
-  const fresh = following ? 0 : Math.max(0, rows.length - left)
+  }, [following, view.opened])
+  const fresh = following ? 0 : rows.filter((r) => r.seq > left).length
 
   // What the user sends, they want to see.
   const sent = view.outgoing.length + view.queue.length
@@ -41,30 +72,56 @@ export function Timeline({ view, empty }: { view: SessionView; empty: React.Reac
   const nothing = rows.length === 0 && sent === 0
   return (
     <div className="relative min-h-0 flex-1">
-      <div ref={scroller} className="scroller h-full" role="log" aria-live="off" aria-label={m.conversation()} tabIndex={0}>
-        <div ref={content} className="mx-auto flex max-w-[848px] flex-col gap-4 px-4 py-5 desk:px-6">
-          {start > 0 && (
-            <div className="flex justify-center">
-              <Button look="plain" onClick={() => setExtra((n) => n + windowRows)}>
-                {m.show_earlier()}
-              </Button>
-            </div>
-          )}
-          {nothing && empty}
-          {rows.slice(start).map((row, i) => (
-            <div key={row.key} className={rows.length - start - i > 12 ? 'row-far' : undefined}>
-              <RowView row={row} cwd={view.cwd} />
-            </div>
-          ))}
-          <Now view={view} />
-          {view.queue.map((row) => (
-            <PromptView key={row.key} row={row} />
-          ))}
-          {view.outgoing.map((row) => (
-            <PromptView key={row.key} row={row} />
-          ))}
-        </div>
+      <div ref={scroller} className="scroller h-full" role="log" aria-live="off" aria-busy={view.reading} aria-label={m.conversation()} tabIndex={0}>
+        <KeepPlace scroller={scroller} edge={`${rows[start]?.key}`} active={!following}>
+          <div ref={content} className="mx-auto flex max-w-[848px] flex-col gap-4 px-4 py-5 desk:px-6">
+            {(start > 0 || view.more) && (
+              <div ref={top} className="flex min-h-11 justify-center">
+                <Button look="plain" busy={view.reading} onClick={() => {
+                  leave()
+                  if (start > 0) earlier()
+                  else void stream.earlier(sessionId)
+                }}>
+                  {m.show_earlier()}
+                </Button>
+              </div>
+            )}
+            {nothing && empty}
+            <SessionId value={sessionId}>
+            {rows.slice(start, end).map((row, i) => (
+              <div key={row.key} data-row={row.key} tabIndex={-1} className={`${end - start - i > 12 ? 'row-far' : ''} ${row.key === found ? 'found' : ''}`}>
+                <RowView row={row} cwd={view.cwd} />
+              </div>
+            ))}
+            </SessionId>
+            {!toTheEnd && <div ref={bottom} className="min-h-11" />}
+            {toTheEnd && (
+              <>
+                <Now view={view} />
+                {view.queue.map((row) => (
+                  <PromptView key={row.key} row={row} />
+                ))}
+                {view.outgoing.map((row) => (
+                  <PromptView key={row.key} row={row} />
+                ))}
+              </>
+            )}
+          </div>
+        </KeepPlace>
       </div>
+      {finding && (
+        <Find
+          sessionId={sessionId}
+          view={view}
+          scroller={scroller}
+          onGo={setSought}
+          onClose={() => {
+            setFinding(false)
+            setSought(null)
+            scroller.current?.focus()
+          }}
+        />
+      )}
       {!following && (
         <button
           type="button"
@@ -77,6 +134,57 @@ export function Timeline({ view, empty }: { view: SessionView; empty: React.Reac
       )}
     </div>
   )
+}
+
+/** Opens the conversation at an event: fetches back to it, draws it, and gives it the focus. Gives the key of its row. */
+function useFound({ sessionId, at, sought, view, scroller, around, leave }: { sessionId: string; at?: number; sought: string | null; view: SessionView; scroller: RefObject<HTMLElement | null>; around: (index: number) => void; leave: () => void }): string | null {
+  const { opened, more, first } = view
+  const there = at !== undefined && opened && (first <= at || !more)
+  const index = sought !== null ? view.rows.findIndex((r) => r.key === sought) : there ? rowOfEvent(view.rows, at) : -1
+  const key = view.rows[index]?.key ?? null
+  // What was asked for: a row that was found, or an event.
+  const asked = sought ?? at
+  const drawn = useRef<string | number>(undefined)
+  const shown = useRef<string | number>(undefined)
+  useEffect(() => {
+    if (at !== undefined && opened && !there) void stream.reach(sessionId, at)
+  }, [sessionId, at, opened, there])
+  useLayoutEffect(() => {
+    if (key === null || shown.current === asked) return
+    if (drawn.current !== asked) {
+      drawn.current = asked
+      leave()
+      around(index)
+      return
+    }
+    const el = scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`)
+    if (!el) return
+    shown.current = asked
+    el.scrollIntoView({ block: 'center' })
+    // Who looks for words goes on typing.
+    if (sought === null) el.focus({ preventScroll: true })
+  })
+  return key
+}
+
+/** Remembers where the reader was, and takes them back there. */
+function usePlace({ sessionId, place, scroller, from }: { sessionId: string; place: { row: string; top: number } | undefined; scroller: RefObject<HTMLElement | null>; from: string | null }): void {
+  const now = useRef(from)
+  useLayoutEffect(() => {
+    now.current = from
+  }, [from])
+  useLayoutEffect(() => {
+    const el = scroller.current
+    if (!el) return
+    const row = place && el.querySelector(`[data-row="${CSS.escape(place.row)}"]`)
+    if (row) el.scrollTop += row.getBoundingClientRect().top - el.getBoundingClientRect().top - place.top
+    return () => {
+      const top = el.getBoundingClientRect().top
+      const first = [...el.querySelectorAll<HTMLElement>('[data-row]')].find((r) => r.getBoundingClientRect().bottom > top)
+      if (now.current === null || !first) places.delete(sessionId)
+      else places.set(sessionId, { from: now.current, row: first.dataset.row!, top: first.getBoundingClientRect().top - top })
+    }
+  }, [sessionId, place, scroller])
 }
 
 /** What is going on now, at the end of the text. */

@@ -6,11 +6,13 @@ import type { SessionView } from '@/stream/stream'
 import { changesOf } from './changes'
 import { contextOf } from './pickers'
 import { shortPath } from './tools/face'
-import { TodoLine } from './tools/ToolBody'
+import { SessionId } from './SessionId'
+import { StopTask, TodoLine } from './tools/ToolBody'
 
 /** The third column: what the conversation set out to do, what it changed, and what it cost. */
-export function Work({ view, session }: { view: SessionView; session: Session | undefined }) {
+export function Work({ id, view, session }: { id: string; view: SessionView; session: Session | undefined }) {
   const changes = useMemo(() => changesOf(view.rows), [view.rows])
+  const tasks = useMemo(() => view.rows.flatMap((r) => (r.kind === 'tool' && r.task?.background && r.task.running ? [r.task] : [])), [view.rows])
   return (
     <aside aria-label={m.work()} className="hidden w-[360px] min-h-0 flex-col border-l bg-page wide:flex">
       <div className="scroller min-h-0 flex-1">
@@ -22,6 +24,21 @@ export function Work({ view, session }: { view: SessionView; session: Session | 
                 <TodoLine key={t.id} text={t.text} status={t.status} />
               ))}
             </ul>
+          </section>
+        )}
+        {tasks.length > 0 && (
+          <section className="border-b px-5 pt-3.5 pb-3">
+            <h2 className="pb-1 text-small font-strong text-muted">{m.foot_background()}</h2>
+            <SessionId value={id}>
+              <ul className="text-minor">
+                {tasks.map((t) => (
+                  <li key={t.id} className="flex items-center gap-2 py-1">
+                    <span className="min-w-0 flex-1 truncate">{t.progress}</span>
+                    <StopTask id={t.id} />
+                  </li>
+                ))}
+              </ul>
+            </SessionId>
           </section>
         )}
         <section className="px-5 pt-3.5 pb-3">

@@ -5,11 +5,12 @@ const nearBottomPx = 32
 /**
  * Keeps the end of a growing text in view while the reader wants it. Wanting is
  * an intent: it ends when they scroll up, and begins again at the bottom or by
- * `follow`. Content that grows by itself never counts as scrolling.
+ * `follow`. Content that grows by itself never counts as scrolling. `whole`
+ * says whether the end of what is drawn is the end of all.
  */
-export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefObject<HTMLElement | null>): { following: boolean; follow: () => void } {
-  const [following, setFollowing] = useState(true)
-  const wanted = useRef(true)
+export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefObject<HTMLElement | null>, whole: RefObject<boolean>, begin: boolean): { following: boolean; follow: () => void; leave: () => void } {
+  const [following, setFollowing] = useState(begin)
+  const wanted = useRef(begin)
   const lastTop = useRef(0)
 
   const toEnd = useCallback(() => {
@@ -28,7 +29,7 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefO
     if (!el || !inner) return
     const onScroll = () => {
       const top = el.scrollTop
-      const atEnd = el.scrollHeight - top - el.clientHeight < nearBottomPx
+      const atEnd = whole.current && el.scrollHeight - top - el.clientHeight < nearBottomPx
       // Only a reader moves the text down: we move it up only, to its end.
       if (top < lastTop.current - 1 && !atEnd) want(false)
       else if (atEnd && !wanted.current) want(true)
@@ -44,12 +45,14 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefO
       el.removeEventListener('scroll', onScroll)
       grown.disconnect()
     }
-  }, [scroller, content, toEnd, want])
+  }, [scroller, content, whole, toEnd, want])
 
   const follow = useCallback(() => {
     want(true)
     toEnd()
   }, [want, toEnd])
 
-  return { following, follow }
+  const leave = useCallback(() => want(false), [want])
+
+  return { following, follow, leave }
 }

@@ -1,14 +1,20 @@
-import type { ReactNode } from 'react'
+import { useState, type ReactNode } from 'react'
 import { Highlighted } from '@/components/code/Highlighted'
 import { languageOfPath } from '@/components/code/highlight'
+import { Button } from '@/components/Button'
+import { Picture } from '@/components/Picture'
 import { CopyButton } from '@/components/CopyButton'
 import { Diff } from '@/components/code/Diff'
 import type { Patch } from '@/components/code/diff'
+import { safeHref, withoutBidi } from '@/components/markdown/blocks'
 import { Markdown } from '@/components/markdown/Markdown'
 import { list, obj, str } from '@/conversation/json'
 import type { ToolRow } from '@/conversation/model'
+import { number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
+import { stream } from '@/stream/page'
 import { RowView } from '../Row'
+import { useSessionId } from '../SessionId'
 import { inputOf, patchOfInput } from './face'
 
 /** What an opened card shows: a view for each known tool, and a generic one for the rest. */
@@ -50,8 +56,23 @@ export function ToolBody({ row, cwd, patch }: { row: ToolRow; cwd: string | null
           {row.status === 'denied' && row.result && <Output text={row.result.text} />}
         </>
       )
+    case 'WebSearch': {
+      const links = searchLinks(row.result?.data)
+      if (links.length === 0) return <Result row={row} />
+      return (
+        <ul className="px-4 py-2 text-minor">
+          {links.map((l) => (
+            <li key={l.href} className="py-1">
+              <a href={l.href} target="_blank" rel="noopener noreferrer" className="text-info underline">
+                {withoutBidi(l.title)}
+              </a>{' '}
+              <span className="text-muted">{new URL(l.href).host}</span>
+            </li>
+          ))}
+        </ul>
+      )
+    }
     case 'WebFetch':
-    case 'WebSearch':
       return (
         <>
           {str(input.prompt) && <p className="px-4 pt-3 text-minor text-muted">{str(input.prompt)}</p>}
@@ -107,10 +128,18 @@ function Command({ command, row }: { command: string; row: ToolRow }) {
           </>
         ))}
       {row.task?.background && (
-        <p className="border-t px-3 py-1.5 text-minor text-muted">{row.task.running ? m.task_running() : row.task.summary}</p>
+        <div className="flex items-center gap-3 border-t px-3 py-1.5 text-minor text-muted">
+          <span className="flex-1">{row.task.running ? m.task_running() : row.task.summary}</span>
+          {row.task.running && <StopTask id={row.task.id} />}
+        </div>
       )}
     </>
   )
+}
+
+export function StopTask({ id }: { id: string }) {
+  const sessionId = useSessionId()
+  return <Button onClick={() => stream.stopTask(sessionId, id)}>{m.task_stop()}</Button>
 }
 
 function Agent({ row, cwd }: { row: ToolRow; cwd: string | null }) {
@@ -122,7 +151,12 @@ function Agent({ row, cwd }: { row: ToolRow; cwd: string | null }) {
       {row.children.map((child) => (
         <RowView key={child.key} row={child} cwd={cwd} nested />
       ))}
-      {row.task?.running && <p className="text-minor text-muted">{row.task.progress}</p>}
+      {row.task?.running && (
+        <div className="flex items-center gap-3 text-minor text-muted">
+          <span className="flex-1">{row.task.progress}</span>
+          {row.task.background && <StopTask id={row.task.id} />}
+        </div>
+      )}
       {report !== '' && (
         <div className="border-t pt-2">
           <p className="pb-0.5 text-small font-strong text-muted">{m.agent_report()}</p>
@@ -182,24 +216,44 @@ function Result({ row }: { row: ToolRow }) {
     <>
       {row.result.text !== '' && <Output text={clean(row.result.text)} failed={row.status === 'failed'} />}
       {row.result.images.map((image, i) => (
-        <img key={i} src={`data:${image.mediaType};base64,${image.data}`} alt={m.tool_image()} className="max-h-96 p-3" />
+        <Picture key={i} mediaType={image.mediaType} data={image.data} alt={m.tool_image()} className="max-h-96 p-3" />
       ))}
     </>
   )
 }
 
+/** The links in the structured result of a web search. */
+function searchLinks(data: Record<string, unknown> | undefined): { title: string; href: string }[] {
+  return list(data?.results)
+    .flatMap((r) => list(obj(r).content))
+    .map(obj)
+    .flatMap((l) => {
+      const href = safeHref(str(l.url) ?? '')
+      return href === null ? [] : [{ href, title: str(l.title) ?? href }]
+    })
+}
+
 const shownChars = 20_000
 
 function Output({ text, failed = false, label }: { text: string; failed?: boolean; label?: string }) {
-  const cut = text.length > shownChars
+  const [all, setAll] = useState(false)
+  const cut = !all && text.length > shownChars
   return (
+    <div className="relative border-t first:border-t-0">
+    <CopyButton text={text} className="absolute! top-0 right-3 bg-surface/80" />
     <pre
       tabIndex={0}
       aria-label={label}
-      className={`scroller max-h-96 border-t px-3 py-2 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere] first:border-t-0 ${failed ? 'bg-removed' : ''}`}
+      className={`scroller max-h-96 px-3 py-2 pe-14 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere] ${failed ? 'bg-removed' : ''}`}
     >
       {cut ? `${text.slice(0, shownChars)}\n…` : text}
     </pre>
+    {cut && (
+      <div className="p-2">
+        <Button onClick={() => setAll(true)}>{m.show_all_lines({ count: number(text.split('\n').length) })}</Button>
+      </div>
+    )}
+    </div>
   )
 }
 

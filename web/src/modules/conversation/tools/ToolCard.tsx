@@ -46,7 +46,7 @@ export const ToolCard = memo(function ToolCard({ row, cwd, nested = false }: { r
   const face = faceOf(row, cwd)
   const id = useId()
   const lines = face.patch?.hunks.reduce((n, h) => n + h.lines.length, 0) ?? 0
-  const opensItself = row.status === 'failed' || (row.status === 'done' && lines > 0 && lines <= shortDiffLines && !nested) || (row.children.length > 0 && row.status === 'running')
+  const opensItself = row.status === 'failed' || (row.status === 'done' && lines > 0 && lines <= shortDiffLines && !nested) || (row.children.length > 0 && row.status === 'running') || (row.status === 'background' && row.task?.running === true)
   const [chosen, setChosen] = useState<boolean | null>(null)
   const open = chosen ?? opensItself
   const mark = marks[row.status]

@@ -66,7 +66,7 @@ function face(name: string, input: Obj, row: ToolRow | null, cwd: string | null)
   // mcp__server__tool: said as people would.
   const mcp = /^mcp__(.+?)__(.+)$/.exec(name)
   const object = Object.values(input).find((v): v is string => typeof v === 'string') ?? ''
-  return { icon: 'box', verb: mcp ? `${mcp[1]}: ${mcp[2]}` : name, object: firstLine(object) }
+  return { icon: 'box', verb: mcp ? `${mcp[1]} · ${mcp[2]}` : name, object: firstLine(object) }
 }
 
 export function inputOf(row: ToolRow): Obj {
