@@ -26,13 +26,13 @@ func history(ctx context.Context, b *bench) error {
 		return err
 	}
 	c := &crowd{b: b}
-	if err := c.people(ctx, 1); err != nil {
+	if err := c.people(ctx, 2); err != nil { // the lists fill the first one's quota of sessions
 		return err
 	}
 	if err := b.lists(ctx, c.members[0]); err != nil {
 		return err
 	}
-	return b.replay(ctx, c.members[0])
+	return b.replay(ctx, c.members[1])
 }
 
 // page is one of a list of sessions.

@@ -16,6 +16,9 @@ const (
 	end         = "}\n"
 )
 
+// gap is the event of Skip: the only one whose number may be greater by more than one than that of the event before.
+var gap = []byte(`{"type":"carrel.gap"}`)
+
 // format appends an event's line to b.
 func format(b []byte, e Event) []byte {
 	b = append(b, beforeSeq...)

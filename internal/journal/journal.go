@@ -89,6 +89,23 @@ func (j *Journal) AppendAt(at time.Time, data []byte) (int64, error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	return j.appendLocked(Event{Seq: j.last + 1, At: at, Data: data})
+}
+
+// Skip leaves out so many numbers, with an event that says so, and returns when that is safe from a crash of the
+// machine. It is for a journal whose end a machine may have lost after somebody had read it: what was read and is
+// gone must not have its numbers given to other events.
+func (j *Journal) Skip(numbers int64) error {
+	j.mu.Lock()
+	_, err := j.appendLocked(Event{Seq: j.last + 1 + numbers, At: time.Now(), Data: gap})
+	j.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return j.Sync()
+}
+
+func (j *Journal) appendLocked(e Event) (int64, error) {
 	if j.closed {
 		return 0, ErrClosed
 	}
@@ -98,8 +115,7 @@ func (j *Journal) AppendAt(at time.Time, data []byte) (int64, error) {
 		}
 		j.torn = false
 	}
-	seq := j.last + 1
-	j.buf = format(j.buf[:0], Event{Seq: seq, At: at, Data: data})
+	j.buf = format(j.buf[:0], e)
 	n := len(j.buf)
 	if _, err := j.tail.WriteAt(j.buf, j.tail.size); err != nil {
 		j.torn = j.tail.Truncate(j.tail.size) != nil // else it is tried again by the next Append
@@ -108,10 +124,10 @@ func (j *Journal) AppendAt(at time.Time, data []byte) (int64, error) {
 	if cap(j.buf) > keepBuffer {
 		j.buf = nil
 	}
-	j.last = seq
+	j.last = e.Seq
 	j.tail.size += int64(n)
 	j.wakeLocked()
-	return seq, nil
+	return e.Seq, nil
 }
 
 // Sync returns when every event that was appended before is safe from a crash of the machine. Others may append

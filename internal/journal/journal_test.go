@@ -276,3 +276,56 @@ func TestLongLines(t *testing.T) {
 		t.Errorf("a reader keeps %d bytes after a long line", cap(r.scan.buf))
 	}
 }
+
+func TestSkip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	j := open(t, path)
+	for range 3 {
+		add(t, j, `{"type":"a"}`)
+	}
+	if err := j.Skip(100); err != nil {
+		t.Fatal(err)
+	}
+	if seq := add(t, j, `{"type":"b"}`); seq != 105 {
+		t.Errorf("the event after the gap has number %d, want 105", seq)
+	}
+	check := func(j *Journal) {
+		t.Helper()
+		if j.Last() != 105 {
+			t.Fatalf("last is %d, want 105", j.Last())
+		}
+		for after, want := range map[int64]int64{2: 3, 3: 104, 50: 104, 104: 105} {
+			r, err := j.Read(after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e, err := r.Next(t.Context()); err != nil || e.Seq != want {
+				t.Errorf("after %d comes %d, %v, want %d", after, e.Seq, err, want)
+			}
+		}
+		if after, err := j.Page(104, 2, 1<<20); err != nil || after != 1 {
+			t.Errorf("the page before the gap begins after %d, %v, want 1", after, err)
+		}
+	}
+	check(j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path)
+	check(j)
+	if err := j.Compact(t.Context(), j.Last(), func(int64) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Skip(10); err != nil { // the first of a new tail
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if j = open(t, path); j.Last() != 116 {
+		t.Errorf("last is %d, want 116", j.Last())
+	}
+	if names, err := filepath.Glob(path + damagedSuffix); err != nil || len(names) > 0 {
+		t.Errorf("a gap was taken for damage: %v, %v", names, err)
+	}
+}

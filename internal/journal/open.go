@@ -68,7 +68,7 @@ func (j *Journal) loadTail(f *os.File) (first int64, err error) {
 			return 0, err
 		}
 		e, ok := parse(line)
-		if !ok || first > 0 && e.Seq != j.last+1 || bytes.IndexByte(line, 0) >= 0 {
+		if !ok || first > 0 && e.Seq != j.last+1 && (e.Seq <= j.last || !bytes.Equal(e.Data, gap)) || bytes.IndexByte(line, 0) >= 0 {
 			break
 		}
 		if first == 0 {

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -109,7 +111,7 @@ func Run(ctx context.Context, opt Options) (err error) {
 	undo.push(func() error { s.terminals.stopAll(); return nil })
 	config := opt.Config
 	config.Env = s.env
-	parts := sessions.Options{Config: config, Processes: s.table, Home: s.files, Granted: opt.Granted, Log: opt.Log}
+	parts := sessions.Options{Config: config, Processes: s.table, Home: s.files, Granted: opt.Granted, Boot: bootID(), Log: opt.Log}
 	if opt.Sessions != nil {
 		s.sessions = opt.Sessions(parts)
 	} else {
@@ -180,4 +182,13 @@ func within(d time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	return f(ctx)
+}
+
+// bootID is the kernel's name for this run of the machine.
+func bootID() string {
+	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "" // no numbers are skipped, then
+	}
+	return strings.TrimSpace(string(raw))
 }

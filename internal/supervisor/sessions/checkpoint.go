@@ -104,15 +104,5 @@ func (s *session) readCheckpoint(last int64) (l *ledger, seq int64) {
 
 // writeCheckpoint replaces the checkpoint.
 func (f *files) writeCheckpoint(raw []byte) error {
-	next := f.checkpoint() + ".new"
-	out, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(raw)
-	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
-		_ = os.Remove(next) // it takes space that may be short
-		return err
-	}
-	return os.Rename(next, f.checkpoint())
+	return replace(f.checkpoint(), raw, true)
 }

@@ -38,6 +38,7 @@ type meta struct {
 	Usage          json.RawMessage `json:"usage,omitempty"`
 	CostUSD        float64         `json:"cost_usd,omitempty"`
 	LastActivityAt time.Time       `json:"last_activity_at"`
+	Boot           string          `json:"boot,omitempty"`    // of the machine, when the journal was last open
 	Recalled       recalled        `json:"recalled,omitzero"` // what of the transcript is in the journal
 }
 
@@ -86,11 +87,27 @@ func (f *files) writeMeta(m *meta) error {
 	if err != nil {
 		return err
 	}
-	next := f.meta() + ".new"
-	if err := os.WriteFile(next, raw, 0o600); err != nil {
+	// In the place of another, ext4 has the content on disk with the name. The first must see to it itself.
+	_, err = os.Lstat(f.meta())
+	return replace(f.meta(), raw, errors.Is(err, fs.ErrNotExist))
+}
+
+// replace gives a file other content at once or not at all.
+func replace(path string, raw []byte, sync bool) error {
+	next := path + ".new"
+	out, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return err
 	}
-	return os.Rename(next, f.meta())
+	_, err = out.Write(raw)
+	if err == nil && sync {
+		err = out.Sync()
+	}
+	if err := errors.Join(err, out.Close()); err != nil {
+		_ = os.Remove(next) // it takes space that may be short
+		return err
+	}
+	return os.Rename(next, path)
 }
 
 // saveLocked writes meta, as far as the disk allows: nothing depends on it.

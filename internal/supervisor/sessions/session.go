@@ -156,8 +156,33 @@ func (s *session) openLocked() error {
 	if err != nil {
 		return err
 	}
+	if err := s.sinceBoot(j); err != nil {
+		return errors.Join(err, j.Close())
+	}
 	s.journal, s.durable, s.offered = j, j.Last(), false
 	s.last.Store(j.Last())
+	return nil
+}
+
+// skipped is more numbers than events can be on their way to the disk.
+const skipped = 1_000_000
+
+// sinceBoot goes on with numbers that nobody has seen where the machine has been started anew: it may have lost events
+// that were read already, and who says that they have read them must not be told nothing of what came in their place.
+func (s *session) sinceBoot(j *journal.Journal) error {
+	boot := s.ss.opt.Boot
+	if boot == "" || boot == s.meta.Boot {
+		return nil
+	}
+	if s.meta.Boot != "" && j.Last() > 0 { // else it is new, or of a time when nobody asked
+		if err := j.Skip(skipped); err != nil {
+			return err
+		}
+	}
+	s.meta.Boot = boot
+	if j.Last() > 0 {
+		s.saveLocked()
+	} // else the first event does
 	return nil
 }
 

@@ -52,6 +52,8 @@ type Options struct {
 	Home      Home
 	// Granted says that the server gives the places for Claude processes (Place); else each session just takes one.
 	Granted bool
+	// Boot tells this run of the machine from others; empty where that cannot be known.
+	Boot string
 	// KeepPieces is how long the pieces of a session's last turn stay in its journal; 0: a minute.
 	KeepPieces time.Duration
 	Log        *slog.Logger

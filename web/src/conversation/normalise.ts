@@ -32,6 +32,8 @@ export function normalise(event: unknown): Line {
       }
     case 'carrel.history':
       return { kind: 'history', leftOut: num(event.left_out) ?? 0 }
+    case 'carrel.gap':
+      return { kind: 'nothing' }
     case 'carrel.error':
       return { kind: 'failure', code: str(event.code) ?? 'internal', detail: str(event.detail) ?? '' }
     case 'system':
