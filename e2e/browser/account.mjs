@@ -38,7 +38,7 @@ export async function accountPart(world) {
   }
   await page.goto('/')
   await page.getByRole('navigation').first().waitFor()
-  for (const key of ['?', 'n']) {
+  for (const key of ['?', 'n', 'Control+k']) {
     await page.keyboard.press(key)
     await page.getByRole('dialog').waitFor()
     await noEnglish(page, `the dialog of the key ${key}`, names)
@@ -53,6 +53,21 @@ export async function accountPart(world) {
   await elsewhere.signIn()
   await elsewhere.page.getByRole('link', { name: '项目' }).first().waitFor()
   await world.leave(elsewhere)
+
+  world.note('all is found by a key')
+  const found = page.getByRole('option')
+  await page.keyboard.press('Control+k')
+  await page.getByRole('combobox', { name: '查找' }).fill('一盏灯') // of the session's title
+  await found.first().waitFor()
+  await accessible(page, 'palette')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(`**/s/${session}`)
+  await page.locator('[data-composer]').focus()
+  await page.keyboard.press('Control+k') // also where one types
+  await page.getByRole('combobox', { name: '查找' }).fill('permission-card')
+  await found.filter({ hasText: 'projects/chinese/permission-card.txt' }).click() // a file that Claude wrote
+  await page.waitForURL('**/files/projects/chinese/permission-card.txt')
+  await page.getByRole('dialog').waitFor({ state: 'detached' })
 
   world.note('dark and light')
   await page.goto('/account')

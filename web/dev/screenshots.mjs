@@ -52,6 +52,7 @@ const views = [
   ['account', '/account', {}],
   ['users', '/admin/users', {}],
   ['instances', '/admin/instances', {}],
+  ['palette', '/s/done', {}, 'Control+k'],
   ['nowhere', '/nowhere', {}],
 ]
 
@@ -79,7 +80,7 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 
 const problems = []
 try {
   for (const [size, theme, lang] of variants) {
-    for (const [name, path, env] of views) {
+    for (const [name, path, env, keys] of views) {
       if (only && !name.startsWith(only)) continue
       const url = await mock({ ...env, MOCK_LANG: lang })
       const context = await browser.newContext({ viewport: sizes[size], deviceScaleFactor: size === 'phone' ? 2 : 1, colorScheme: theme, locale: lang, hasTouch: size === 'phone', isMobile: size === 'phone' })
@@ -91,6 +92,8 @@ try {
       await page.goto(url + path)
       await page.waitForLoadState('networkidle').catch(() => {})
       await page.waitForTimeout(['running', 'rich', 'hostile'].includes(name) ? 2500 : 700)
+      if (keys) await page.keyboard.press(keys)
+      if (keys) await page.waitForTimeout(400)
       const ran = await page.evaluate(() => window.__ran)
       if (ran !== undefined) problems.push(`${name} ${size}: something of the conversation ran (${ran})`)
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)

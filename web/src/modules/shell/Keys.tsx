@@ -4,6 +4,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 /** What the keyboard can do. */
 export function Keys({ onClose }: { onClose: () => void }) {
   const keys: [string, string][] = [
+    ['Ctrl K', m.key_palette()],
     ['N', m.key_new()],
     ['/', m.key_compose()],
     ['Enter', m.key_send()],

@@ -7,6 +7,7 @@ import { NewSession } from '@/modules/sessions/NewSession'
 import { keepStream, stream, useLink } from '@/stream/page'
 import { BottomBar } from './BottomBar'
 import { Keys } from './Keys'
+import { Palette } from './Palette'
 import { ScriptedBanner } from './Scripted'
 import { Sidebar } from './Sidebar'
 import { useTabMark } from './tab'
@@ -14,7 +15,8 @@ import { useTabMark } from './tab'
 /** The frame of every page of a user who signed in. */
 export function Shell({ me }: { me: Me }) {
   const client = useQueryClient()
-  const [adding, setAdding] = useState(false)
+  const [adding, setAdding] = useState<{ project?: string } | null>(null)
+  const [finding, setFinding] = useState(false)
   const [showKeys, setShowKeys] = useState(false)
   const path = useRouterState({ select: (s) => s.location.pathname })
   const inSession = useParams({ strict: false }).sessionId !== undefined
@@ -33,16 +35,18 @@ export function Shell({ me }: { me: Me }) {
   )
   useAfterReconnect()
   useTabMark()
-  useKeys({ n: () => setAdding(true), '?': () => setShowKeys(true) })
+  usePaletteKey(() => setFinding((on) => !on))
+  useKeys({ n: () => setAdding({}), '?': () => setShowKeys(true) })
   return (
     <div className="group grid h-full grid-rows-[minmax(0,1fr)_auto] safe-top desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
-      <Sidebar me={me} onNew={() => setAdding(true)} className={atHome ? 'flex' : 'hidden desk:flex'} />
+      <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} className={atHome ? 'flex' : 'hidden desk:flex'} />
       <main className={`min-h-0 min-w-0 flex-col bg-surface ${atHome ? 'hidden desk:flex' : 'flex'}`}>
         <ScriptedBanner me={me} compact />
         <Outlet />
       </main>
       <BottomBar hidden={inSession} />
-      {adding && <NewSession onClose={() => setAdding(false)} />}
+      {adding && <NewSession project={adding.project} onClose={() => setAdding(null)} />}
+      {finding && <Palette me={me} onClose={() => setFinding(false)} onNew={(project) => setAdding({ project })} onKeys={() => setShowKeys(true)} />}
       {showKeys && <Keys onClose={() => setShowKeys(false)} />}
     </div>
   )
@@ -80,6 +84,24 @@ function useKeys(actions: Record<string, () => void>): void {
           composer.focus()
         }
       }
+    }
+    window.addEventListener('keydown', onKey)
+    return () => window.removeEventListener('keydown', onKey)
+  })
+}
+
+/** Ctrl K, or ⌘ K: also where somebody types, but not in a terminal, whose shell has a use for it. */
+function usePaletteKey(toggle: () => void): void {
+  useEffect(() => {
+    const onKey = (e: KeyboardEvent) => {
+      if (e.key.toLowerCase() !== 'k' || e.metaKey === e.ctrlKey || e.altKey || e.shiftKey || e.isComposing) return
+      const target = e.target as HTMLElement | null
+      if (target?.closest('.xterm') && e.ctrlKey) return
+      // One dialog at a time; its own it may close.
+      const open = document.querySelector('dialog[open]')
+      if (open && !target?.closest('dialog')?.querySelector('[role="combobox"]')) return
+      e.preventDefault()
+      toggle()
     }
     window.addEventListener('keydown', onKey)
     return () => window.removeEventListener('keydown', onKey)

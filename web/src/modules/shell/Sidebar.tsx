@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
-import { Button } from '@/components/Button'
+import { Button, IconButton } from '@/components/Button'
 import { Icon, type IconName } from '@/components/Icon'
 import { Lamp } from '@/components/Lamp'
 import { compact } from '@/i18n/format'
@@ -13,7 +13,7 @@ import { LinkState } from './LinkState'
 import { ScriptedBanner } from './Scripted'
 
 /** The first column of the desk, and the home page of a phone: the sessions, and the way to the rest. */
-export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; className: string }) {
+export function Sidebar({ me, onNew, onFind, className }: { me: Me; onNew: () => void; onFind: () => void; className: string }) {
   const { data } = useQuery(queries.sessions())
   const first = data?.length === 0 // the one thing to do
   return (
@@ -25,6 +25,9 @@ export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; c
           </span>
           Carrel
         </Link>
+        <IconButton label={m.palette()} onClick={onFind}>
+          <Icon name="search" size={18} />
+        </IconButton>
       </div>
       <div className="desk:hidden">
         <LinkState />
