@@ -13,6 +13,7 @@ type request struct {
 	Mode         string  `json:"mode,omitempty"`
 	Model        *string `json:"model,omitempty"`
 	CancelQueued bool    `json:"cancel_queued,omitempty"`
+	MessageUUID  string  `json:"message_uuid,omitempty"`
 }
 
 func controlRequest(id string, r request) []byte {
@@ -29,6 +30,11 @@ func Initialize(id string) []byte { return controlRequest(id, request{Subtype: "
 // Interrupt ends the running turn. With queued, prompts that have not begun are given up too.
 func Interrupt(id string, queued bool) []byte {
 	return controlRequest(id, request{Subtype: "interrupt", CancelQueued: queued})
+}
+
+// Cancel takes a prompt out of the queue. The answer tells whether it was still there.
+func Cancel(id, uuid string) []byte {
+	return controlRequest(id, request{Subtype: "cancel_async_message", MessageUUID: uuid})
 }
 
 // Probe asks for what changes nothing and costs nothing. A CLI that does not know the question answers, too.
