@@ -52,6 +52,8 @@ func TestContract(t *testing.T) {
 			{"queue", contractQueue},
 			{"budget", contractBudget},
 			{"files", contractFiles},
+			{"uploads", contractUploads},
+			{"find", contractFind},
 			{"guarded files", contractGuardedFiles},
 			{"file names", contractFileNames},
 			{"paths out", contractPathsOut},

@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline'
 import { accountPart } from './account.mjs'
 import { administratorPart } from './administrator.mjs'
+import { filesPart } from './files.mjs'
 import { lostServerPart } from './lost-server.mjs'
 import { phonePart } from './phone.mjs'
 import { picturesPart } from './pictures.mjs'
@@ -15,6 +16,7 @@ import { World } from './world.mjs'
 const parts = {
   'two people': twoPeoplePart,
   tools: toolsPart,
+  files: filesPart,
   'lost server': lostServerPart,
   administrator: administratorPart,
   account: accountPart,

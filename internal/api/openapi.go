@@ -46,7 +46,7 @@ func (s *Server) document() error {
 	schemas.Map()["ServerNotice"].Properties["instance"] = instance
 	describeSchemas(schemas.Map())
 	for _, item := range s.api.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Patch, item.Delete} {
+		for _, op := range []*huma.Operation{item.Get, item.Head, item.Put, item.Post, item.Patch, item.Delete} {
 			if op != nil && op.Responses["default"] == nil {
 				op.Responses["default"] = &huma.Response{Description: "Error", Content: map[string]*huma.MediaType{
 					problem.ContentType: {Schema: schemas.Schema(reflect.TypeFor[problem.Problem](), true, "")},

@@ -19,7 +19,8 @@ GET /sessions/{id}/events POST /sessions/{id}/prompts DELETE /sessions/{id}/prom
 GET /files DELETE /files GET /files/content PUT /files/content POST /files/folder POST /files/move
 POST /commands POST /terminals GET /terminals/{id} PATCH /terminals/{id} DELETE /terminals/{id} GET /snapshots POST /snapshots POST /snapshots/{id}/restore DELETE /snapshots/{id} GET /ws
 GET /terminals GET /config GET /openapi.json GET /invitations POST /invitations DELETE /invitations/{id} GET /audit
-GET /sessions/{id}/export GET /search`
+GET /sessions/{id}/export GET /search GET /files/search GET /files/grep GET /files/archive POST /files/trash
+POST /files/uploads HEAD /files/uploads/{id} PATCH /files/uploads/{id} DELETE /files/uploads/{id}`
 
 type document struct {
 	OpenAPI string `json:"openapi"`

@@ -39,6 +39,11 @@ type (
 			Path string `json:"path" minLength:"1" example:"projects/thesis/figures" doc:"Relative to the workspace; folders above it are made as needed."`
 		} `nameHint:"NewFolder"`
 	}
+	trashInput struct {
+		Body struct {
+			Path string `json:"path" minLength:"1" example:"projects/thesis/old.md" doc:"Relative to the workspace."`
+		} `nameHint:"Trash"`
+	}
 	moveInput struct {
 		Body struct {
 			From string `json:"from" minLength:"1" example:"uploads/plan.md" doc:"What to move, relative to the workspace."`
@@ -88,5 +93,17 @@ func (s *Server) registerFiles() {
 			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/move", nil, map[string]string{"from": in.Body.From, "to": in.Body.To})
 			return &body[FileEntry]{Body: e}, err
 		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/files/trash", Summary: "Put a file or folder into the trash",
+		Description: "Moves it below temp/.trash, whole or not at all, and answers with where it is now: moving it back takes the removal back. It counts to the storage until it is removed there, or has been there for seven days."},
+		func(ctx context.Context, in *trashInput) (*body[FileEntry], error) {
+			if err := checkPath(caller(ctx), "body.path", in.Body.Path); err != nil {
+				return nil, err
+			}
+			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/trash", nil, map[string]string{"path": in.Body.Path})
+			return &body[FileEntry]{Body: e}, err
+		})
 	s.registerContent()
+	s.registerFileSearch()
+	s.registerArchive()
+	s.registerUploads()
 }

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { WebSocketServer } from 'ws'
 import * as script from './script.mjs'
+import { filesRoutes, fileBytes } from './files.mjs'
 
 const dist = new URL('../dist/', import.meta.url).pathname
 const testdata = new URL('../src/conversation/testdata/', import.meta.url).pathname
@@ -127,6 +128,7 @@ const routes = [
   ['GET', /^\/projects$/, () => ({ items: db.projects, next_cursor: null })],
   ['POST', /^\/projects$/, (_, b) => { if (db.projects.some((p) => p.name === b.name)) return problem(409, 'conflict', `A project named ${b.name} is there already. Choose another name.`); const p = { name: b.name, created_at: ago(0), modified_at: ago(0) }; db.projects.push(p); return p }],
   ['DELETE', /^\/projects\/(.+)$/, ([name]) => { db.projects = db.projects.filter((p) => p.name !== decodeURIComponent(name)); return { status: 204 } }],
+  ...filesRoutes,
   ['GET', /^\/sessions$/, () => ({ items: [...sessions.values()].filter((s) => !s.hidden).map((s) => s.json()), next_cursor: null })],
   ['POST', /^\/sessions$/, (_, b) => { const s = new Session(`new-${sessions.size}`, b.project, '', 'ready', 0, [script.greeting()]); s.mode = b.permission_mode ?? 'default'; sessions.set(s.id, s); return s.json() }],
   ['POST', /^\/sessions\/(.+)\/fork$/, ([id]) => { const from = sessions.get(id); const s = new Session(`copy-${sessions.size}`, from.project, from.title, 'dormant', 0, from.events.map((e) => e.event)); sessions.set(s.id, s); return s.json() }],
@@ -146,7 +148,9 @@ const instance = (id, status) => ({
 })
 
 const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png', '.webmanifest': 'application/manifest+json' }
-const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+// As internal/webui has it.
+const policy =
+  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; manifest-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 const server = createServer(async (req, res) => {
   const url = new URL(req.url, 'http://x')
@@ -159,12 +163,13 @@ const server = createServer(async (req, res) => {
   let text = ''
   for await (const chunk of req) text += chunk
   const path = url.pathname.slice('/api/v1'.length)
+  if (req.method === 'GET' && path === '/files/content') return fileBytes(url, res)
   const open = /^\/(config|setup|auth\/)/.test(path)
   const route = routes.find(([method, re]) => method === req.method && re.test(path))
   let out
   if (!open && !(req.headers.cookie ?? '').includes('mock=1')) out = problem(401, 'unauthenticated', 'Nobody is signed in.')
   else if (!route) out = problem(404, 'not_found', 'There is no such route.')
-  else out = await route[2](route[1].exec(path).slice(1), text ? JSON.parse(text) : {})
+  else out = await route[2](route[1].exec(path).slice(1), text && req.headers['content-type']?.includes('json') ? JSON.parse(text) : {}, url.searchParams)
   if (out.problem) {
     res.writeHead(out.status, { 'Content-Type': 'application/problem+json' })
     return res.end(JSON.stringify(out.problem))

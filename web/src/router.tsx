@@ -78,6 +78,17 @@ const projects = createRoute({
   validateSearch: (s: Record<string, unknown>): { add?: boolean } => (s.add === true ? { add: true } : {}),
   component: lazyRouteComponent(() => import('./pages/ProjectsPage'), 'ProjectsPage'),
 })
+const files = createRoute({
+  getParentRoute: () => app,
+  path: '/files/$',
+  validateSearch: (s: Record<string, unknown>): { tabs?: string[]; line?: number; find?: string; in?: 'names' | 'lines' } => ({
+    ...(Array.isArray(s.tabs) && s.tabs.length > 0 && { tabs: s.tabs.filter((t): t is string => typeof t === 'string').slice(0, 20) }),
+    ...(typeof s.line === 'number' && s.line > 0 && { line: s.line }),
+    ...(s.find !== undefined && { find: String(s.find as string) }),
+    ...((s.in === 'names' || s.in === 'lines') && { in: s.in }),
+  }),
+  component: lazyRouteComponent(() => import('./pages/FilesPage'), 'FilesPage'),
+})
 const search = createRoute({
   getParentRoute: () => app,
   path: '/search',
@@ -93,7 +104,7 @@ const instances = createRoute({ getParentRoute: () => app, path: '/admin/instanc
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, search, terminals.addChildren([terminal]), more, account, users, instances])]),
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), more, account, users, instances])]),
     context: { client },
     defaultPreload: 'intent',
     defaultPendingComponent: () => <Loading label={m.loading()} />,

@@ -30,6 +30,8 @@ type Server struct {
 
 	// edit is held from the check of a precondition to the rename that relies on it.
 	edit sync.Mutex
+
+	uploads uploads
 }
 
 // New returns the handler of everything under protocol.FilesPrefix.
@@ -42,6 +44,14 @@ func New(root *os.Root, home string, log *slog.Logger) *Server {
 		"PUT /content":               s.putContent,
 		"POST /folder":               s.makeFolder,
 		"POST /move":                 s.move,
+		"POST /trash":                s.trash,
+		"GET /search":                s.search,
+		"GET /grep":                  s.grep,
+		"GET /archive":               s.archive,
+		"POST /uploads":              s.beginUpload,
+		"GET /uploads/{id}":          s.headUpload,
+		"PATCH /uploads/{id}":        s.patchUpload,
+		"DELETE /uploads/{id}":       s.endUpload,
 		"GET /projects":              s.listProjects,
 		"POST /projects":             s.makeProject,
 		"GET /projects/{name}":       s.getProject,
@@ -93,6 +103,9 @@ func (w *patientWriter) Write(b []byte) (int, error) {
 	_ = w.control.SetWriteDeadline(time.Now().Add(idleTimeout))
 	return w.ResponseWriter.Write(b)
 }
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *patientWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // statuses of the codes that this package answers with.
 var statuses = map[fault.Code]int{

@@ -36,6 +36,11 @@ interface Answer<T> {
 
 /** The data of an answer; a problem is thrown as an ApiError. */
 export async function call<T>(answer: Promise<Answer<T>>): Promise<T> {
+  return (await answered(answer)).data
+}
+
+/** The same with the response, for those who need its headers. */
+export async function answered<T>(answer: Promise<Answer<T>>): Promise<{ data: T; response: Response }> {
   let got: Answer<T>
   try {
     got = await answer
@@ -43,7 +48,7 @@ export async function call<T>(answer: Promise<Answer<T>>): Promise<T> {
     throw new ApiError({ status: 0, code: 'unreachable', detail: '' })
   }
   if (got.error !== undefined || !got.response.ok) throw new ApiError(problemOf(got.error, got.response))
-  return got.data as T
+  return { data: got.data as T, response: got.response }
 }
 
 function problemOf(error: unknown, response: Response): Problem {

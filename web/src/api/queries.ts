@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions, type QueryClient } from '@tanstack/react-query'
 import { api, call } from './client'
-import type { Page, Session } from './wire'
+import { readText } from './text'
+import type { FileEntry, Page, Session } from './wire'
 
 /** The keys of all that is fetched, and how each is fetched. Nobody writes a key by hand. */
 export const queries = {
@@ -19,7 +20,35 @@ export const queries = {
       initialPageParam: undefined as string | undefined,
       getNextPageParam: (page) => page.next_cursor ?? undefined,
     }),
+  /** All that shows files: what to ask anew when something changed them. */
+  files: () => ['files'] as const,
+  folder: (path: string) => queryOptions({ queryKey: ['files', 'folder', path], queryFn: ({ signal }) => readFolder(path, signal), ...watched }),
+  fileText: (path: string) => queryOptions({ queryKey: ['files', 'text', path], queryFn: ({ signal }) => readText(path, signal), ...watched }),
+  filesNamed: (q: string, path: string) => queryOptions({ queryKey: ['files', 'named', path, q], queryFn: ({ signal }) => call(api.GET('/files/search', { params: { query: { q, path } }, signal })) }),
+  linesWith: (q: string, path: string, regexp: boolean) => queryOptions({ queryKey: ['files', 'lines', path, q, regexp], queryFn: ({ signal }) => call(api.GET('/files/grep', { params: { query: { q, path, regexp } }, signal })) }),
   session: (id: string) => queryOptions({ queryKey: ['session', id], queryFn: () => call(api.GET('/sessions/{id}', { params: { path: { id } } })), staleTime: 30_000 }),
+}
+
+/** Claude, a terminal or another device may have changed it: it is asked for whenever somebody looks. */
+const watched = { staleTime: 1_000, refetchOnWindowFocus: 'always' } as const
+
+/** What is at a path, and what is in it when that is a folder. */
+export interface Folder {
+  entry: FileEntry
+  items: FileEntry[]
+  /** There are more than a page shows. */
+  more: boolean
+}
+
+async function readFolder(path: string, signal: AbortSignal): Promise<Folder> {
+  const items: FileEntry[] = []
+  let cursor: string | undefined
+  for (let n = 0; ; n++) {
+    const page = await call(api.GET('/files', { params: { query: { path, limit: 1000, cursor } }, signal }))
+    items.push(...page.items)
+    if (!page.next_cursor || n === 2) return { entry: page, items, more: page.next_cursor !== null }
+    cursor = page.next_cursor
+  }
 }
 
 /** Every page of a list, up to a number of pages that no view outgrows. */

@@ -61,6 +61,11 @@ export function ago(at: string, now: number): string {
   return new Intl.DateTimeFormat(getLocale(), day).format(then)
 }
 
+/** The time of day. */
+export function time(at: number): string {
+  return new Intl.DateTimeFormat(getLocale(), { timeStyle: 'short' }).format(at)
+}
+
 export function dateTime(at: string): string {
   const then = Date.parse(at)
   if (Number.isNaN(then)) return ''

@@ -23,6 +23,9 @@ export function MorePage() {
   return (
     <Page title={m.more()}>
       <div className="overflow-hidden rounded-card border">
+        <Link to="/projects" className={row}>
+          {face('list', m.projects())}
+        </Link>
         <Link to="/search" className={row}>
           {face('search', m.search())}
         </Link>

@@ -1,24 +1,34 @@
 import type { Token, Tokens } from 'marked'
-import { memo, useRef, type ReactNode } from 'react'
+import { createContext, memo, useContext, useRef, type ReactNode } from 'react'
 import { CodeBlock } from '@/components/code/CodeBlock'
 import { m } from '@/i18n/paraglide/messages.js'
 import { nothingParsed, parse, safeHref, type Parsed } from './blocks'
+
+/** Where addresses lead that are relative to the text; null: nowhere. */
+export interface Addresses {
+  image: (href: string) => string | null
+  link: (href: string, children: ReactNode) => ReactNode
+}
+
+const AddressContext = createContext<Addresses | null>(null)
 
 /**
  * Markdown as elements. Raw HTML in it is shown as the text it is: nothing of
  * a model's output ever reaches the page as markup.
  */
-export const Markdown = memo(function Markdown({ text, live = false }: { text: string; live?: boolean }) {
+export const Markdown = memo(function Markdown({ text, live = false, addresses = null }: { text: string; live?: boolean; addresses?: Addresses | null }) {
   // A cache of the last parse: the same text always gives the same blocks.
   const last = useRef<Parsed>(nothingParsed)
   const parsed = parse(text, live, last.current)
   last.current = parsed
   return (
-    <div className="prose">
-      {parsed.blocks.map((block, i) => (
-        <Block key={i} token={block} live={live && i >= parsed.blocks.length - 2} />
-      ))}
-    </div>
+    <AddressContext value={addresses}>
+      <div className="prose">
+        {parsed.blocks.map((block, i) => (
+          <Block key={i} token={block} live={live && i >= parsed.blocks.length - 2} />
+        ))}
+      </div>
+    </AddressContext>
   )
 })
 
@@ -109,6 +119,7 @@ function inline(tokens: Token[] | undefined): ReactNode {
 }
 
 function Inline({ token }: { token: Token }): ReactNode {
+  const addresses = useContext(AddressContext)
   switch (token.type) {
     case 'strong':
       return <strong>{inline(token.tokens)}</strong>
@@ -125,7 +136,7 @@ function Inline({ token }: { token: Token }): ReactNode {
     case 'link': {
       const t = token as Tokens.Link
       const href = safeHref(t.href)
-      if (href === null) return <>{inline(t.tokens)}</>
+      if (href === null) return addresses?.link(t.href, inline(t.tokens)) ?? <>{inline(t.tokens)}</>
       return (
         <a href={href} title={t.title ?? undefined} target="_blank" rel="noopener noreferrer">
           {inline(t.tokens)}
@@ -135,6 +146,8 @@ function Inline({ token }: { token: Token }): ReactNode {
     case 'image': {
       // Loading it would tell another host that, and when, this was read.
       const t = token as Tokens.Image
+      const own = addresses?.image(t.href)
+      if (own) return <img src={own} alt={t.text} title={t.title ?? undefined} className="max-w-full" loading="lazy" />
       const href = safeHref(t.href)
       const name = t.text || t.href
       return href === null ? (

@@ -19,7 +19,7 @@ export function BottomBar({ hidden }: { hidden: boolean }) {
       {text}
     </>
   )
-  const more = ['/account', '/admin', '/more'].some((p) => path.startsWith(p))
+  const more = ['/account', '/admin', '/more', '/projects', '/search'].some((p) => path.startsWith(p))
   return (
     <nav aria-label={m.places()} className="grid grid-cols-5 border-t group-has-[textarea[data-keyboard]:focus]:hidden bg-page safe-bottom desk:hidden">
       <Link to="/" className={item} aria-current={path === '/' ? 'page' : undefined}>
@@ -38,8 +38,8 @@ export function BottomBar({ hidden }: { hidden: boolean }) {
       ) : (
         <span role="link" aria-disabled="true" className={`${item} opacity-50`}>{face('chat', m.chat())}</span>
       )}
-      <Link to="/projects" className={item} aria-current={path.startsWith('/projects') ? 'page' : undefined}>
-        {face('folder', m.projects())}
+      <Link to="/files/$" params={{ _splat: '' }} className={item} aria-current={path.startsWith('/files') ? 'page' : undefined}>
+        {face('folder', m.files())}
       </Link>
       <Link to="/terminal" className={item} aria-current={path.startsWith('/terminal') ? 'page' : undefined}>
         {face('terminal', m.terminal())}

@@ -11,6 +11,10 @@ export function Keys({ onClose }: { onClose: () => void }) {
     ['Esc', m.key_stop()],
     ['F6', m.key_leave_terminal()],
     ['Ctrl Shift F', m.key_find_terminal()],
+    ['Ctrl S', m.key_save()],
+    ['F2', m.key_rename()],
+    ['Del', m.key_delete()],
+    ['Esc Tab', m.key_leave_editor()],
     ['?', m.key_help()],
   ]
   return (

@@ -42,8 +42,9 @@ export function Sidebar({ me, onNew, className }: { me: Me; onNew: () => void; c
       </div>
       <div className="hidden border-t p-2 desk:block">
         <NavLink to="/search" icon="search" text={m.search()} />
-        <NavLink to="/projects" icon="folder" text={m.projects()} />
+        <NavLink to="/files/$" icon="folder" text={m.files()} />
         <NavLink to="/terminal" icon="terminal" text={m.terminal()} />
+        <NavLink to="/projects" icon="list" text={m.projects()} />
         {me.role === 'admin' && (
           <>
             <NavLink to="/admin/users" icon="users" text={m.users()} />
@@ -75,7 +76,7 @@ function TokenUse({ me }: { me: Me }) {
   )
 }
 
-function NavLink({ to, icon, text }: { to: '/search' | '/projects' | '/terminal' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
+function NavLink({ to, icon, text }: { to: '/search' | '/files/$' | '/terminal' | '/projects' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
   return (
     <Link
       to={to}

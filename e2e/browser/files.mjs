@@ -1,0 +1,254 @@
+// The files of a person: made, uploaded, edited on two devices at once, found, deleted and taken back.
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { accessible, fits, noEnglish, picture, targets } from './checks.mjs'
+import { phone } from './world.mjs'
+
+const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+
+/** A PDF of one page that says a few words. */
+function pdf(words) {
+  const stream = `BT /F1 24 Tf 72 700 Td (${words}) Tj ET`
+  const objects = [
+    '<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.alert\\(1\\))>>>>', '<</Type/Pages/Kids[3 0 R]/Count 1>>',
+    '<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>',
+    `<</Length ${stream.length}>>stream\n${stream}\nendstream`, '<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>',
+  ]
+  let text = '%PDF-1.4\n'
+  const at = objects.map((o, i) => {
+    const offset = text.length
+    text += `${i + 1} 0 obj${o}endobj\n`
+    return offset
+  })
+  const xref = text.length
+  text += `xref\n0 6\n0000000000 65535 f \n${at.map((o) => `${String(o).padStart(10, '0')} 00000 n \n`).join('')}trailer<</Size 6/Root 1 0 R>>\nstartxref\n${xref}\n%%EOF`
+  return Buffer.from(text)
+}
+
+export async function filesPart(world) {
+  const bob = world.person('bob')
+  const { page } = bob
+  const put = (path, data) => bob.context.request.fetch(`/api/v1/files/content?path=${encodeURIComponent(path)}`, { method: 'PUT', data, headers: { Origin: world.url, 'Content-Type': 'application/octet-stream' } })
+  const line = (name, on = page) => on.getByRole('main').getByRole('list', { name: 'Files' }).getByRole('link', { name: new RegExp(`^${name.replace(/[.()]/g, '\\$&')}`) })
+  const fresh = () => page.waitForLoadState('networkidle')
+
+  world.note('folders and files are made')
+  await page.goto('/')
+  await page.getByRole('navigation', { name: 'Sessions' }).getByRole('link', { name: 'Files' }).click()
+  await line('README.md').waitFor()
+  await accessible(page, 'files')
+  await line('uploads').click()
+  await page.getByText('Nothing is in here yet').waitFor()
+  await accessible(page, 'an empty folder')
+  await page.getByRole('button', { name: 'Add', exact: true }).click()
+  await page.getByRole('menuitem', { name: 'New folder' }).click()
+  let dialog = page.getByRole('dialog', { name: 'New folder' })
+  await dialog.getByLabel('Name').fill('garden')
+  await dialog.getByRole('button', { name: 'Make the folder' }).click()
+  await page.waitForURL(/\/files\/uploads\/garden$/)
+  await page.getByRole('button', { name: 'New file' }).click()
+  dialog = page.getByRole('dialog', { name: 'New file' })
+  await dialog.getByLabel('Name').fill('notes 100%.txt')
+  await dialog.getByRole('button', { name: 'Make the file' }).click()
+
+  world.note('a file is edited and saved with the keyboard')
+  const editor = page.getByRole('textbox', { name: 'Text of notes 100%.txt' })
+  await editor.click()
+  await page.keyboard.type('one\ntwo\n')
+  await page.getByText('Not saved').first().waitFor()
+  await page.keyboard.press('ControlOrMeta+s')
+  await page.getByText(/^Saved/).waitFor()
+  assert.equal(await bob.file('uploads/garden/notes 100%.txt'), 'one\ntwo\n')
+  await accessible(page, 'the editor')
+
+  world.note('what is not saved survives a reload')
+  await page.keyboard.type('three')
+  await page.getByText('Not saved').first().waitFor()
+  await page.reload()
+  await editor.getByText('three').waitFor()
+  assert.equal(await bob.file('uploads/garden/notes 100%.txt'), 'one\ntwo\n')
+
+  world.note('another device changes it meanwhile')
+  await put('uploads/garden/notes 100%.txt', 'ONE\ntwo\n')
+  await bob.excusing([/412/], async () => {
+    await page.getByRole('button', { name: 'Save', exact: true }).click()
+    await page.getByText('The file changed while you edited it').waitFor()
+  })
+  await accessible(page, 'a conflict')
+  await page.getByRole('button', { name: 'Compare' }).click()
+  dialog = page.getByRole('dialog', { name: 'Theirs and yours' })
+  await dialog.getByRole('row', { name: '− ONE' }).waitFor()
+  await dialog.getByRole('button', { name: 'Keep mine' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await page.getByText(/^Saved/).waitFor()
+  assert.match(await bob.file('uploads/garden/notes 100%.txt'), /^one\ntwo\n.*three/s)
+
+  world.note('what is changed elsewhere appears by itself')
+  await put('uploads/garden/notes 100%.txt', 'from elsewhere\n')
+  await page.evaluate(() => window.dispatchEvent(new Event('focus')))
+  await editor.getByText('from elsewhere').waitFor()
+
+  world.note('files are uploaded, and shown for what they are')
+  await page.goto('/files/uploads/garden')
+  await line('notes 100%.txt').waitFor()
+  const big = Buffer.alloc(20 * 1024 * 1024, 'carrel ')
+  await page.getByTestId('upload-files').setInputFiles([
+    { name: 'big.bin', mimeType: 'application/octet-stream', buffer: big },
+    { name: 'plan.md', mimeType: 'text/markdown', buffer: Buffer.from('# The plan\n\n![a dot](dot.png) and [the table](table.csv)\n\n<script>document.title = "run"</script>') },
+    { name: 'dot.png', mimeType: 'image/png', buffer: png },
+    { name: 'page.svg', mimeType: 'image/svg+xml', buffer: Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>parent.document.title = "run"</script><rect width="9" height="9"/></svg>') },
+    { name: 'page.html', mimeType: 'text/html', buffer: Buffer.from('<script>document.title = "run"</script>') },
+    { name: 'table.csv', mimeType: 'text/csv', buffer: Buffer.from('name,"the, value"\n' + Array.from({ length: 5000 }, (_, i) => `row ${i},"=1+${i}"`).join('\n')) },
+    { name: 'book.ipynb', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify({ metadata: {}, cells: [{ cell_type: 'code', execution_count: 1, source: ['print(6 * 7)'], outputs: [{ output_type: 'stream', name: 'stdout', text: ['forty-two\n'] }, { output_type: 'display_data', data: { 'text/html': '<img src=x onerror="document.title=\'run\'">' } }] }] })) },
+    { name: 'paper.pdf', mimeType: 'application/pdf', buffer: pdf('Forty-two') },
+    { name: 'notes 100%.txt', mimeType: 'text/plain', buffer: Buffer.from('again') },
+  ])
+  const tray = page.getByRole('region', { name: 'Uploads' })
+  await bob.excusing([/409/], async () => {
+    await tray.getByText('There is something of that name already.').waitFor()
+    await tray.getByRole('button', { name: 'Keep both' }).click()
+    await tray.getByText('9 files uploaded').waitFor({ timeout: 60_000 })
+  })
+  await accessible(page, 'uploads')
+  await picture(world, page, 'files-uploaded')
+  assert.equal(await bob.file('uploads/garden/notes 100% (2).txt'), 'again')
+  const { items } = await bob.api('GET', '/files?path=uploads/garden')
+  assert.equal(items.find((e) => e.name === 'big.bin').size_bytes, big.length)
+  await tray.getByRole('button', { name: 'Close' }).click()
+  await line('plan.md').click()
+  await page.getByRole('heading', { name: 'The plan' }).waitFor()
+  await page.waitForFunction(() => document.querySelector('img[alt="a dot"]')?.naturalWidth === 1)
+  await accessible(page, 'a markdown file')
+  await page.getByRole('link', { name: 'the table' }).click()
+  await page.getByRole('cell', { name: 'row 0', exact: true }).waitFor()
+  await page.getByRole('columnheader', { name: 'the, value' }).waitFor()
+  assert.ok((await page.getByRole('row').count()) < 200, 'only what is seen of a long table is drawn')
+  await accessible(page, 'a table')
+  for (const [name, shown] of [
+    ['dot.png', () => page.getByRole('img', { name: 'dot.png' })],
+    ['page.svg', () => page.getByRole('img', { name: 'page.svg' })],
+    ['page.html', () => page.getByRole('textbox', { name: 'Text of page.html' }).getByText('document.title')],
+    ['book.ipynb', () => page.getByText('forty-two')],
+    ['paper.pdf', () => page.getByRole('region', { name: 'PDF, one page' }).getByText('Forty-two')],
+    ['big.bin', () => page.getByText(/is too much for the editor|not text/)],
+  ]) {
+    await page.goto(`/files/uploads/garden/${name}`)
+    await shown().waitFor()
+    await accessible(page, name)
+    assert.doesNotMatch(await page.title(), /run/, `${name} has run`)
+  }
+  await picture(world, page, 'files-binary')
+
+  world.note('an upload goes on after the connection was lost and the page loaded anew')
+  const folder = mkdtempSync(join(tmpdir(), 'carrel-upload-'))
+  try {
+    const large = join(folder, 'large.bin')
+    writeFileSync(large, Buffer.alloc(40 * 1024 * 1024, 'resumed '))
+    await page.goto('/files/uploads/garden')
+    await line('plan.md').waitFor()
+    await page.route('**/files/uploads/*', (route) => (route.request().method() === 'PATCH' ? route.abort('connectionreset') : route.continue()))
+    await bob.excusing([/uploads/, /ERR_CONNECTION_RESET/], async () => {
+      const cut = page.waitForEvent('requestfailed', (r) => r.method() === 'PATCH')
+      await page.getByTestId('upload-files').setInputFiles(large)
+      await cut
+      await page.reload()
+      await page.unroute('**/files/uploads/*')
+    })
+    await line('plan.md').waitFor()
+    const asked = page.waitForResponse((r) => r.request().method() === 'HEAD' && r.url().includes('/uploads/'))
+    const sent = page.waitForRequest((r) => r.method() === 'PATCH')
+    await page.getByTestId('upload-files').setInputFiles(large)
+    const offset = (await asked).headers()['upload-offset']
+    assert.ok(Number(offset) >= 16 * 1024 * 1024, `the server has the first piece: ${offset}`)
+    assert.equal((await sent).headers()['upload-offset'], offset)
+    await tray.getByText('1 file uploaded').waitFor({ timeout: 60_000 })
+    assert.equal((await bob.api('GET', '/files?path=uploads/garden/large.bin')).size_bytes, 40 * 1024 * 1024)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+
+  world.note('the tree goes by keyboard')
+  await page.goto('/files/uploads/garden/plan.md')
+  const tree = page.getByRole('tree', { name: 'Files' })
+  await tree.getByRole('treeitem', { name: 'plan.md' }).focus()
+  await page.keyboard.press('ArrowLeft')
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.path), 'uploads/garden')
+  await page.keyboard.press('ArrowLeft')
+  await tree.getByRole('treeitem', { name: 'garden', expanded: false }).waitFor()
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('Enter')
+  await page.waitForURL(/big\.bin/)
+  await page.getByRole('navigation', { name: 'Open files' }).getByRole('link', { name: 'plan.md' }).waitFor()
+  await page.getByRole('button', { name: 'Close big.bin' }).click()
+  await page.waitForURL(/plan\.md/)
+
+  world.note('a file is found by its name and by what is in it')
+  await page.goto('/files')
+  await page.getByRole('button', { name: 'Find files' }).click()
+  await page.getByRole('searchbox').fill('ntes txt')
+  await page.getByRole('link', { name: /notes 100%\.txt/ }).waitFor()
+  await page.getByText('In files', { exact: true }).click()
+  await page.getByRole('searchbox').fill('ELSEWHERE')
+  await page.getByRole('button', { name: 'Search', exact: true }).click()
+  await page.getByRole('link', { name: /from elsewhere/ }).click()
+  await editor.waitFor()
+  await accessible(page, 'a line that was found')
+
+  world.note('a file is deleted, and that taken back')
+  await tree.getByRole('treeitem', { name: 'page.html' }).focus()
+  await page.keyboard.press('Delete')
+  await page.getByText('Deleted page.html').waitFor()
+  await tree.getByRole('treeitem', { name: 'page.html' }).waitFor({ state: 'detached' })
+  await bob.noFile('uploads/garden/page.html')
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await tree.getByRole('treeitem', { name: 'page.html' }).waitFor()
+  assert.match(await bob.file('uploads/garden/page.html'), /script/)
+
+  world.note('what Claude writes appears by itself')
+  const other = await bob.open()
+  await page.goto('/files/projects')
+  await fresh()
+  bob.page = other
+  await bob.startProject('watched')
+  await bob.prompt('[write seen.txt Claude was here]')
+  await bob.request(other).getByRole('button', { name: 'Allow once' }).click()
+  await bob.untilDone(other)
+  bob.page = page
+  await line('watched').click()
+  await line('seen.txt').waitFor()
+  await other.close()
+
+  world.note('on a phone')
+  const small = await world.seat('bob', phone)
+  const p = small.page
+  await small.signIn()
+  await p.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: 'Files' }).tap()
+  await line('uploads', p).waitFor()
+  await fits(p, 'files')
+  await targets(p, 'files')
+  await line('uploads', p).tap()
+  await line('garden', p).tap()
+  await line('plan.md', p).tap()
+  await p.getByRole('heading', { name: 'The plan' }).waitFor()
+  await fits(p, 'a markdown file')
+  await targets(p, 'a markdown file')
+  await p.getByRole('button', { name: 'Edit' }).tap()
+  await p.getByRole('textbox', { name: 'Text of plan.md' }).waitFor()
+  await fits(p, 'the editor')
+  await targets(p, 'the editor')
+  await accessible(p, 'the editor on a phone')
+  await picture(world, p, 'files-phone-editor')
+  await p.getByRole('link', { name: 'Back' }).tap()
+  await line('paper.pdf', p).waitFor()
+  await fits(p, 'a folder')
+  await picture(world, p, 'files-phone-folder')
+  await small.api('PATCH', '/me', { data: { language: 'zh-CN' } })
+  await p.reload()
+  await p.getByRole('button', { name: '添加' }).waitFor()
+  await noEnglish(p, 'a folder', items.map((e) => e.name).concat('garden', 'large.bin', 'notes 100% (2).txt', 'big.bin', 'plan.md', 'dot.png', 'page.svg', 'page.html', 'table.csv', 'book.ipynb', 'paper.pdf'))
+  await small.api('PATCH', '/me', { data: { language: 'en' } })
+  await world.leave(small)
+}

@@ -1,0 +1,149 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+)
+
+// Bounds of a search in files. Larger files, and those that hold a zero byte near their beginning, are not looked into.
+const (
+	grepFileBytes  = 4 << 20
+	grepTotalBytes = 1 << 30
+	grepPerFile    = 100
+	grepResults    = 500
+	grepContext    = 120 // bytes of a line that are shown on either side
+	binaryProbe    = 8000
+)
+
+// Line is a line that was found, cut to what surrounds the first find in it.
+type Line struct {
+	Path   string `json:"path"`
+	Line   int    `json:"line"` // from 1
+	Before string `json:"before"`
+	Match  string `json:"match"`
+	After  string `json:"after"`
+}
+
+// Lines are what a search in files found, file by file.
+type Lines struct {
+	Items []Line `json:"items"`
+	Files int    `json:"files"` // that were looked into
+	Cut   string `json:"cut"`   // why not all was looked through: "", "time", "size" or "results"
+}
+
+func (s *Server) grep(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	pattern := q.Get("q")
+	if pattern == "" || len(pattern) > maxQueryBytes || !utf8.ValidString(pattern) {
+		return fault.InvalidField("query.q", "Say what to look for, in at most %d bytes.", maxQueryBytes)
+	}
+	below, limit, err := s.below(r, grepResults)
+	if err != nil {
+		return err
+	}
+	if q.Get("regexp") != "true" {
+		pattern = regexp.QuoteMeta(pattern)
+	}
+	flags := "(?m)"
+	if q.Get("case") != "true" {
+		flags = "(?mi)"
+	}
+	re, err := regexp.Compile(flags + pattern)
+	if err != nil {
+		var bad *syntax.Error
+		if errors.As(err, &bad) {
+			return fault.InvalidField("query.q", "That is not a regular expression: %s.", fault.Quote(bad.Code.String()))
+		}
+		return err
+	}
+	g := grepping{re: re, limit: limit, buf: make([]byte, grepFileBytes+1), found: Lines{Items: []Line{}}}
+	cut, err := s.walk(r.Context(), below, q.Get("all") == "true", func(p string, e fs.DirEntry) error {
+		if !e.Type().IsRegular() || !utf8.ValidString(p) {
+			return nil
+		}
+		return g.file(s, p)
+	})
+	if errors.Is(err, errTooMuch) {
+		cut, err = cutSize, nil
+	}
+	if err != nil {
+		return err
+	}
+	g.found.Cut = cut
+	return answer(w, http.StatusOK, g.found)
+}
+
+var errTooMuch = errors.New("too much to look through")
+
+type grepping struct {
+	re    *regexp.Regexp
+	limit int
+	buf   []byte
+	total int64
+	found Lines
+}
+
+func (g *grepping) file(s *Server, p string) error {
+	f, info, err := s.openFile(p)
+	if err != nil {
+		return nil // gone meanwhile, or closed to its owner
+	}
+	defer f.Close()
+	if info.Size() > grepFileBytes {
+		return nil
+	}
+	n, err := io.ReadFull(f, g.buf)
+	if err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil // it has grown, or the disk failed
+	}
+	text := g.buf[:n]
+	if g.total += int64(n); g.total > grepTotalBytes {
+		return errTooMuch
+	}
+	if bytes.IndexByte(text[:min(n, binaryProbe)], 0) >= 0 {
+		return nil
+	}
+	g.found.Files++
+	line, at := 1, 0
+	for range grepPerFile {
+		m := g.re.FindIndex(text[at:])
+		if m == nil || m[0] == m[1] && at+m[0] >= n {
+			return nil
+		}
+		start, end := at+m[0], at+m[1]
+		line += bytes.Count(text[at:start], []byte{'\n'})
+		from := bytes.LastIndexByte(text[:start], '\n') + 1
+		to := n
+		if i := bytes.IndexByte(text[start:], '\n'); i >= 0 {
+			to = start + i
+		}
+		end = min(end, to) // a find over several lines is shown by its first
+		g.found.Items = append(g.found.Items, Line{
+			Path: p, Line: line,
+			Before: shown(text[max(from, start-grepContext):start]),
+			Match:  shown(text[start:min(end, start+2*grepContext)]),
+			After:  strings.TrimSuffix(shown(text[end:min(to, end+grepContext)]), "\r"),
+		})
+		if len(g.found.Items) >= g.limit {
+			return errCut
+		}
+		if to >= n {
+			return nil
+		}
+		line++
+		at = to + 1
+	}
+	return nil
+}
+
+// shown is a piece of a line as JSON can hold it: what was cut within a letter, or is none, is left out.
+func shown(b []byte) string { return strings.ToValidUTF8(string(b), "") }

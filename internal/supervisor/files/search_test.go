@@ -1,0 +1,205 @@
+package files
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/fault"
+)
+
+func answerOf[T any](b *bench, path string, query url.Values) T {
+	b.t.Helper()
+	r := b.do("GET", path, query, nil, nil)
+	b.wantOK(r, 200, path)
+	var v T
+	if err := json.Unmarshal([]byte(r.body), &v); err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+func TestSearchByName(t *testing.T) {
+	b := setup(t)
+	for _, p := range []string{
+		"projects/p/main.go", "projects/p/cmd/main_test.go", "projects/p/domain/x.txt", "projects/p/node_modules/main.go",
+		"projects/p/.git/main.go", "projects/q/my-main.py", "projects/p/unrelated.txt", "temp/报告.md",
+	} {
+		b.write(b.home, p, "x")
+	}
+	if err := os.Symlink(b.outside, filepath.Join(b.home, "projects/p/main-out")); err != nil {
+		t.Fatal(err)
+	}
+	find := func(q ...string) []string {
+		v := url.Values{}
+		for i := 0; i < len(q); i += 2 {
+			v.Set(q[i], q[i+1])
+		}
+		var got []string
+		for _, e := range answerOf[Named](b, "/search", v).Items {
+			got = append(got, e.Path)
+		}
+		return got
+	}
+	if got := find("q", "main", "project", "p"); !slices.Equal(got, []string{"projects/p/main.go", "projects/p/main-out", "projects/p/cmd/main_test.go", "projects/p/domain", "projects/p/domain/x.txt"}) {
+		t.Errorf("main: %q", got)
+	}
+	if got := find("q", "main go", "all", "true"); len(got) < 3 || got[0] != "projects/p/main.go" || !slices.Contains(got, "projects/p/.git/main.go") || !slices.Contains(got, "projects/p/node_modules/main.go") {
+		t.Errorf("everywhere: %q", got)
+	}
+	if got := find("q", "mygo"); slices.Contains(got, "projects/p/main.go") {
+		t.Errorf("letters that are not there: %q", got)
+	}
+	if got := find("q", "mts"); !slices.Contains(got, "projects/p/cmd/main_test.go") {
+		t.Errorf("letters in order: %q", got)
+	}
+	if got := find("q", "报"); !slices.Equal(got, []string{"temp/报告.md"}) {
+		t.Errorf("Chinese: %q", got)
+	}
+	if got := find("q", "main", "limit", "1"); len(got) != 1 {
+		t.Errorf("one: %q", got)
+	}
+	if got := find("q", "secret", "all", "true"); len(got) != 0 {
+		t.Errorf("what lies outside is found: %q", got)
+	}
+	b.wantCode(b.do("GET", "/search", url.Values{"q": {" "}}, nil, nil), fault.Invalid, "nothing")
+	b.wantCode(b.do("GET", "/search", url.Values{"q": {"x"}, "path": {"../outside"}}, nil, nil), fault.Invalid, "above")
+	b.wantCode(b.do("GET", "/search", url.Values{"q": {"x"}, "path": {"projects/p/main-out"}}, nil, nil), fault.Invalid, "over a link")
+}
+
+func TestGrep(t *testing.T) {
+	b := setup(t)
+	b.write(b.home, "projects/p/a.txt", "one\r\ntwo needle here\nNEEDLE needle\n\nlast needle")
+	b.write(b.home, "projects/p/binary", "needle\x00needle")
+	b.write(b.home, "projects/p/long.txt", strings.Repeat("长", 500)+"needle"+strings.Repeat("x", 100_000))
+	b.write(b.home, "projects/p/node_modules/x.txt", "needle")
+	b.write(b.home, "projects/p/large.txt", strings.Repeat("x", grepFileBytes)+"needle")
+	for name, target := range map[string]string{"out": filepath.Join(b.outside, "secret"), "in": "a.txt"} {
+		if err := os.Symlink(target, filepath.Join(b.home, "projects/p", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	find := func(q ...string) Lines {
+		v := url.Values{"project": {"p"}}
+		for i := 0; i < len(q); i += 2 {
+			v.Set(q[i], q[i+1])
+		}
+		return answerOf[Lines](b, "/grep", v)
+	}
+	got := find("q", "needle")
+	var where []string
+	for _, l := range got.Items {
+		where = append(where, l.Path[len("projects/p/"):]+":"+string(rune('0'+l.Line)))
+	}
+	if !slices.Equal(where, []string{"a.txt:2", "a.txt:3", "a.txt:5", "long.txt:1"}) || got.Cut != "" || got.Files != 2 {
+		t.Fatalf("needle: %q in %d, cut %q", where, got.Files, got.Cut)
+	}
+	if l := got.Items[0]; l.Before != "two " || l.Match != "needle" || l.After != " here" {
+		t.Errorf("a line: %+v", l)
+	}
+	if l := got.Items[3]; l.Before != strings.Repeat("长", grepContext/3) || len(l.After) != grepContext {
+		t.Errorf("a long line: %+v", l)
+	}
+	if n := len(find("q", "NEEDLE", "case", "true").Items); n != 1 {
+		t.Errorf("with case: %d", n)
+	}
+	if n := len(find("q", "^t.o", "regexp", "true").Items); n != 1 {
+		t.Errorf("an expression: %d", n)
+	}
+	if n := len(find("q", "t.o").Items); n != 0 {
+		t.Errorf("letters that are signs: %d", n)
+	}
+	if n := len(find("q", "$", "regexp", "true").Items); n == 0 {
+		t.Error("what matches nothing in particular finds no line")
+	}
+	if got := find("q", "needle", "limit", "2"); len(got.Items) != 2 || got.Cut != cutResults {
+		t.Errorf("two: %d, cut %q", len(got.Items), got.Cut)
+	}
+	if n := len(find("q", secret).Items); n != 0 {
+		t.Error("what lies outside is read")
+	}
+	b.wantCode(b.do("GET", "/grep", url.Values{"q": {"("}, "regexp": {"true"}}, nil, nil), fault.Invalid, "no expression")
+}
+
+func TestArchive(t *testing.T) {
+	b := setup(t)
+	b.write(b.home, "projects/p/a.txt", "a")
+	b.write(b.home, "projects/p/sub/长.txt", "b")
+	for name, target := range map[string]string{"out": filepath.Join(b.outside, "secret"), "in": "a.txt", "loop": "."} {
+		if err := os.Symlink(target, filepath.Join(b.home, "projects/p", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := b.do("GET", "/archive", at("projects/p"), nil, nil)
+	b.wantOK(r, 200, "archive")
+	z, err := zip.NewReader(bytes.NewReader([]byte(r.body)), int64(len(r.body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, f := range z.File {
+		in, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[f.Name] = string(text)
+	}
+	for name, want := range map[string]string{"p/a.txt": "a", "p/sub/长.txt": "b", "p/in": "a", "p/" + leftOut: "p/loop\np/out\n"} {
+		if got[name] != want {
+			t.Errorf("%s: got %q; want %q", name, got[name], want)
+		}
+	}
+	if len(got) != 6 {
+		t.Errorf("entries: %v", got)
+	}
+	b.wantCode(b.do("GET", "/archive", at("none"), nil, nil), fault.NotFound, "nothing")
+	b.wantCode(b.do("GET", "/archive", at("projects/p/out"), nil, nil), fault.Invalid, "a link out")
+}
+
+func TestTrash(t *testing.T) {
+	b := setup(t)
+	b.write(b.home, "projects/p/a.txt", "a")
+	trash := func(p string) reply { return b.do("POST", "/trash", nil, nil, map[string]string{"path": p}) }
+	r := trash("projects/p")
+	b.wantOK(r, 200, "trash")
+	var e Entry
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+		t.Fatal(err)
+	}
+	b.wantCode(b.get("projects/p/a.txt"), fault.NotFound, "what is in the trash")
+	b.wantOK(b.do("POST", "/move", nil, nil, map[string]string{"from": e.Path, "to": "projects/p"}), 200, "undo")
+	if got := b.get("projects/p/a.txt").body; got != "a" {
+		t.Errorf("after undo: %q", got)
+	}
+	for _, own := range []string{"temp", ".", "projects"} {
+		b.wantCode(trash(own), fault.Forbidden, own)
+	}
+	for _, p := range []string{trashFolder, filepath.Dir(e.Path)} {
+		b.wantCode(trash(p), fault.Conflict, p)
+	}
+	b.wantCode(trash("none"), fault.NotFound, "nothing")
+	if names, _ := os.ReadDir(filepath.Join(b.home, trashFolder)); len(names) != 1 {
+		t.Errorf("a failed removal leaves %v", names)
+	}
+	// A week later it is gone with the next removal.
+	then := time.Now().Add(-trashAge - time.Minute)
+	if err := os.Chtimes(filepath.Join(b.home, filepath.Dir(e.Path)), then, then); err != nil {
+		t.Fatal(err)
+	}
+	b.wantOK(trash("README.md"), 200, "another")
+	if _, err := os.Stat(filepath.Join(b.home, filepath.Dir(e.Path))); !os.IsNotExist(err) {
+		t.Errorf("the old one is there: %v", err)
+	}
+}

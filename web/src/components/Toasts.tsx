@@ -1,0 +1,62 @@
+import { useSyncExternalStore } from 'react'
+import { m } from '@/i18n/paraglide/messages.js'
+import { Button, IconButton } from './Button'
+import { Icon } from './Icon'
+
+interface Toast {
+  id: number
+  text: string
+  action?: { label: string; act: () => void }
+}
+
+const staysFor = 12_000
+let toasts: readonly Toast[] = []
+let last = 0
+const listeners = new Set<() => void>()
+
+function become(next: readonly Toast[]): void {
+  toasts = next
+  for (const l of listeners) l()
+}
+
+const close = (id: number) => become(toasts.filter((t) => t.id !== id))
+
+/** Says for a while what was done, and how to take it back. */
+export function toast(text: string, action?: Toast['action']): void {
+  const id = ++last
+  become([...toasts.slice(-2), { id, text, action }])
+  setTimeout(() => close(id), staysFor)
+}
+
+function subscribe(l: () => void): () => void {
+  listeners.add(l)
+  return () => listeners.delete(l)
+}
+
+export function Toasts() {
+  const shown = useSyncExternalStore(subscribe, () => toasts)
+  return (
+    <div role="status" className="pointer-events-none fixed inset-x-0 bottom-[calc(env(safe-area-inset-bottom)+4.5rem)] z-40 flex flex-col items-center gap-2 px-4 desk:bottom-6">
+      {shown.map((t) => (
+        <div key={t.id} className="pointer-events-auto flex max-w-full animate-rise items-center gap-1 rounded-card border bg-surface py-1 pr-1 pl-4 text-minor shadow-float">
+          <span className="min-w-0 truncate">{t.text}</span>
+          {t.action && (
+            <Button
+              look="plain"
+              className="font-strong text-accent"
+              onClick={() => {
+                close(t.id)
+                t.action?.act()
+              }}
+            >
+              {t.action.label}
+            </Button>
+          )}
+          <IconButton label={m.dismiss()} onClick={() => close(t.id)}>
+            <Icon name="close" size={16} />
+          </IconButton>
+        </div>
+      ))}
+    </div>
+  )
+}

@@ -1,0 +1,37 @@
+import { join } from '../paths'
+
+export interface Chosen {
+  file: File
+  path: string
+}
+
+/** The files of an input; of a folder they bring their path along. */
+export function chosen(list: FileList, folder: string): Chosen[] {
+  return [...list].map((file) => ({ file, path: join(folder, file.webkitRelativePath || file.name) }))
+}
+
+/** The files that were dropped, those in folders too. */
+export async function dropped(items: DataTransferItemList, folder: string): Promise<Chosen[]> {
+  // All of it has to be asked for before the first wait: the list is emptied then.
+  const entries = [...items].filter((i) => i.kind === 'file').map((i) => ({ entry: i.webkitGetAsEntry(), file: i.getAsFile() }))
+  const out: Chosen[] = []
+  for (const { entry, file } of entries) {
+    if (entry) await walk(entry, folder, out)
+    else if (file) out.push({ file, path: join(folder, file.name) })
+  }
+  return out
+}
+
+async function walk(entry: FileSystemEntry, folder: string, out: Chosen[]): Promise<void> {
+  const path = join(folder, entry.name)
+  if (entry.isFile) {
+    out.push({ file: await new Promise<File>((yes, no) => (entry as FileSystemFileEntry).file(yes, no)), path })
+    return
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader()
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((yes, no) => reader.readEntries(yes, no)) // a hundred at a time
+    if (some.length === 0) return
+    for (const e of some) await walk(e, path, out)
+  }
+}
