@@ -10,6 +10,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { problemTitle } from '@/i18n/problem'
 import { stream } from '@/stream/page'
 import { errorTitle } from './words'
+import { WaitingPrompt } from './WaitingPrompt'
 import { ToolCard } from './tools/ToolCard'
 
 /** One row of the timeline. It is drawn again only when its row is another object. */
@@ -70,9 +71,8 @@ function PromptState({ row }: { row: PromptRow }) {
     case 'sending':
       return <p className="text-small text-muted">{m.prompt_sending()}</p>
     case 'sent':
-      return <p className="text-small text-muted">{m.prompt_sent()}</p>
     case 'queued':
-      return <p className="text-small text-muted">{m.prompt_queued()}</p>
+      return <WaitingPrompt row={row} />
     case 'started':
       return null
     case 'failed':
