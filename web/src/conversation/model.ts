@@ -113,6 +113,12 @@ export interface Request {
   agentId?: string
 }
 
+export interface Answered {
+  requestId: string
+  behavior: string
+  author: string
+}
+
 export interface Retry {
   attempt: number
   maxRetries: number
@@ -162,6 +168,8 @@ export interface Conversation {
   seen: Set<string>
   state: string | null
   stateReason: string | null
+  /** The last answer to a request, whoever gave it. */
+  answered: Answered | null
   place: number | null
   turnOpen: boolean
   turnErrorShown: boolean
@@ -196,6 +204,7 @@ export function emptyConversation(): Conversation {
     seen: new Set(),
     state: null,
     stateReason: null,
+    answered: null,
     place: null,
     turnOpen: false,
     turnErrorShown: false,

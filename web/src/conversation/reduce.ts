@@ -204,6 +204,7 @@ function takeResult(c: Conversation, line: Extract<Line, { kind: 'result' }>, e:
   c.retry = null
   c.status = null
   c.finishedTurns++
+  c.answered = null
   for (const r of [...c.requests.values()]) if (r.agentId === undefined) c.requests.delete(r.id)
   stopTools(c, false)
   const used = line.usage
