@@ -183,7 +183,7 @@ export function Composer({ sessionId, project, running, waiting, commands, promp
             className="[field-sizing:content] max-h-[40dvh] min-h-11 min-w-0 flex-1 resize-none bg-transparent px-1 py-2.5 text-[1rem] leading-normal outline-none placeholder:text-muted desk:min-h-8 desk:py-1 desk:text-body"
           />
           {voice && (
-            <IconButton label={voice.listening ? m.voice_stop() : m.voice()} aria-pressed={voice.listening} onClick={voice.toggle} className={voice.listening ? 'text-danger!' : ''}>
+            <IconButton label={voice.listening ? m.voice_stop() : m.voice()} aria-pressed={voice.listening} onClick={voice.toggle} className={voice.listening ? 'text-danger!' : running ? 'max-desk:hidden' : ''}>
               <Icon name="voice" />
             </IconButton>
           )}

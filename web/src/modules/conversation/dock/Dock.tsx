@@ -14,7 +14,6 @@ import { QuestionCard } from './QuestionCard'
 /** Where what waits for the user stands: above the composer, always in reach. */
 export function Dock({ sessionId, view }: { sessionId: string; view: SessionView }) {
   const [shown, setShown] = useState<string>()
-  const [tall, setTall] = useState(false)
   const all = view.requests
   const at = Math.max(0, all.findIndex((r) => r.id === shown))
   const request = all[at]
@@ -43,23 +42,18 @@ export function Dock({ sessionId, view }: { sessionId: string; view: SessionView
         </p>
       )}
       {request && (
-        <section aria-label={m.claude_asks()} className={`relative flex animate-rise flex-col overflow-hidden rounded-card border border-wait bg-wait-ground ${tall ? 'max-h-[82dvh]' : 'max-h-[58dvh]'}`}>
-          <div className="flex items-center justify-end gap-1 pe-1 ps-4 desk:hidden [&:has(p)]:flex">
-            {all.length > 1 && (
-              <>
-                <p className="flex-1 text-small text-muted tabular">{m.request_of({ at: at + 1, all: all.length })}</p>
-                <IconButton label={m.request_before()} onClick={() => go(-1)}>
-                  <Icon name="back" size={15} />
-                </IconButton>
-                <IconButton label={m.request_next()} onClick={() => go(1)}>
-                  <Icon name="right" size={15} />
-                </IconButton>
-              </>
-            )}
-            <IconButton label={tall ? m.request_smaller() : m.request_larger()} aria-expanded={tall} onClick={() => setTall(!tall)} className="desk:hidden">
-              <Icon name="chevron" size={16} className={tall ? '' : 'rotate-180'} />
-            </IconButton>
-          </div>
+        <section aria-label={m.claude_asks()} className="flex max-h-[68dvh] animate-rise flex-col overflow-hidden rounded-card border border-wait bg-wait-ground desk:max-h-[58dvh]">
+          {all.length > 1 && (
+            <div className="-mb-2 flex shrink-0 items-center ps-4 pe-1">
+              <p className="flex-1 text-small text-muted tabular">{m.request_of({ at: at + 1, all: all.length })}</p>
+              <IconButton label={m.request_before()} onClick={() => go(-1)}>
+                <Icon name="back" size={15} />
+              </IconButton>
+              <IconButton label={m.request_next()} onClick={() => go(1)}>
+                <Icon name="right" size={15} />
+              </IconButton>
+            </div>
+          )}
           <Card key={request.id} sessionId={sessionId} request={request} view={view} />
         </section>
       )}
