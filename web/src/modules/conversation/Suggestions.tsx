@@ -11,7 +11,9 @@ export interface Suggestion {
 /** What may be meant by what is typed: commands, or files. The composer keeps the focus; it says which is chosen. */
 export function Suggestions({ id, label, items, chosen }: { id: string; label: string; items: readonly Suggestion[]; chosen: number }) {
   const list = useRef<HTMLDivElement>(null)
-  useLayoutEffect(() => list.current?.children[chosen]?.scrollIntoView({ block: 'nearest' }), [chosen])
+  useLayoutEffect(() => {
+    void list.current?.children[chosen]?.scrollIntoView({ block: 'nearest' }) // a promise in newer browsers
+  }, [chosen])
   return (
     <div
       ref={list}
