@@ -162,6 +162,7 @@ async function keysAndPlan(world, bob, session) {
   await card.getByRole('button', { name: 'Edit the plan' }).click()
   await card.getByLabel('The plan, as Markdown').fill('# Plan\n\n1. Paint it green\n')
   await accessible(page, 'plan being edited')
+  assert.equal(await page.evaluate(() => document.scrollingElement.scrollTop), 0, 'the page as a whole was scrolled')
   await picture(world, page, 'plan-edit')
   await card.getByRole('button', { name: 'Read the plan' }).click()
   await card.getByText('Paint it green').waitFor()

@@ -47,7 +47,7 @@ function Conversation({ id }: { id: string }) {
     <>
       <Header id={id} session={session} view={view} light={failed ? 'failed' : lightOfState(state)} />
       <LinkState />
-      <div className="flex min-h-0 flex-1">
+      <div className="flex min-h-0 flex-1 overflow-clip">
         <div className="flex min-w-0 flex-1 flex-col safe-bottom">
           {error && !session && (
             <div className="p-4">
