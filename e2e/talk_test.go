@@ -155,6 +155,42 @@ func TestInterruptModeAndModel(t *testing.T) {
 	_ = at
 }
 
+// TestWithdraw: a prompt in the queue is withdrawn, over the WebSocket and over
+// HTTP; it never runs, also when it is sent again. One that has begun is a conflict.
+func TestWithdraw(t *testing.T) {
+	s := carrel.Start(t)
+	ada := s.Setup("ada")
+	bob := s.Add(ada, "bob")
+	ws, id := open(t, ada, "demo")
+	prompt := func(name, content string) {
+		ws.Send(map[string]any{"type": "prompt", "session_id": id, "id": name, "content": content})
+		ws.Wait("the ack of "+name, func(m carrel.Message) bool { return m.Type == "ack" && m.ID == name })
+	}
+	prompt("long", "[pace 20ms] [say 5000]")
+	_, at := ws.WaitEvent("first words", id, 0, func(e carrel.Event) bool { return e.Event.Delta.Text != "" })
+	prompt("one", "[echo never one]")
+	prompt("two", "[echo never two]")
+	prompt("three", "[echo it is the third]")
+	ws.Send(map[string]any{"type": "withdraw", "session_id": id, "id": "one"})
+	ws.WaitEvent("the withdrawal", id, at, func(e carrel.Event) bool { return e.Type == "carrel.withdrawn" })
+	path := "/sessions/" + id + "/prompts/"
+	bob.Must(404, "DELETE", path+"two", nil, nil)
+	ada.Must(204, "DELETE", path+"two", nil, nil)
+	ada.Must(204, "DELETE", path+"two", nil, nil)
+	ada.Must(409, "DELETE", path+"long", nil, nil)
+	ada.Must(404, "DELETE", path+"none", nil, nil)
+	ws.Send(map[string]any{"type": "withdraw", "session_id": id, "id": "long"})
+	ws.Wait("a conflict", func(m carrel.Message) bool { return m.Type == "error" && m.Code == "conflict" && m.ID == "long" })
+	prompt("one", "[echo never one]")
+	ws.Send(map[string]any{"type": "interrupt", "session_id": id})
+	if last, _ := ws.WaitEvent("the next turn", id, at, func(e carrel.Event) bool { return isResult(e) && !e.IsError }); !strings.Contains(last.Result, "it is the third") || strings.Contains(last.Result, "never") {
+		t.Errorf("got %+v", last)
+	}
+	if result, _ := ws.Turn(id, "after", "[echo after all]"); !strings.Contains(result.Result, "after all") {
+		t.Errorf("got %+v", result)
+	}
+}
+
 // TestChangedQuotaIsTold: whose limits an administrator changes is told so, and
 // nobody else.
 func TestChangedQuotaIsTold(t *testing.T) {

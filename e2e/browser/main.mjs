@@ -7,6 +7,7 @@ import { filesPart } from './files.mjs'
 import { lostServerPart } from './lost-server.mjs'
 import { phonePart } from './phone.mjs'
 import { picturesPart } from './pictures.mjs'
+import { composerPart } from './composer.mjs'
 import { chromium } from './playwright.mjs'
 import { terminalPart } from './terminal.mjs'
 import { toolsPart } from './tools.mjs'
@@ -16,6 +17,7 @@ import { World } from './world.mjs'
 const parts = {
   'two people': twoPeoplePart,
   tools: toolsPart,
+  composer: composerPart,
   files: filesPart,
   'lost server': lostServerPart,
   administrator: administratorPart,

@@ -59,6 +59,7 @@ func TestRoutes(t *testing.T) {
 		{"DELETE", "/sessions/" + nobody, "", "user", 404},
 		{"GET", "/sessions/" + nobody + "/events", "", "user", 404},
 		{"POST", "/sessions/" + nobody + "/prompts", `{"id":"1","content":"hi"}`, "user", 404},
+		{"DELETE", "/sessions/" + nobody + "/prompts/1", "", "user", 404},
 		{"POST", "/sessions/" + nobody + "/interrupt", "", "user", 404},
 		{"POST", "/sessions/" + nobody + "/answers", `{"request_id":"r","behavior":"allow"}`, "user", 404},
 		{"POST", "/sessions/" + nobody + "/fork", "", "user", 404},

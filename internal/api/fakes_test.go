@@ -345,6 +345,13 @@ func (f *fakeSessions) Prompt(ctx context.Context, u account.User, id string, p 
 	return seq, false, nil
 }
 
+func (f *fakeSessions) Withdraw(_ context.Context, u account.User, id, promptID string) error {
+	if promptID == "begun" {
+		return fault.New(fault.Conflict, "Claude has begun with it.")
+	}
+	return f.noteCall(u, id, "withdraw "+promptID)
+}
+
 func (f *fakeSessions) Answer(_ context.Context, u account.User, id string, a session.Answer) error {
 	return f.noteCall(u, id, "answer "+a.RequestID+" "+a.Behavior)
 }

@@ -14,7 +14,7 @@ import (
 
 func (s *Server) registerSocket() {
 	s.raw(signedIn, huma.Operation{Method: http.MethodGet, Path: "/ws", Summary: "Any number of sessions (WebSocket)",
-		Description: "JSON text messages. From the client: subscribe, unsubscribe, prompt, interrupt, answer, set. From the server: hello, event, ack, error, notice. " +
+		Description: "JSON text messages. From the client: subscribe, unsubscribe, prompt, withdraw, interrupt, answer, set. From the server: hello, event, ack, error, notice. " +
 			"It ends with 1001 when the server stops, 4401 when the person is signed out, 4408 when the reader fell behind: reconnect with after.",
 		Metadata:   map[string]any{metaSocket: true},
 		Parameters: []*huma.Param{langParam},

@@ -43,6 +43,10 @@ type (
 			Content PromptContent `json:"content"`
 		} `nameHint:"Prompt"`
 	}
+	promptIDInput struct {
+		ID       string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
+		PromptID string `path:"prompt_id" minLength:"1" maxLength:"128" doc:"The name that you gave the prompt."`
+	}
 	answerInput struct {
 		ID   string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
 		Body struct {
@@ -97,6 +101,11 @@ func (s *Server) registerTurns() {
 			}
 			seq, duplicate, err := sessions.Prompt(ctx, caller(ctx), in.ID, p)
 			return &body[PromptAccepted]{Body: PromptAccepted{ID: p.ID, Seq: seq, Duplicate: duplicate}}, err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/sessions/{id}/prompts/{prompt_id}", Summary: "Withdraw a prompt",
+		Description: "One that Claude has not begun with never runs, also when it is sent again. Once Claude has begun it is a conflict."},
+		func(ctx context.Context, in *promptIDInput) (*nothing, error) {
+			return nil, sessions.Withdraw(ctx, caller(ctx), in.ID, in.PromptID)
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/interrupt", Summary: "End the running turn"},
 		func(ctx context.Context, in *sessionIDInput) (*nothing, error) {

@@ -226,6 +226,32 @@ func TestTurns(t *testing.T) {
 	}
 }
 
+// TestWithdraw: on the WebSocket and over HTTP; one that has begun is a conflict that names the prompt.
+func TestWithdraw(t *testing.T) {
+	r := newRig(t)
+	r.sessions.make(r.users["ana"].ID, sid(1))
+	c := r.dial("ana")
+	c.send(`{"type":"withdraw","session_id":%q,"id":"one"}`, sid(1))
+	c.send(`{"type":"withdraw","session_id":%q,"id":"begun"}`, sid(1))
+	if f := c.next(); f.Type != "error" || f.Code != "conflict" || f.ID != "begun" {
+		t.Errorf("got %+v; want a conflict", f)
+	}
+	c.send(`{"type":"withdraw","session_id":%q}`, sid(1))
+	if f := c.next(); f.Type != "error" || f.Code != "invalid" {
+		t.Errorf("without an id: %+v", f)
+	}
+	for who, want := range map[string]map[string]int{"ana": {"two": 204, "begun": 409}, "bob": {"two": 404}} {
+		for id, status := range want {
+			if p := r.do(call{method: "DELETE", path: "/sessions/" + sid(1) + "/prompts/" + id, as: who}); p.status != status {
+				t.Errorf("%s withdraws %s: got %d %s; want %d", who, id, p.status, p.body, status)
+			}
+		}
+	}
+	if got := strings.Join(r.sessions.calls, ","); got != "withdraw one,withdraw two" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestMalformedMessagesHarmNobody(t *testing.T) {
 	r := newRig(t)
 	r.sessions.make(r.users["ana"].ID, sid(1))

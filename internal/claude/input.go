@@ -16,6 +16,7 @@ type request struct {
 	TaskID       string  `json:"task_id,omitempty"`
 	UserMessage  string  `json:"user_message_id,omitempty"`
 	DryRun       bool    `json:"dry_run,omitempty"`
+	MessageUUID  string  `json:"message_uuid,omitempty"`
 }
 
 func controlRequest(id string, r request) []byte {
@@ -32,6 +33,11 @@ func Initialize(id string) []byte { return controlRequest(id, request{Subtype: "
 // Interrupt ends the running turn. With queued, prompts that have not begun are given up too.
 func Interrupt(id string, queued bool) []byte {
 	return controlRequest(id, request{Subtype: "interrupt", CancelQueued: queued})
+}
+
+// Cancel takes a prompt out of the queue. The answer tells whether it was still there.
+func Cancel(id, uuid string) []byte {
+	return controlRequest(id, request{Subtype: "cancel_async_message", MessageUUID: uuid})
 }
 
 // Probe asks for what changes nothing and costs nothing. A CLI that does not know the question answers, too.

@@ -210,6 +210,15 @@ func (l Line) Answer() (Answer, bool) {
 	}](l).Response, true
 }
 
+// Cancelled says whether a message that was to be cancelled was still in the queue.
+func (a Answer) Cancelled() bool {
+	var c struct {
+		Cancelled bool `json:"cancelled"`
+	}
+	_ = loose(a.Response, &c) // an answer without one did not
+	return c.Cancelled
+}
+
 // Greeting is what we read of the answer to Initialize.
 type Greeting struct {
 	PermissionMode string `json:"current_permission_mode"`

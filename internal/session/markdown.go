@@ -94,6 +94,8 @@ func (m *markdown) own(ev *protocol.Event, l claude.Line) error {
 	switch l.Type {
 	case protocol.EventPrompt:
 		return m.prompt(ev, cmp.Or(e.Author, "You"), claude.Blocks(e.Content))
+	case protocol.EventWithdrawn:
+		return m.note("A prompt was withdrawn before Claude began with it.")
 	case protocol.EventError:
 		return m.note(e.Detail)
 	}

@@ -85,6 +85,21 @@ func (s *Service) Prompt(ctx context.Context, u account.User, id string, p Promp
 	return res.Seq, res.Duplicate, nil
 }
 
+// Withdraw takes back a prompt that Claude has not begun with. When it returns
+// nil the prompt never runs; asked again, it says the same.
+func (s *Service) Withdraw(ctx context.Context, u account.User, id, promptID string) error {
+	if _, err := find(ctx, s.db, key{u.ID, id}); err != nil {
+		return err
+	}
+	err := s.with(ctx, u.ID, openTimeout, func(ctx context.Context, c *client.Client) error {
+		return c.Withdraw(ctx, &protocol.WithdrawRequest{SessionID: id, ID: promptID, Author: u.Username})
+	})
+	if err != nil {
+		return fmt.Errorf("withdraw a prompt of session %s: %w", id, err)
+	}
+	return nil
+}
+
 // Answer answers an open request of Claude's.
 func (s *Service) Answer(ctx context.Context, u account.User, id string, a Answer) error {
 	if _, err := find(ctx, s.db, key{u.ID, id}); err != nil {

@@ -17,6 +17,7 @@ import (
 type Sessions interface {
 	Open(context.Context, *protocol.OpenRequest) (*protocol.Session, error)
 	Prompt(context.Context, *protocol.PromptRequest) (*protocol.PromptResponse, error)
+	Withdraw(context.Context, *protocol.WithdrawRequest) (*protocol.Empty, error)
 	Answer(context.Context, *protocol.AnswerRequest) (*protocol.Empty, error)
 	Interrupt(context.Context, *protocol.SessionRequest) (*protocol.Empty, error)
 	StopTask(context.Context, *protocol.TaskRequest) (*protocol.Empty, error)
@@ -50,6 +51,7 @@ func (s *Server) routes() *http.ServeMux {
 	rpc.Unary(mux, protocol.Open, false, s.sessions.Open)
 	rpc.Unary(mux, protocol.Prompt, false, s.sessions.Prompt)
 	rpc.Unary(mux, protocol.Answer, false, s.sessions.Answer)
+	rpc.Unary(mux, protocol.Withdraw, false, s.sessions.Withdraw)
 	rpc.Unary(mux, protocol.Interrupt, false, s.sessions.Interrupt)
 	rpc.Unary(mux, protocol.StopTask, false, s.sessions.StopTask)
 	rpc.Unary(mux, protocol.Rewind, false, s.sessions.Rewind)

@@ -144,6 +144,10 @@ func (f *fakeSessions) Open(_ context.Context, r *protocol.OpenRequest) (*protoc
 	return nil, fault.New(fault.QuotaExceeded, "会话 %s", r.SessionID)
 }
 
+func (f *fakeSessions) Withdraw(context.Context, *protocol.WithdrawRequest) (*protocol.Empty, error) {
+	return &protocol.Empty{}, nil
+}
+
 func (f *fakeSessions) Interrupt(context.Context, *protocol.SessionRequest) (*protocol.Empty, error) {
 	return &protocol.Empty{}, nil
 }

@@ -106,6 +106,10 @@ async function runForever(s) {
 }
 
 const routes = [
+  ['DELETE', /^\/sessions\/([^/]+)\/prompts\/([^/]+)$/, ([id, prompt]) => {
+    sessions.get(id).push({ type: 'carrel.withdrawn', id: decodeURIComponent(prompt), author: 'ana' })
+    return { status: 204 }
+  }],
   ['GET', /^\/config$/, () => db.config],
   ['POST', /^\/setup$/, (_, b) => (b.setup_code !== '0000' ? problem(403, 'forbidden', 'The set-up code is wrong. Look at what the server printed when it started.') : ((db.config.needs_setup = false), signIn(db.users[0])))],
   ['POST', /^\/auth\/login$/, (_, b) => (b.password === 'wrong' ? problem(401, 'unauthenticated', 'Wrong name or password.') : signIn(db.users[0]))],

@@ -34,6 +34,7 @@ type Sessions interface {
 	// Prompt returns once the prompt is in the journal.
 	Prompt(ctx context.Context, u account.User, id string, p session.Prompt) (seq int64, duplicate bool, err error)
 	Answer(ctx context.Context, u account.User, id string, a session.Answer) error
+	Withdraw(ctx context.Context, u account.User, id, promptID string) error
 	Interrupt(ctx context.Context, u account.User, id string) error
 	StopTask(ctx context.Context, u account.User, id, task string) error
 	Change(ctx context.Context, userID int64, id string, c session.Change) (session.Session, error)

@@ -21,6 +21,7 @@ const (
 	typeSubscribe   = "subscribe"
 	typeUnsubscribe = "unsubscribe"
 	typePrompt      = "prompt"
+	typeWithdraw    = "withdraw"
 	typeInterrupt   = "interrupt"
 	typeStop        = "stop"
 	typeAnswer      = "answer"
@@ -31,9 +32,9 @@ const (
 // ClientMessage is one message of a client. Fields that it does not know are
 // passed over, so that a newer page can speak to an older server.
 type ClientMessage struct {
-	Type               string          `json:"type" enum:"subscribe,unsubscribe,prompt,interrupt,stop,answer,set,ping" doc:"What to do."`
+	Type               string          `json:"type" enum:"subscribe,unsubscribe,prompt,withdraw,interrupt,stop,answer,set,ping" doc:"What to do."`
 	SessionID          string          `json:"session_id,omitempty" doc:"The session it is about; all but ping need one."`
-	ID                 string          `json:"id,omitempty" doc:"prompt: your own unique name of it; the same again runs nothing. Any message: what an error about it names."`
+	ID                 string          `json:"id,omitempty" doc:"prompt: your own unique name of it; the same again runs nothing. withdraw: that name. Any message: what an error about it names."`
 	After              int64           `json:"after,omitempty" minimum:"0" doc:"subscribe: the last seq that was seen."`
 	Content            json.RawMessage `json:"content,omitempty" doc:"prompt: a text or Messages API content blocks."`
 	TaskID             string          `json:"task_id,omitempty" doc:"stop: which task in the background is to end."`
@@ -90,7 +91,7 @@ func (m *ClientMessage) check() error {
 	switch m.Type {
 	case typePing:
 		return nil
-	case typeSubscribe, typeUnsubscribe, typePrompt, typeInterrupt, typeStop, typeAnswer, typeSet:
+	case typeSubscribe, typeUnsubscribe, typePrompt, typeWithdraw, typeInterrupt, typeStop, typeAnswer, typeSet:
 	case "":
 		return fault.InvalidField("type", "The message has no type.")
 	default:
@@ -112,6 +113,10 @@ func (m *ClientMessage) check() error {
 	case typeStop:
 		if m.TaskID == "" || !printable(m.TaskID, maxNameBytes) {
 			return fault.InvalidField("task_id", "The task_id must have 1 to %d printable characters.", maxNameBytes)
+		}
+	case typeWithdraw:
+		if m.ID == "" || !printable(m.ID, maxNameBytes) {
+			return fault.InvalidField("id", "The message must name the id of the prompt.")
 		}
 	case typeAnswer:
 		return CheckAnswer("", m.answer())

@@ -62,6 +62,8 @@ func (c *conn) handle(m ClientMessage) {
 		if err == nil {
 			_ = c.send(Ack{Type: "ack", ID: m.ID, SessionID: m.SessionID, Seq: seq, Duplicate: duplicate}) // fails only at the end
 		}
+	case typeWithdraw:
+		err = sessions.Withdraw(ctx, u, m.SessionID, m.ID)
 	case typeInterrupt:
 		err = sessions.Interrupt(ctx, u, m.SessionID)
 	case typeStop:

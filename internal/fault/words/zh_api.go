@@ -33,6 +33,7 @@ var apiZH = map[string]string{ //nolint:gosec // texts about passwords and token
 	"The message names no session_id.":                                                                    "消息没有指明 session_id。",
 	"The message sets neither model nor permission_mode.":                                                 "消息既没有设置 model，也没有设置 permission_mode。",
 	"The path is not UTF-8.":                                                                              "路径不是 UTF-8。",
+	"The message must name the id of the prompt.":                                                         "消息必须给出提示的 id。",
 	"The prompt has no id. Give it a unique name of your own, so that sending it again is harmless.":      "提示没有 id。请自行给它一个唯一的 id，这样重复发送也不会有影响。",
 	"The request comes from another site, which may not act here. Open %s itself.":                        "请求来自其他网站，不能在此操作。请直接打开 %s。",
 	"The request does not say that it comes from this site. With a cookie, send the Origin header; a program should use an API token instead.": "请求没有表明来自本站。使用 cookie 时请发送 Origin 头；程序应改用 API 令牌。",

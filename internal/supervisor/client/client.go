@@ -41,6 +41,11 @@ func (c *Client) Prompt(ctx context.Context, r *protocol.PromptRequest) (*protoc
 	return rpc.Call[protocol.PromptRequest, protocol.PromptResponse](ctx, c.caller, protocol.Prompt, r)
 }
 
+// Withdraw takes back a prompt that has not begun.
+func (c *Client) Withdraw(ctx context.Context, r *protocol.WithdrawRequest) error {
+	return call(ctx, c, protocol.Withdraw, r)
+}
+
 // Answer answers an open permission request.
 func (c *Client) Answer(ctx context.Context, r *protocol.AnswerRequest) error {
 	return call(ctx, c, protocol.Answer, r)

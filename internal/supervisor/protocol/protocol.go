@@ -17,6 +17,7 @@ const (
 	Watch          = "/carrel.supervisor/Watch"          // WatchRequest → stream of Notice
 	Open           = "/carrel.supervisor/Open"           // OpenRequest → Session
 	Prompt         = "/carrel.supervisor/Prompt"         // PromptRequest → PromptResponse
+	Withdraw       = "/carrel.supervisor/Withdraw"       // WithdrawRequest → Empty; conflict once Claude has begun with the prompt
 	Answer         = "/carrel.supervisor/Answer"         // AnswerRequest → Empty
 	Interrupt      = "/carrel.supervisor/Interrupt"      // SessionRequest → Empty
 	StopTask       = "/carrel.supervisor/StopTask"       // TaskRequest → Empty
@@ -197,6 +198,13 @@ type PromptResponse struct {
 	Duplicate bool  `json:"duplicate"`
 }
 
+// WithdrawRequest takes back a prompt that has not begun. It may be sent again.
+type WithdrawRequest struct {
+	SessionID string `json:"session_id"`
+	ID        string `json:"id"` // the prompt's
+	Author    string `json:"author"`
+}
+
 // AnswerRequest answers one open permission request, once: no such request is not_found, an answered one conflict.
 type AnswerRequest struct {
 	SessionID          string          `json:"session_id"`
@@ -276,7 +284,9 @@ func (e *Event) AppendJSON(b []byte) []byte {
 // Our own events; their "type" is one of these.
 const (
 	EventPrompt = "carrel.prompt" // {id, uuid, author, content}
-	EventState  = "carrel.state"  // {state, reason?, held?}; held: uuids of prompts that are not given again, for the conversation has them
+	// EventWithdrawn says that a prompt never runs: somebody took it back in time.
+	EventWithdrawn = "carrel.withdrawn" // {id, author}
+	EventState     = "carrel.state"     // {state, reason?, held?}; held: uuids of prompts that are not given again, for the conversation has them
 	// EventHistory says that the CLI's lines that follow, up to the next event of ours, were said elsewhere, say in a
 	// terminal, and come from the CLI's transcript.
 	EventHistory = "carrel.history" // {left_out?}

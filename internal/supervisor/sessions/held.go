@@ -20,7 +20,15 @@ const heldWithin = 10 * time.Second
 // The CLI itself knows a prompt again by its uuid only where it is a message of its own. One that was taken into a
 // running turn, or merged with others that waited with it, would run a second time. And one that is there is a turn
 // that may have been cut short, even if the process died before it could say that it had begun.
-func (s *session) findHeld(ctx context.Context) (held protocol.HeldResponse) {
+func (s *session) findHeld(ctx context.Context) protocol.HeldResponse {
+	held, err := s.lookHeld(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.ss.opt.Log.Warn("look for prompts in a transcript", "session", s.id, "error", err)
+	}
+	return held
+}
+
+func (s *session) lookHeld(ctx context.Context) (held protocol.HeldResponse, err error) {
 	s.mu.Lock()
 	conversation := s.meta.conversation(s.id)
 	var open []string
@@ -30,15 +38,11 @@ func (s *session) findHeld(ctx context.Context) (held protocol.HeldResponse) {
 	atWork := s.ledger.busy() || s.ledger.cut
 	s.mu.Unlock()
 	if !atWork {
-		return held
+		return held, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, heldWithin)
 	defer cancel()
-	held, err := s.ss.opt.Home.Held(ctx, conversation, open)
-	if err != nil && ctx.Err() == nil {
-		s.ss.opt.Log.Warn("look for prompts in a transcript", "session", s.id, "error", err)
-	}
-	return held
+	return s.ss.opt.Home.Held(ctx, conversation, open)
 }
 
 // goOnText is what the CLI itself tells the model when it takes a turn up.

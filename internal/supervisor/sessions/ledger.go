@@ -33,6 +33,8 @@ type prompt struct {
 	seq      int64
 	content  claude.Content // nil once done
 	state    promptState
+	// withdrawn says that it is done without having begun.
+	withdrawn bool
 }
 
 type promptState int
@@ -41,7 +43,7 @@ const (
 	waits promptState = iota // in our hands
 	sent                     // written to the process that runs
 	begun                    // that process has taken it up
-	done                     // it has run, was cancelled or given up
+	done                     // it has run, was withdrawn or given up
 )
 
 func newLedger() *ledger {
@@ -71,6 +73,11 @@ type (
 		Behavior  string `json:"behavior"`
 		Author    string `json:"author"`
 		Message   string `json:"message,omitempty"`
+	}
+	withdrawnEvent struct {
+		Type   string `json:"type"`
+		ID     string `json:"id"`
+		Author string `json:"author"`
 	}
 	queueEvent struct {
 		Type  string `json:"type"`
@@ -118,8 +125,10 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 		case "started":
 			l.turn, l.cut = true, false
 			l.move(lc.Prompt, begun)
-		case "completed", "cancelled":
+		case "completed":
 			l.move(lc.Prompt, done)
+		case "cancelled":
+			l.withdraw(func(p *prompt) bool { return p.uuid == lc.Prompt })
 		}
 	} else if uuid, ok := line.Replayed(); ok {
 		l.move(uuid, begun)
@@ -165,6 +174,11 @@ func (l *ledger) applyOwn(seq int64, kind string, raw json.RawMessage) {
 		p := &prompt{id: e.ID, uuid: e.UUID, seq: seq, content: claude.Content(e.Content)}
 		l.prompts[p.id] = p
 		l.open = append(l.open, p)
+	case protocol.EventWithdrawn:
+		var e withdrawnEvent
+		if json.Unmarshal(raw, &e) == nil {
+			l.withdraw(func(p *prompt) bool { return p.id == e.ID })
+		}
 	case protocol.EventAnswer:
 		var e answerEvent
 		if json.Unmarshal(raw, &e) == nil {
@@ -198,9 +212,12 @@ func (l *ledger) processGone(reason string) {
 	switch reason {
 	case reasonClosed, reasonIdle, reasonYielded:
 		l.endTurn()
-	case reasonFailed, reasonCopied, reasonWithdrawn:
+	case reasonFailed, reasonCopied:
 		l.endTurn()
 		l.finish(func(*prompt) bool { return true })
+	case reasonWithdrawn:
+		l.endTurn()
+		l.withdraw(func(*prompt) bool { return true })
 	default:
 		l.turn, l.cut = false, working
 		if reason == reasonRestarted && (working || len(l.open) > 0) {
@@ -229,6 +246,17 @@ func (l *ledger) move(uuid string, to promptState) {
 			p.state = max(p.state, to)
 		}
 	}
+}
+
+// withdraw ends open prompts of which nobody has begun any. One that has begun is merely done.
+func (l *ledger) withdraw(which func(*prompt) bool) {
+	l.finish(func(p *prompt) bool {
+		if !which(p) {
+			return false
+		}
+		p.withdrawn = p.state < begun
+		return true
+	})
 }
 
 func (l *ledger) finish(which func(*prompt) bool) {

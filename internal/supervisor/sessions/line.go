@@ -206,6 +206,9 @@ func (s *session) stand(ctx context.Context, st *standing, leaveLine func()) {
 		s.meta.Live = false
 		_ = s.enterLocked(protocol.StateDormant, reason)
 		s.saveLocked()
+		if reason == reasonIdle && s.ledger.busy() {
+			s.standLocked(&protocol.OpenRequest{SessionID: s.id}) // another prompt came while it was leaving
+		}
 	}
 	s.releaseLocked()
 }

@@ -265,6 +265,15 @@ describe('events of our own', () => {
     expect(s.queue).toEqual([])
   })
 
+  it('takes prompts that were withdrawn out of the queue, one or all', () => {
+    const prompts = ['a', 'b', 'c'].map((id) => ({ type: 'carrel.prompt', id, uuid: id, author: 'ada', content: `${id}!` }))
+    const one = of(...prompts, { type: 'carrel.withdrawn', id: 'b', author: 'ada' })
+    expect(brief(one.queue)).toEqual(['> a! (sent)', '> c! (sent)'])
+    expect(brief(one.rows)).toEqual([])
+    expect(of(...prompts, { type: 'carrel.state', state: 'dormant', reason: 'withdrawn' }).queue).toEqual([])
+    expect(of(...prompts, { type: 'carrel.state', state: 'dormant', reason: 'stopped' }).queue).toHaveLength(3)
+  })
+
   it('says errors and the place in line', () => {
     const spent = { type: 'assistant', error: 'rate_limit', api_error_status: 429, message: { id: 'm', content: [{ type: 'text', text: 'API Error' }] } }
     expect(brief(of(spent, { type: 'carrel.error', code: 'budget_exceeded', detail: 'Spent.' }).rows)).toEqual(['error carrel budget_exceeded -'])

@@ -3,6 +3,7 @@ import type { Obj } from './json'
 /** What one event of a session means to the page: the event, normalised. */
 export type Line =
   | { kind: 'prompt'; id: string; uuid: string; author: string; content: Block[] }
+  | { kind: 'promptWithdrawn'; id: string }
   | { kind: 'state'; state: string; reason?: string }
   | { kind: 'queue'; place: number }
   | { kind: 'answer'; requestId: string; behavior: string; author: string; message?: string }

@@ -117,6 +117,12 @@ export interface Request {
   agentId?: string
 }
 
+export interface Answered {
+  requestId: string
+  behavior: string
+  author: string
+}
+
 export interface Retry {
   attempt: number
   maxRetries: number
@@ -168,6 +174,8 @@ export interface Conversation {
   seen: Set<string>
   state: string | null
   stateReason: string | null
+  /** The last answer to a request, whoever gave it. */
+  answered: Answered | null
   place: number | null
   turnOpen: boolean
   turnErrorShown: boolean
@@ -204,6 +212,7 @@ export function emptyConversation(cut = false): Conversation {
     seen: new Set(),
     state: null,
     stateReason: null,
+    answered: null,
     place: null,
     turnOpen: false,
     turnErrorShown: false,

@@ -18,6 +18,8 @@ export function normalise(event: unknown): Line {
         author: authorOf(event.author),
         content: blocksOf(event.content),
       }
+    case 'carrel.withdrawn':
+      return { kind: 'promptWithdrawn', id: str(event.id) ?? '' }
     case 'carrel.state':
       return { kind: 'state', state: str(event.state) ?? '', reason: str(event.reason) }
     case 'carrel.queue':

@@ -37,6 +37,8 @@ function take(c: Conversation, line: Line, e: Event): void {
   switch (line.kind) {
     case 'prompt':
       return takePrompt(c, line, e)
+    case 'promptWithdrawn':
+      return cancelKey(c, `p:${line.id}`)
     case 'replay':
       return takeReplay(c, line, e)
     case 'lifecycle':
@@ -153,9 +155,13 @@ function beginKey(c: Conversation, key: string): void {
 
 function cancelPrompt(c: Conversation, uuid: string): void {
   const key = c.prompts.get(uuid)
-  const at = key === undefined ? -1 : c.queue.indexOf(key)
+  if (key !== undefined) cancelKey(c, key)
+}
+
+function cancelKey(c: Conversation, key: string): void {
+  const at = c.queue.indexOf(key)
   if (at < 0) return
-  c.rows.delete(c.queue[at]!)
+  c.rows.delete(key)
   c.queue.splice(at, 1)
 }
 
@@ -180,6 +186,8 @@ function takeState(c: Conversation, state: string, reason?: string): void {
   c.state = state
   c.stateReason = reason ?? null
   if (state !== 'queued') c.place = null
+  // What waited was given up: it does not wait any more, and has never run.
+  if (state === 'dormant' && reason === 'withdrawn') for (const key of [...c.queue]) cancelKey(c, key)
   if (state === 'dormant' || state === 'starting') {
     // The process is gone, and with it all that it asked and ran.
     dropTail(c)
@@ -199,6 +207,7 @@ function takeResult(c: Conversation, line: Extract<Line, { kind: 'result' }>, e:
   c.retry = null
   c.status = null
   c.finishedAt = e.seq
+  c.answered = null
   for (const r of [...c.requests.values()]) if (r.agentId === undefined) c.requests.delete(r.id)
   stopTools(c, false)
   const used = line.usage

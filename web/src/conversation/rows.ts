@@ -1,5 +1,5 @@
 import type { Command, Model, Usage } from './line'
-import type { Conversation, PromptRow, Request, Retry, Row, Todo, ToolRow, TurnCost } from './model'
+import type { Answered, Conversation, PromptRow, Request, Retry, Row, Todo, ToolRow, TurnCost } from './model'
 
 /** Several calls that only look, folded into one row. */
 export interface ReadsRow {
@@ -23,6 +23,7 @@ export interface Snapshot {
   retry: Retry | null
   state: string | null
   stateReason: string | null
+  answered: Answered | null
   place: number | null
   models: Model[]
   commands: Command[]
@@ -53,6 +54,7 @@ export function snapshot(c: Conversation, before?: Snapshot): Snapshot {
     retry: c.retry,
     state: c.state,
     stateReason: c.stateReason,
+    answered: c.answered,
     place: c.place,
     models: c.models,
     commands: c.commands,

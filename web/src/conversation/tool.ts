@@ -28,6 +28,7 @@ export function reduceTool(c: Conversation, line: ToolLine, e: Event): void {
     case 'answer': {
       const request = c.requests.get(line.requestId)
       c.requests.delete(line.requestId)
+      c.answered = { requestId: line.requestId, behavior: line.behavior, author: line.author }
       changeTool(c, request?.toolUseId, { status: line.behavior === 'deny' ? 'denied' : 'running' })
       return
     }

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams, useSearch } from '@tanstack/react-router'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { ApiError } from '@/api/client'
 import { queries } from '@/api/queries'
 import { Empty, Loading } from '@/components/Empty'
@@ -9,6 +9,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { Composer } from '@/modules/conversation/Composer'
 import { Dock } from '@/modules/conversation/dock/Dock'
 import { Header } from '@/modules/conversation/Header'
+import { promptsOf } from '@/modules/conversation/history'
 import { Timeline } from '@/modules/conversation/Timeline'
 import { TodoBar } from '@/modules/conversation/Todos'
 import { Foot, Work } from '@/modules/conversation/Work'
@@ -29,6 +30,7 @@ export function SessionPage() {
 function Conversation({ id, at }: { id: string; at?: number }) {
   const { data: session, error } = useQuery(queries.session(id))
   const view = useSessionView(id)
+  const prompts = useMemo(() => promptsOf(view.rows, view.queue), [view.rows, view.queue])
   const title = titleOf({ title: view.title ?? session?.title ?? '' })
   usePageTitle(title)
   if (error instanceof ApiError && error.status === 404) {
@@ -47,7 +49,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
     <>
       <Header id={id} session={session} view={view} light={failed ? 'failed' : lightOfState(state)} />
       <LinkState />
-      <div className="flex min-h-0 flex-1">
+      <div className="flex min-h-0 flex-1 overflow-clip">
         <div className="flex min-w-0 flex-1 flex-col safe-bottom">
           {error && !session && (
             <div className="p-4">
@@ -60,7 +62,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
             <Dock sessionId={id} view={view} />
           </div>
           <div className="pt-2">
-            <Composer sessionId={id} running={running} waiting={view.requests.length > 0} commands={view.commands} />
+            <Composer sessionId={id} running={running} waiting={view.requests.length > 0} commands={view.commands} project={session?.project ?? ''} prompts={prompts} />
           </div>
           <Foot view={view} session={session} />
         </div>

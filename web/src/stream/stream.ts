@@ -78,6 +78,8 @@ export class Stream {
   private readonly connection: Connection
   private readonly outbox: Outbox
   private readonly held = new Map<string, Held>()
+  /** Requests that were answered on this device, while the page is open. */
+  private readonly answeredIds = new Set<string>()
   private readonly noticeListeners = new Set<(n: NoticeFrame) => void>()
   private readonly linkListeners = new Set<() => void>()
   private link: Link = { status: 'idle' }
@@ -211,9 +213,15 @@ export class Stream {
     const h = this.of(sessionId)
     const frame: AnswerFrame = { type: 'answer', id: requestId, session_id: sessionId, request_id: requestId, ...answer }
     h.answers.set(requestId, frame)
+    this.answeredIds.add(requestId)
     h.problem = null
     this.send(frame)
     this.touch(sessionId)
+  }
+
+  /** Whether this device has answered a request, or somebody elsewhere. */
+  answeredHere(requestId: string): boolean {
+    return this.answeredIds.has(requestId)
   }
 
   clearProblem(sessionId: string): void {

@@ -4,117 +4,148 @@ import { Icon } from '@/components/Icon'
 import type { Command } from '@/conversation/line'
 import { m } from '@/i18n/paraglide/messages.js'
 import { stream } from '@/stream/page'
-import { CommandList, matching } from './CommandList'
+import { Attachments } from './Attachments'
 import { useDraft } from './draft'
-import { acceptedPictures, contentOf, isPicture, readPicture, type Picture } from './pictures'
+import { step } from './history'
+import { mention, mentionAt, naming } from './mention'
+import { contentOf } from './pictures'
+import { Suggestions, type Suggestion } from './Suggestions'
+import { composes, sends } from './typing'
+import { useAttach } from './useAttach'
+import { useDrop } from './useDrop'
+import { matching, useFiles } from './useSuggestions'
+import { useVoice } from './useVoice'
 
 interface Props {
   sessionId: string
+  /** Its folder has the files that `@` names; empty while it is not known. */
+  project: string
   running: boolean
   waiting: boolean
   commands: readonly Command[]
+  /** The user's own prompts, the newest first. */
+  prompts: readonly string[]
 }
 
 /** Where a prompt is written. Enter sends at a desk and is a new line on a phone; a composition never sends. */
-export function Composer({ sessionId, running, waiting, commands }: Props) {
-  const [text, setText] = useDraft(sessionId)
-  const [pictures, setPictures] = useState<Picture[]>([])
-  const [refused, setRefused] = useState(false)
+export function Composer({ sessionId, project, running, waiting, commands, prompts }: Props) {
+  const [draft, change] = useDraft(sessionId)
+  const { text } = draft
+  const [caret, setCaret] = useState(text.length)
   const [chosen, setChosen] = useState(0)
   const [closed, setClosed] = useState(false)
+  const [past, setPast] = useState(-1)
   const area = useRef<HTMLTextAreaElement>(null)
+  const next = useRef<number | null>(null)
   const file = useRef<HTMLInputElement>(null)
   const listId = useId()
-  const found = closed ? [] : matching(text, commands)
-  const current = Math.min(chosen, found.length - 1)
-  const empty = text.trim() === '' && pictures.length === 0
+  const { uploads, add, retry, cancel } = useAttach(sessionId, project)
+  const dragging = useDrop((files) => void add(files))
+  const voice = useVoice((words) => write([text.trimEnd(), words.trim()].filter(Boolean).join(' ')))
 
-  // Where `field-sizing` is missing the height follows the text by hand.
+  const write = (value: string, at = value.length) => {
+    change({ text: value })
+    setCaret(at)
+    next.current = at
+    setChosen(0)
+    setClosed(false)
+  }
+
+  const at = closed ? null : mentionAt(text, caret)
+  const files = useFiles(project, at)
+  const items: Suggestion[] = closed
+    ? []
+    : at !== null
+      ? files.map((f) => ({
+          key: f.path,
+          main: f.folder ? `${f.path}/` : f.path,
+          take: () => {
+            const done = mention(text, at, f.path, f.folder)
+            write(done.text, done.caret)
+            area.current?.focus()
+          },
+        }))
+      : matching(text, commands).map((c) => ({
+          key: c.name,
+          main: `/${c.name}`,
+          hint: c.hint,
+          note: c.description,
+          take: () => {
+            write(`/${c.name} `)
+            area.current?.focus()
+          },
+        }))
+  const current = Math.min(chosen, items.length - 1)
+  const sending = uploads.some((u) => u.state === 'queued' || u.state === 'sending')
+  const empty = text.trim() === '' && draft.pictures.length + draft.files.length === 0
+
+  // A text that we wrote has its caret where we say; where `field-sizing` is missing the height follows by hand.
   useLayoutEffect(() => {
     const el = area.current
-    if (!el || CSS.supports('field-sizing', 'content')) return
+    if (!el) return
+    if (next.current !== null && document.activeElement === el) el.setSelectionRange(next.current, next.current)
+    next.current = null
+    if (CSS.supports('field-sizing', 'content')) return
     el.style.height = 'auto'
     el.style.height = `${el.scrollHeight}px`
   }, [text])
 
   const send = () => {
-    if (empty) return
-    stream.prompt(sessionId, contentOf(text.trim(), pictures))
-    setText('')
-    setPictures([])
-    setRefused(false)
-  }
-
-  const take = (command: Command) => {
-    setText(`/${command.name} `)
-    setChosen(0)
-    area.current?.focus()
-  }
-
-  const add = async (files: Iterable<File>) => {
-    const all = [...files]
-    const good = all.filter(isPicture)
-    setRefused(good.length < all.length)
-    const read = await Promise.all(good.map(readPicture))
-    setPictures((before) => [...before, ...read])
+    if (empty || sending) return
+    const named = draft.files.map((f) => naming(f.path)).join(' ')
+    stream.prompt(sessionId, contentOf([text.trim(), named].filter(Boolean).join('\n\n'), draft.pictures))
+    change({ text: '', pictures: [], files: [] })
+    setPast(-1)
+    setClosed(false)
   }
 
   const onKey = (e: KeyboardEvent<HTMLTextAreaElement>) => {
-    // While an input method composes, Enter and Escape are its own.
-    if (e.nativeEvent.isComposing || e.keyCode === 229) return
-    if (found.length > 0) {
-      if (e.key === 'ArrowDown' || e.key === 'ArrowUp') {
-        e.preventDefault()
-        setChosen((current + (e.key === 'ArrowDown' ? 1 : found.length - 1)) % found.length)
-        return
-      }
-      if (e.key === 'Tab' || (e.key === 'Enter' && !e.shiftKey)) {
-        e.preventDefault()
-        take(found[current]!)
-        return
-      }
-      if (e.key === 'Escape') {
-        e.preventDefault()
-        setClosed(true)
-        return
-      }
-    }
-    if (e.key === 'Escape' && running) {
+    const press = { key: e.key, shiftKey: e.shiftKey, isComposing: e.nativeEvent.isComposing, keyCode: e.keyCode }
+    if (composes(press)) return
+    const take = (does: () => void) => {
       e.preventDefault()
-      stream.interrupt(sessionId)
-      return
+      does()
     }
-    if (e.key === 'Enter' && !e.shiftKey && !matchMedia('(pointer: coarse)').matches) {
-      e.preventDefault()
-      send()
+    const by = e.key === 'ArrowUp' ? -1 : e.key === 'ArrowDown' ? 1 : 0
+    if (items.length > 0) {
+      if (by !== 0) return take(() => setChosen((current + by + items.length) % items.length))
+      if (e.key === 'Tab' || (e.key === 'Enter' && !e.shiftKey)) return take(items[current]!.take)
+      if (e.key === 'Escape') return take(() => setClosed(true))
     }
+    if (by !== 0 && !e.shiftKey && !e.altKey && !e.ctrlKey && !e.metaKey) {
+      const to = step(prompts, past, text, by === -1 ? 1 : -1)
+      if (to !== undefined) {
+        return take(() => {
+          setPast(to)
+          write(prompts[to] ?? '')
+          setClosed(true)
+        })
+      }
+    }
+    if (e.key === 'Escape' && running) return take(() => stream.interrupt(sessionId))
+    if (sends(press, matchMedia('(pointer: coarse)').matches)) take(send)
   }
+
+  const follow = (el: HTMLTextAreaElement) => setCaret(el.selectionStart)
 
   return (
     <div className="relative mx-auto w-full max-w-[848px] px-3 pb-2 desk:px-6 desk:pb-3">
-      {found.length > 0 && <CommandList id={listId} commands={found} chosen={current} onTake={take} />}
-      <div className="rounded-card border border-edge bg-surface focus-within:border-accent focus-within:outline focus-within:outline-accent">
-        {pictures.length > 0 && (
-          <ul className="flex flex-wrap gap-2 px-3 pt-3">
-            {pictures.map((p, i) => (
-              <li key={i} className="relative">
-                <img src={`data:${p.mediaType};base64,${p.data}`} alt={p.name} className="h-16 rounded-control border object-cover" />
-                <button type="button" aria-label={m.picture_remove({ name: p.name })} onClick={() => setPictures(pictures.filter((_, n) => n !== i))} className="absolute -top-2 -right-2 grid size-6 place-items-center rounded-full border bg-surface">
-                  <Icon name="close" size={12} />
-                </button>
-              </li>
-            ))}
-          </ul>
+      {items.length > 0 && <Suggestions id={listId} label={at !== null ? m.mention_files() : m.commands()} items={items} chosen={current} />}
+      <div className="relative rounded-card border border-edge bg-surface focus-within:border-accent focus-within:outline focus-within:outline-accent">
+        {dragging && <p className="absolute inset-0 z-10 grid min-h-11 place-items-center rounded-card border-2 border-dashed border-accent bg-surface text-minor font-strong">{m.attach_drop()}</p>}
+        <Attachments draft={draft} onChange={change} uploads={uploads} onCancel={cancel} onRetry={retry} />
+        {voice?.failed && (
+          <p role="alert" className="px-3 pt-2 text-minor text-danger">
+            {m.voice_failed()}
+          </p>
         )}
-        {refused && <p className="px-3 pt-2 text-minor text-danger">{m.picture_refused()}</p>}
         <div className="flex items-end gap-1 p-1.5">
-          <IconButton label={m.picture_add()} onClick={() => file.current?.click()}>
+          <IconButton label={m.attach()} onClick={() => file.current?.click()}>
             <Icon name="plus" />
           </IconButton>
           <input
             ref={file}
             type="file"
-            accept={acceptedPictures}
             multiple
             hidden
             onChange={(e) => {
@@ -128,26 +159,34 @@ export function Composer({ sessionId, running, waiting, commands }: Props) {
             rows={1}
             value={text}
             aria-label={m.composer_label()}
-            role={found.length > 0 ? 'combobox' : undefined}
-            aria-expanded={found.length > 0 || undefined}
-            aria-controls={found.length > 0 ? listId : undefined}
-            aria-activedescendant={found.length > 0 ? `${listId}-${current}` : undefined}
+            role={items.length > 0 ? 'combobox' : undefined}
+            aria-expanded={items.length > 0 || undefined}
+            aria-controls={items.length > 0 ? listId : undefined}
+            aria-activedescendant={items.length > 0 ? `${listId}-${current}` : undefined}
             placeholder={waiting ? m.composer_waiting() : running ? m.composer_running() : m.composer_idle()}
             onChange={(e) => {
-              setText(e.target.value)
+              change({ text: e.target.value })
+              follow(e.target)
               setClosed(false)
               setChosen(0)
+              setPast(-1)
             }}
+            onSelect={(e) => follow(e.currentTarget)}
             onKeyDown={onKey}
             onPaste={(e) => {
-              const files = [...e.clipboardData.files]
-              if (files.length > 0) {
-                e.preventDefault()
-                void add(files)
-              }
+              const pasted = [...e.clipboardData.files]
+              // Spreadsheets give a picture of the cells beside their text: then the text is meant.
+              if (pasted.length === 0 || e.clipboardData.getData('text/plain') !== '') return
+              e.preventDefault()
+              void add(pasted)
             }}
             className="[field-sizing:content] max-h-[40dvh] min-h-11 min-w-0 flex-1 resize-none bg-transparent px-1 py-2.5 text-[1rem] leading-normal outline-none placeholder:text-muted desk:min-h-8 desk:py-1 desk:text-body"
           />
+          {voice && (
+            <IconButton label={voice.listening ? m.voice_stop() : m.voice()} aria-pressed={voice.listening} onClick={voice.toggle} className={voice.listening ? 'text-danger!' : running ? 'max-desk:hidden' : ''}>
+              <Icon name="voice" />
+            </IconButton>
+          )}
           {running && (
             <IconButton label={m.stop()} onClick={() => stream.interrupt(sessionId)} className="border border-edge/50 text-content!">
               <Icon name="stop" />
@@ -156,7 +195,7 @@ export function Composer({ sessionId, running, waiting, commands }: Props) {
           <button
             type="button"
             onClick={send}
-            disabled={empty}
+            disabled={empty || sending}
             aria-label={running ? m.send_queue() : m.send()}
             title={running ? m.send_queue() : m.send()}
             className="grid size-11 shrink-0 place-items-center rounded-control bg-accent text-on-accent transition-[filter,opacity] hover:brightness-110 disabled:opacity-35 desk:size-8"

@@ -12,6 +12,7 @@ import { problemTitle } from '@/i18n/problem'
 import { stream } from '@/stream/page'
 import { PromptMenu } from './PromptMenu'
 import { errorTitle } from './words'
+import { WaitingPrompt } from './WaitingPrompt'
 import { ToolCard } from './tools/ToolCard'
 
 /** One row of the timeline. It is drawn again only when its row is another object. */
@@ -75,9 +76,8 @@ function PromptState({ row }: { row: PromptRow }) {
     case 'sending':
       return <p className="text-small text-muted">{m.prompt_sending()}</p>
     case 'sent':
-      return <p className="text-small text-muted">{m.prompt_sent()}</p>
     case 'queued':
-      return <p className="text-small text-muted">{m.prompt_queued()}</p>
+      return <WaitingPrompt row={row} />
     case 'started':
       return null
     case 'failed':

@@ -1,3 +1,6 @@
+import type { Block } from '@/conversation/line'
+import { m } from '@/i18n/paraglide/messages.js'
+
 export interface Picture {
   name: string
   mediaType: string
@@ -8,8 +11,6 @@ const accepted = /^image\/(png|jpeg|gif|webp)$/
 
 /** What the Messages API takes of one picture. */
 export const maxPictureBytes = 5 << 20
-
-export const acceptedPictures = 'image/png,image/jpeg,image/gif,image/webp'
 
 export function isPicture(file: File): boolean {
   return accepted.test(file.type) && file.size <= maxPictureBytes
@@ -22,6 +23,11 @@ export function readPicture(file: File): Promise<Picture> {
     reader.onload = () => resolve({ name: file.name, mediaType: file.type, data: String(reader.result).replace(/^data:[^,]*,/, '') })
     reader.readAsDataURL(file)
   })
+}
+
+/** The pictures of a prompt that was sent. */
+export function picturesOf(blocks: readonly Block[]): Picture[] {
+  return blocks.flatMap((b) => (b.type === 'image' && b.data !== undefined ? [{ name: m.attached_picture(), mediaType: b.mediaType, data: b.data }] : []))
 }
 
 /** The content of a prompt: plain text, or blocks when pictures go with it. */

@@ -3,6 +3,7 @@ import { Outlet, useParams, useRouterState } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { forgetSession, noteSession, queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
+import { writes } from '@/modules/conversation/dock/useCardKeys'
 import { NewSession } from '@/modules/sessions/NewSession'
 import { keepStream, stream, useLink } from '@/stream/page'
 import { BottomBar } from './BottomBar'
@@ -71,8 +72,7 @@ function useKeys(actions: Record<string, () => void>): void {
   useEffect(() => {
     const onKey = (e: KeyboardEvent) => {
       if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return
-      const target = e.target as HTMLElement | null
-      if (target?.closest('input, textarea, select, dialog, [contenteditable], [role="menu"]')) return
+      if (writes(e.target)) return
       const act = actions[e.key]
       if (act) {
         e.preventDefault()

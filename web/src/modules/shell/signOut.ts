@@ -1,5 +1,6 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { api, call } from '@/api/client'
+import { drafts } from '@/modules/conversation/draft'
 import { stream } from '@/stream/page'
 
 /** Ends the sign-in and forgets, on this device, all that it gave access to. */
@@ -8,5 +9,6 @@ export async function signOut(client: QueryClient, leave: () => Promise<void>): 
   await leave() // first, so that no view asks for what it may no longer have
   stream.reset()
   client.clear()
+  drafts.forget()
   for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.')) localStorage.removeItem(key)
 }

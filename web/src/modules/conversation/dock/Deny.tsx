@@ -18,6 +18,11 @@ export function Deny({ label, busy, onDeny, onCancel, stop = true }: { label: st
         <textarea
           autoFocus
           rows={2}
+          onKeyDown={(e) => {
+            if (e.nativeEvent.isComposing || e.keyCode === 229) return
+            if (e.key === 'Escape') onCancel()
+            if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) e.currentTarget.form?.requestSubmit()
+          }}
           value={word}
           onChange={(e) => setWord(e.target.value)}
           placeholder={m.deny_hint()}

@@ -1,7 +1,9 @@
+import { useState } from 'react'
 import type { Request } from '@/conversation/model'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Notice } from '@/components/Notice'
-import { Button } from '@/components/Button'
+import { Button, IconButton } from '@/components/Button'
+import { Icon } from '@/components/Icon'
 import { problemTitle } from '@/i18n/problem'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/stream'
@@ -11,7 +13,11 @@ import { QuestionCard } from './QuestionCard'
 
 /** Where what waits for the user stands: above the composer, always in reach. */
 export function Dock({ sessionId, view }: { sessionId: string; view: SessionView }) {
-  const request = view.requests[0]
+  const [shown, setShown] = useState<string>()
+  const all = view.requests
+  const at = Math.max(0, all.findIndex((r) => r.id === shown))
+  const request = all[at]
+  const go = (by: number) => setShown(all[(at + by + all.length) % all.length]?.id)
   return (
     <div className="mx-auto flex w-full max-w-[848px] flex-col gap-2 px-3 empty:hidden desk:px-6">
       {view.problem && (
@@ -30,9 +36,24 @@ export function Dock({ sessionId, view }: { sessionId: string; view: SessionView
           {view.problem.detail}
         </Notice>
       )}
+      {!request && view.answered && view.state === 'running' && !stream.answeredHere(view.answered.requestId) && (
+        <p role="status" className="text-small text-muted">
+          {view.answered.behavior === 'deny' ? m.answered_by_deny({ who: view.answered.author }) : m.answered_by_allow({ who: view.answered.author })}
+        </p>
+      )}
       {request && (
-        <section aria-label={m.claude_asks()} className="flex max-h-[58dvh] animate-rise flex-col overflow-hidden rounded-card border border-wait bg-wait-ground">
-          {view.requests.length > 1 && <p className="px-4 pt-2 text-small text-muted tabular">{m.request_of({ all: view.requests.length })}</p>}
+        <section aria-label={m.claude_asks()} className="flex max-h-[68dvh] animate-rise flex-col overflow-hidden rounded-card border border-wait bg-wait-ground desk:max-h-[58dvh]">
+          {all.length > 1 && (
+            <div className="-mb-2 flex shrink-0 items-center ps-4 pe-1">
+              <p className="flex-1 text-small text-muted tabular">{m.request_of({ at: at + 1, all: all.length })}</p>
+              <IconButton label={m.request_before()} onClick={() => go(-1)}>
+                <Icon name="back" size={15} />
+              </IconButton>
+              <IconButton label={m.request_next()} onClick={() => go(1)}>
+                <Icon name="right" size={15} />
+              </IconButton>
+            </div>
+          )}
           <Card key={request.id} sessionId={sessionId} request={request} view={view} />
         </section>
       )}

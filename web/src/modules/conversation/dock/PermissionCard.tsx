@@ -2,17 +2,20 @@ import { useState } from 'react'
 import { Button } from '@/components/Button'
 import { Diff, DiffCount } from '@/components/code/Diff'
 import { Highlighted } from '@/components/code/Highlighted'
-import { str } from '@/conversation/json'
+import { str, type Obj } from '@/conversation/json'
 import { m } from '@/i18n/paraglide/messages.js'
 import { faceOfRequest, shortPath } from '../tools/face'
 import type { CardProps } from './Dock'
 import { Deny } from './Deny'
 import { suggestionText } from './suggestions'
+import { useCardKeys } from './useCardKeys'
 
 /** Claude asks whether it may: what exactly, why it asks, and what the user can say. */
 export function PermissionCard({ request, cwd, busy, answer }: CardProps) {
   const [denying, setDenying] = useState(false)
   const face = faceOfRequest(request.toolName, request.input, cwd)
+  const allow = (always?: Obj) => answer({ behavior: 'allow', updated_input: request.input, ...(always ? { updated_permissions: [always] } : {}) })
+  useCardKeys(request.suggestions.length, busy || denying ? null : (c) => (c === 'deny' ? setDenying(true) : allow(c === 'allow' ? undefined : request.suggestions[c])))
   const command = request.toolName === 'Bash' ? str(request.input.command) : undefined
   return (
     <>
@@ -52,20 +55,29 @@ export function PermissionCard({ request, cwd, busy, answer }: CardProps) {
         />
       ) : (
         <div className="scroller flex shrink-0 flex-wrap gap-2 px-4 pt-1 pb-4 max-desk:max-h-[30dvh]">
-          <Button look="primary" busy={busy} className="max-desk:flex-[1_1_45%]" onClick={() => answer({ behavior: 'allow', updated_input: request.input })}>
-            {m.allow_once()}
+          <Button look="primary" busy={busy} className="max-desk:flex-[1_1_45%]" onClick={() => allow()} aria-keyshortcuts="A">
+            {m.allow_once()} <Key name="A" />
           </Button>
-          <Button look="danger" busy={busy} className="bg-surface max-desk:flex-[1_1_30%]" onClick={() => setDenying(true)}>
-            {m.deny_ask()}
+          <Button look="danger" busy={busy} className="bg-surface max-desk:flex-[1_1_30%]" onClick={() => setDenying(true)} aria-keyshortcuts="D">
+            {m.deny_ask()} <Key name="D" />
           </Button>
           {request.suggestions.map((s, i) => (
-            <Button key={i} busy={busy} className="max-w-full justify-start! text-start [overflow-wrap:anywhere] max-desk:w-full" onClick={() => answer({ behavior: 'allow', updated_input: request.input, updated_permissions: [s] })}>
-              {suggestionText(s)}
+            <Button key={i} busy={busy} className="max-w-full justify-start! text-start [overflow-wrap:anywhere] max-desk:w-full" onClick={() => allow(s)} aria-keyshortcuts={i < 9 ? String(i + 1) : undefined}>
+              {suggestionText(s)} {i < 9 && <Key name={String(i + 1)} />}
             </Button>
           ))}
         </div>
       )}
     </>
+  )
+}
+
+/** The key that does the same; on a phone there is none. */
+function Key({ name }: { name: string }) {
+  return (
+    <kbd aria-hidden className="hidden font-mono text-small font-normal opacity-70 desk:inline">
+      {name}
+    </kbd>
   )
 }
 

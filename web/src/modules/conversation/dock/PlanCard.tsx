@@ -6,16 +6,44 @@ import { m } from '@/i18n/paraglide/messages.js'
 import type { CardProps } from './Dock'
 import { Deny } from './Deny'
 
-/** Claude has a plan and asks whether to go on with it. */
+/** Claude has a plan and asks whether to go on with it; the user may change it first. */
 export function PlanCard({ request, busy, answer }: CardProps) {
+  const asked = str(request.input.plan)
   const [keeping, setKeeping] = useState(false)
-  const approve = (mode: string) => answer({ behavior: 'allow', updated_input: request.input, updated_permissions: [{ type: 'setMode', mode, destination: 'session' }] })
+  const [editing, setEditing] = useState(false)
+  const [plan, setPlan] = useState(asked ?? '')
+  const changed = asked !== undefined && plan !== asked
+  const approve = (mode: string) =>
+    answer({
+      behavior: 'allow',
+      updated_input: changed ? { ...request.input, plan } : request.input,
+      updated_permissions: [{ type: 'setMode', mode, destination: 'session' }],
+    })
   return (
     <>
-      <h3 className="px-4 pt-3 font-strong">{m.plan_title()}</h3>
-      <div className="scroller mx-4 my-2 min-h-0 rounded-control border bg-surface px-4 py-3" tabIndex={0}>
-        <Markdown text={str(request.input.plan) ?? m.plan_empty()} />
-      </div>
+      <h3 className="flex items-center gap-2 px-4 pt-3 font-strong">
+        <span className="flex-1">
+          {m.plan_title()} {changed && <span className="text-minor font-normal text-muted">{m.plan_changed()}</span>}
+        </span>
+        {asked !== undefined && !keeping && (
+          <Button look="plain" aria-pressed={editing} onClick={() => setEditing(!editing)}>
+            {editing ? m.plan_read() : m.plan_edit()}
+          </Button>
+        )}
+      </h3>
+      {editing ? (
+        <textarea
+          autoFocus
+          value={plan}
+          onChange={(e) => setPlan(e.target.value)}
+          aria-label={m.plan_text()}
+          className="mx-4 my-2 h-[40dvh] min-h-24 shrink resize-none rounded-control border border-edge bg-surface px-4 py-3 font-mono text-[1rem] desk:text-code"
+        />
+      ) : (
+        <div className="scroller mx-4 my-2 min-h-0 rounded-control border bg-surface px-4 py-3" tabIndex={0}>
+          <Markdown text={asked === undefined ? m.plan_empty() : plan} />
+        </div>
+      )}
       {keeping ? (
         <Deny label={m.plan_word()} stop={false} busy={busy} onCancel={() => setKeeping(false)} onDeny={(message) => answer({ behavior: 'deny', message })} />
       ) : (

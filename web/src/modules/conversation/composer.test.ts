@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest'
+import type { PromptRow } from '@/conversation/model'
+import { Drafts, maxKeptChars, type Draft } from './draft'
+import { promptsOf, step } from './history'
+import { mention, mentionAt } from './mention'
+import { composes, sends, type Press } from './typing'
+import { numbered } from './useAttach'
+import { matching } from './useSuggestions'
+
+const enter: Press = { key: 'Enter', shiftKey: false, isComposing: false, keyCode: 13 }
+
+describe('Enter', () => {
+  it('sends at a desk, and not on a phone or with Shift', () => {
+    expect(sends(enter, false)).toBe(true)
+    expect(sends(enter, true)).toBe(false)
+    expect(sends({ ...enter, shiftKey: true }, false)).toBe(false)
+    expect(sends({ ...enter, key: 'a' }, false)).toBe(false)
+  })
+  it('never sends what is being composed; Safari says so with 229 alone', () => {
+    expect(sends({ ...enter, isComposing: true }, false)).toBe(false)
+    expect(sends({ ...enter, keyCode: 229 }, false)).toBe(false)
+    expect(composes({ key: 'Escape', shiftKey: false, isComposing: false, keyCode: 229 })).toBe(true)
+    expect(composes(enter)).toBe(false)
+  })
+})
+
+const row = (id: string, text: string): PromptRow => ({ kind: 'prompt', key: `p:${id}`, seq: 0, parent: null, id, uuid: '', author: '', blocks: [{ type: 'text', text }], status: 'started' })
+
+describe('history', () => {
+  it('is the own prompts, the newest first, none twice in a row', () => {
+    expect(promptsOf([row('1', 'one'), row('2', 'two'), row('3', 'two'), row('', '<command-name>/x</command-name>')], [row('4', 'one')])).toEqual(['one', 'two', 'one'])
+  })
+  it('begins in an empty composer and goes back to it', () => {
+    const all = ['new', 'old']
+    expect(step(all, -1, '', 1)).toBe(0)
+    expect(step(all, 0, 'new', 1)).toBe(1)
+    expect(step(all, 1, 'old', 1)).toBeUndefined()
+    expect(step(all, 1, 'old', -1)).toBe(0)
+    expect(step(all, 0, 'new', -1)).toBe(-1)
+  })
+  it('leaves the keys to a text that was written or changed', () => {
+    expect(step(['new'], -1, 'mine', 1)).toBeUndefined()
+    expect(step(['new'], 0, 'new, changed', 1)).toBeUndefined()
+    expect(step(['new'], -1, '', -1)).toBeUndefined()
+    expect(step([], -1, '', 1)).toBeUndefined()
+  })
+})
+
+describe('mentions', () => {
+  const at = (text: string) => mentionAt(text, text.length)?.query
+  it('are an @ at the beginning of a word, up to the caret', () => {
+    expect(at('@')).toBe('')
+    expect(at('look at @src/ma')).toBe('src/ma')
+    expect(at('看，@src')).toBe('src')
+    expect(at('@"my fi')).toBe('my fi')
+    expect(at('a@b.c')).toBeUndefined()
+    expect(at('@main.go and')).toBeUndefined()
+    expect(mentionAt('@main.go and', 5)?.query).toBe('main')
+  })
+  it('become the path, quoted where it has spaces; a folder stays open', () => {
+    const put = (text: string, path: string, folder: boolean) => mention(text, mentionAt(text, text.length)!, path, folder)
+    expect(put('see @ma', 'src/main.go', false)).toEqual({ text: 'see @src/main.go ', caret: 17 })
+    expect(put('@my', 'my notes.md', false).text).toBe('@"my notes.md" ')
+    expect(put('@s', 'src', true).text).toBe('@src/')
+    expect(at(put('@m', 'my docs', true).text)).toBe('my docs/')
+    expect(mention('@ma, please', mentionAt('@ma, please', 3)!, 'main.go', false).text).toBe('@main.go , please')
+  })
+})
+
+describe('drafts', () => {
+  const picture = (n: number) => ({ name: 'p', mediaType: 'image/png', data: 'x'.repeat(n) })
+  const stores = () => {
+    const texts = new Map<string, string>()
+    const shelf = new Map<string, Partial<Draft>>()
+    const storage = { getItem: (k: string) => texts.get(k) ?? null, setItem: (k: string, v: string) => void texts.set(k, v), removeItem: (k: string) => void texts.delete(k) } as unknown as Storage
+    const kept = { get: async (id: string) => shelf.get(id), set: async (id: string, d: Partial<Draft>) => void shelf.set(id, d), del: async (id: string) => void shelf.delete(id), clear: async () => shelf.clear() }
+    return { texts, shelf, make: () => new Drafts(storage, kept) }
+  }
+  it('survive a reload, with pictures and files', async () => {
+    const s = stores()
+    s.make().change('a', { text: 'half a sen', pictures: [picture(3)], files: [{ name: 'n', path: 'uploads/n' }] })
+    await Promise.resolve()
+    const again = s.make()
+    expect(again.get('a').text).toBe('half a sen')
+    await again.load('a')
+    expect(again.get('a')).toEqual({ text: 'half a sen', pictures: [picture(3)], files: [{ name: 'n', path: 'uploads/n' }] })
+    again.clear('a')
+    await Promise.resolve()
+    expect([...s.texts, ...s.shelf]).toEqual([])
+  })
+  it('keep no more than a bound of pictures', async () => {
+    const s = stores()
+    s.make().change('a', { pictures: [picture(maxKeptChars + 1)] })
+    await Promise.resolve()
+    const again = s.make()
+    await again.load('a')
+    expect(again.get('a').pictures).toEqual([])
+  })
+  it('take a withdrawn prompt in front of what is being written', () => {
+    const d = stores().make()
+    d.restore('a', 'first', [])
+    expect(d.get('a').text).toBe('first')
+    d.change('a', { text: 'second' })
+    d.restore('a', 'first', [picture(1)])
+    expect(d.get('a')).toMatchObject({ text: 'first\n\nsecond', pictures: [picture(1)] })
+  })
+  it('are forgotten at the sign-out', async () => {
+    const s = stores()
+    const d = s.make()
+    d.change('a', { pictures: [picture(1)] })
+    await Promise.resolve()
+    d.forget()
+    expect(s.shelf.size).toBe(0)
+    expect(d.get('a').pictures).toEqual([])
+  })
+})
+
+it('numbers a file whose name is taken', () => {
+  expect([numbered('uploads/a.csv'), numbered('uploads/a-2.csv'), numbered('uploads/LICENSE'), numbered('uploads/x.tar.gz')]).toEqual(['uploads/a-2.csv', 'uploads/a-3.csv', 'uploads/LICENSE-2', 'uploads/x.tar-2.gz'])
+})
+
+it('finds commands by their beginnings, then by what is in them', () => {
+  const all = ['review', 'security-review', 'clear', 'rev'].map((name) => ({ name, description: '', hint: '' }))
+  expect(matching('/rev', all).map((c) => c.name)).toEqual(['review', 'security-review'])
+  expect(matching('/', all)).toHaveLength(4)
+  expect(matching('a /rev', all)).toEqual([])
+})

@@ -1,0 +1,57 @@
+import { useRef, useState, useSyncExternalStore } from 'react'
+import { join, nameOf } from '@/modules/files/paths'
+import type { Upload, Uploads } from '@/modules/files/upload/uploads'
+import { useMe } from '@/modules/shell/me'
+import { drafts } from './draft'
+import { isPicture, readPicture } from './pictures'
+
+/** A name that is not taken: report.csv, then report-2.csv. */
+export function numbered(path: string): string {
+  const [, stem, n, ext] = /^(.*?)(?:-(\d+))?(\.[^./]*)?$/.exec(path)!
+  return `${stem}-${Number(n ?? 1) + 1}${ext ?? ''}`
+}
+
+const nobody: readonly Upload[] = []
+const nothing = () => nobody
+const never = () => () => {}
+
+/** What goes with a prompt: pictures in it; other files into the project's folder `uploads`, from where it names them. */
+export function useAttach(sessionId: string, project: string): { uploads: readonly Upload[]; add: (files: Iterable<File>) => Promise<void>; retry: (id: number) => void; cancel: (id: number) => void } {
+  const me = useMe()
+  const [uploads, setUploads] = useState<Uploads | null>(null) // on demand, as what speaks to the server is
+  const all = useSyncExternalStore(uploads?.subscribe ?? never, uploads?.get ?? nothing)
+  const made = useRef<Uploads | null>(null)
+  const chosen = useRef(new Map<string, File>())
+  const make = (Make: typeof Uploads): Uploads => {
+    const made = new Make(me.id)
+    made.onDone((path) => {
+      drafts.change(sessionId, { files: [...drafts.get(sessionId).files, { name: nameOf(path), path: path.slice(path.indexOf('/uploads/') + 1) }] })
+      made.clear()
+    })
+    made.subscribe(() => {
+      // A name that is taken stands for another file.
+      const taken = made.get().find((u) => u.state === 'exists')
+      const file = taken && chosen.current.get(taken.path)
+      if (!taken || !file) return
+      const path = numbered(taken.path)
+      chosen.current.set(path, file)
+      made.cancel(taken.id)
+      made.add([{ file, path }])
+    })
+    return made
+  }
+  const add = async (files: Iterable<File>) => {
+    const list = [...files]
+    const others = list.filter((f) => !isPicture(f)).map((file) => ({ file, path: join(`projects/${project}/uploads`, file.name) }))
+    for (const o of others) chosen.current.set(o.path, o.file)
+    if (others.length > 0 && project !== '') {
+      const { Uploads: Make } = await import('@/modules/files/upload/uploads')
+      const to = made.current ?? (made.current = make(Make))
+      setUploads(to)
+      to.add(others)
+    }
+    const pictures = await Promise.all(list.filter(isPicture).map(readPicture))
+    if (pictures.length > 0) drafts.change(sessionId, { pictures: [...drafts.get(sessionId).pictures, ...pictures] })
+  }
+  return { uploads: all, add, retry: (id) => uploads?.retry(id), cancel: (id) => uploads?.cancel(id) }
+}

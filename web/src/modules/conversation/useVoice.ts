@@ -1,0 +1,64 @@
+import { useEffect, useRef, useState } from 'react'
+import { getLocale } from '@/i18n/locale'
+
+// The browser's speech recognition, as far as it is used here; TypeScript does not know it.
+interface Recognition {
+  lang: string
+  continuous: boolean
+  interimResults: boolean
+  onresult: ((e: { resultIndex: number; results: ArrayLike<ArrayLike<{ transcript: string }> & { isFinal: boolean }> }) => void) | null
+  onend: (() => void) | null
+  onerror: ((e: { error: string }) => void) | null
+  start(): void
+  stop(): void
+  abort(): void
+}
+
+function recognition(): (new () => Recognition) | undefined {
+  if (typeof window === 'undefined') return undefined
+  const w = window as unknown as Record<string, (new () => Recognition) | undefined>
+  return w.SpeechRecognition ?? w.webkitSpeechRecognition
+}
+
+export interface Voice {
+  listening: boolean
+  /** It was not allowed, or did not work. */
+  failed: boolean
+  toggle: () => void
+}
+
+/** Takes down what the user says. null where the browser cannot. */
+export function useVoice(onSaid: (words: string) => void): Voice | null {
+  const [listening, setListening] = useState(false)
+  const [failed, setFailed] = useState(false)
+  const now = useRef<Recognition | null>(null)
+  const said = useRef(onSaid)
+  said.current = onSaid
+  useEffect(() => () => now.current?.abort(), [])
+  const Make = recognition()
+  if (!Make) return null
+  const toggle = () => {
+    if (now.current) return now.current.stop()
+    const r = new Make()
+    r.lang = getLocale()
+    r.continuous = true
+    r.interimResults = false
+    r.onresult = (e) => {
+      for (let i = e.resultIndex; i < e.results.length; i++) if (e.results[i]!.isFinal) said.current(e.results[i]![0]!.transcript)
+    }
+    r.onerror = (e) => setFailed(e.error !== 'aborted' && e.error !== 'no-speech')
+    r.onend = () => {
+      now.current = null
+      setListening(false)
+    }
+    try {
+      r.start()
+    } catch {
+      return setFailed(true)
+    }
+    now.current = r
+    setFailed(false)
+    setListening(true)
+  }
+  return { listening, failed, toggle }
+}
