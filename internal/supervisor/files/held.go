@@ -41,7 +41,7 @@ func (s *Server) heldPrompts(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	res := protocol.HeldResponse{UUIDs: []string{}, Unfinished: c.unfinished}
+	res := protocol.HeldResponse{UUIDs: []string{}, Unfinished: c.unfinished, Last: c.last}
 	for _, u := range uuids {
 		if c.prompts[u] {
 			res.UUIDs = append(res.UUIDs, u)
@@ -54,6 +54,7 @@ func (s *Server) heldPrompts(w http.ResponseWriter, r *http.Request) error {
 type conversation struct {
 	prompts    map[string]bool // by uuid
 	unfinished bool            // the last word is not Claude's
+	last       string          // what it answers, or was to
 }
 
 // The parts of a row that are looked at, and how it is known that there are some, without reading all of it.
@@ -113,11 +114,14 @@ func (c *conversation) take(raw []byte, uuids []string) {
 			c.prompts[u] = slices.Contains(uuids, u)
 		}
 		c.unfinished = !over(r.Message.Content)
+		if !bytes.Contains(r.Message.Content, []byte(`"tool_use_id"`)) { // what a tool gave belongs to the turn
+			c.last = r.UUID
+		}
 	case r.Type == "assistant":
 		c.unfinished = r.Message.StopReason == "" || r.Message.StopReason == "tool_use"
 	case r.Type == "attachment" && r.Attachment.Type == "queued_command":
 		c.prompts[r.Attachment.Source] = true
-		c.unfinished = true
+		c.unfinished, c.last = true, r.Attachment.Source
 	}
 }
 

@@ -89,10 +89,10 @@ func TestHeldPrompts(t *testing.T) {
 	query := url.Values{"uuid": {own, merged, taken, waits}}
 	r := b.do("GET", "/transcripts/"+idA+"/held", query, nil, nil)
 	b.wantOK(r, 200, "held")
-	if want := `{"uuids":["` + own + `","` + merged + `","` + taken + `"],"unfinished":true}`; strings.TrimSpace(r.body) != want {
+	if want := `{"uuids":["` + own + `","` + merged + `","` + taken + `"],"unfinished":true,"last":"` + taken + `"}`; strings.TrimSpace(r.body) != want {
 		t.Errorf("got %s, want %s", r.body, want)
 	}
-	if r := b.do("GET", "/transcripts/"+idB+"/held", query, nil, nil); strings.TrimSpace(r.body) != `{"uuids":[],"unfinished":false}` {
+	if r := b.do("GET", "/transcripts/"+idB+"/held", query, nil, nil); strings.TrimSpace(r.body) != `{"uuids":[],"unfinished":false,"last":""}` {
 		t.Errorf("got %s of a conversation that is not there", r.body)
 	}
 }

@@ -313,6 +313,7 @@ type TranscriptsResponse struct {
 type HeldResponse struct {
 	UUIDs      []string `json:"uuids"`      // of the prompts that were asked for: those it holds
 	Unfinished bool     `json:"unfinished"` // its last turn did not come to an end
+	Last       string   `json:"last"`       // what began that turn, by uuid
 }
 
 type CommandRequest struct {

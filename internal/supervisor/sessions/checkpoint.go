@@ -13,7 +13,7 @@ import (
 )
 
 // ledgerVersion changes with what apply makes of events: a checkpoint of another version is not used.
-const ledgerVersion = 2
+const ledgerVersion = 3
 
 // checkpoint is a ledger after the event with number Seq. It spares an opening the reading of what came before; losing
 // it costs time and nothing else.
@@ -40,6 +40,7 @@ type checkpointPrompt struct {
 	Content []byte      `json:"content,omitempty"` // as bytes: JSON within JSON would not stay what it is
 
 	Withdrawn bool `json:"withdrawn,omitempty"`
+	Finished  bool `json:"finished,omitempty"`
 }
 
 // checkpoint writes down a ledger.
@@ -49,7 +50,7 @@ func (l *ledger) checkpoint(seq int64) ([]byte, error) {
 		Turn: l.turn, Cut: l.cut, Restarts: l.restarts, Tasks: l.tasks, State: l.state, Idle: l.idle, Settled: l.settled,
 	}
 	for _, p := range l.prompts {
-		c.Prompts = append(c.Prompts, checkpointPrompt{ID: p.id, UUID: p.uuid, Seq: p.seq, State: p.state, Content: p.content, Withdrawn: p.withdrawn})
+		c.Prompts = append(c.Prompts, checkpointPrompt{ID: p.id, UUID: p.uuid, Seq: p.seq, State: p.state, Content: p.content, Withdrawn: p.withdrawn, Finished: p.finished})
 	}
 	slices.SortFunc(c.Prompts, func(a, b checkpointPrompt) int { return cmp.Compare(a.Seq, b.Seq) })
 	raw, err := json.Marshal(c)
@@ -77,10 +78,13 @@ func restore(raw []byte) (l *ledger, seq int64, err error) {
 		l.answered[id] = true
 	}
 	for _, p := range c.Prompts {
-		kept := &prompt{id: p.ID, uuid: p.UUID, seq: p.Seq, state: p.State, content: claude.Content(p.Content), withdrawn: p.Withdrawn}
+		kept := &prompt{id: p.ID, uuid: p.UUID, seq: p.Seq, state: p.State, content: claude.Content(p.Content), withdrawn: p.Withdrawn, finished: p.Finished}
 		l.prompts[kept.id] = kept
-		if kept.state != done {
+		switch {
+		case kept.state != done:
 			l.open = append(l.open, kept)
+		case !kept.finished:
+			l.fresh = append(l.fresh, kept)
 		}
 	}
 	return l, c.Seq, nil

@@ -45,6 +45,17 @@ func (s *session) lookHeld(ctx context.Context) (held protocol.HeldResponse, err
 	return s.ss.opt.Home.Held(ctx, conversation, open)
 }
 
+// finished says whether a prompt has had its result. A disk that was full, or a machine that lost power, may have kept
+// the prompt in the CLI's file and not the answer: taken up, it would run a second time.
+func (l *ledger) finished(uuid string) bool {
+	for _, p := range l.prompts {
+		if p.uuid == uuid {
+			return p.finished
+		}
+	}
+	return false
+}
+
 // goOnText is what the CLI itself tells the model when it takes a turn up.
 const goOnText = "Continue from where you left off."
 
@@ -55,7 +66,7 @@ func (s *session) takeUpLocked(r *run) {
 	if s.ledger.turn || !s.ledger.cut {
 		return
 	}
-	if !s.held.Unfinished {
+	if !s.held.Unfinished || s.ledger.finished(s.held.Last) {
 		s.ledger.cut = false // it had come to its end, and only the news of it was lost
 		return
 	}

@@ -72,6 +72,47 @@ func TestKilledWithATaskInTheBackground(t *testing.T) {
 	w.wantOnce(id, "the first is done")
 }
 
+// TestTranscriptWithoutTheAnswer is what a full disk leaves: the CLI's file ends with a prompt that was answered long
+// ago. Nothing but the turn that was cut short runs again.
+func TestTranscriptWithoutTheAnswer(t *testing.T) {
+	w := newWorld(t)
+	id := uuid.NewString()
+	w.prompt(id, "[echo the first is done]", "first")
+	f := w.follow(id, 0)
+	f.result()
+	f.state(protocol.StateReady)
+	w.prompt(id, "[say 3] [wait to be killed] [echo the second is done]", "second")
+	f.until("the words of the turn", func(e event) bool { return strings.Contains(e.Raw, "text_delta") })
+	w.wrote(id, promptUUID(id, "second"))
+	w.cutAfter(id, promptUUID(id, "first"))
+	w.killAndGoOn(f, id)
+	w.wantOnce(id, "the first is done", "the second is done")
+}
+
+// cutAfter has a session's transcript end with the row of a prompt.
+func (w *world) cutAfter(id, prompt string) {
+	w.t.Helper()
+	paths, _ := filepath.Glob(filepath.Join(w.cfg.Home, ".claude", "projects", "*", id+".jsonl"))
+	if len(paths) != 1 {
+		w.t.Fatalf("transcripts: %v", paths)
+	}
+	raw, err := os.ReadFile(paths[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var end int64
+	for row := range strings.Lines(string(raw)) {
+		end += int64(len(row))
+		if strings.Contains(row, `"type":"user"`) && strings.Contains(row, `"uuid":"`+prompt+`"`) {
+			if err := os.Truncate(paths[0], end); err != nil {
+				w.t.Fatal(err)
+			}
+			return
+		}
+	}
+	w.t.Fatalf("%s has no prompt %s", paths[0], prompt)
+}
+
 // wrote waits until the CLI has a text in a session's transcript: it writes it a little after it says it.
 func (w *world) wrote(id, text string) {
 	w.t.Helper()

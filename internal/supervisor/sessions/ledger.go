@@ -17,6 +17,7 @@ import (
 type ledger struct {
 	prompts  map[string]*prompt // all there ever were, by the client's id
 	open     []*prompt          // those that are not done, by seq
+	fresh    []*prompt          // those that are done, and no turn has told a result since
 	asks     map[string]int64   // open permission requests: the number of their event, by id
 	answered map[string]bool    // ids of permission requests that somebody answered
 	turn     bool               // a turn runs
@@ -35,6 +36,8 @@ type prompt struct {
 	state    promptState
 	// withdrawn says that it is done without having begun.
 	withdrawn bool
+	// finished says that a turn which ended after it was done has told its result.
+	finished bool
 }
 
 type promptState int
@@ -134,12 +137,19 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 		l.move(uuid, begun)
 	} else if r, ok := line.Result(); ok {
 		// A turn that is to be taken up begins after what the CLI has to say first: that a background task is no more.
-		if !l.cut || r.Turns > 0 || r.IsError {
+		ended := !l.cut || r.Turns > 0 || r.IsError
+		if ended {
 			l.endTurn()
 			l.restarts = 0
 		}
 		for _, uuid := range r.Prompts {
 			l.move(uuid, done)
+		}
+		if ended {
+			for _, p := range l.fresh {
+				p.finished = true
+			}
+			l.fresh = nil
 		}
 	} else if r, ok := line.Request(); ok {
 		if r.Permission() && line.RequestID != "" {
@@ -264,6 +274,7 @@ func (l *ledger) finish(which func(*prompt) bool) {
 	for _, p := range l.open {
 		if which(p) {
 			p.state, p.content = done, nil
+			l.fresh = append(l.fresh, p)
 		} else {
 			kept = append(kept, p)
 		}

@@ -345,6 +345,10 @@ func (h *home) Held(_ context.Context, session string, uuids []string) (held pro
 		for row := range strings.Lines(string(b)) {
 			if strings.Contains(row, `"type":"user"`) || strings.Contains(row, `"type":"assistant"`) {
 				held.Unfinished = !strings.Contains(row, `"stop_reason":"end_turn"`)
+				var r struct{ Type, UUID string }
+				if err := json.Unmarshal([]byte(row), &r); err == nil && r.Type == "user" && !strings.Contains(row, `"tool_use_id"`) {
+					held.Last = r.UUID
+				}
 			}
 		}
 		for _, u := range uuids {

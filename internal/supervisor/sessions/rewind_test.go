@@ -17,9 +17,12 @@ import (
 func TestForkBefore(t *testing.T) {
 	w := newWorld(t)
 	from, to := uuid.NewString(), uuid.NewString()
-	f := w.follow(from, 0)
+	var f *follower
 	for _, id := range []string{"one", "two", "three"} {
 		w.prompt(from, id+" [say 1]", id)
+		if f == nil {
+			f = w.follow(from, 0)
+		}
 		f.result()
 		f.state(protocol.StateReady)
 	}

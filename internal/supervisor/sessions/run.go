@@ -65,7 +65,7 @@ func (s *session) startLocked() error {
 		calls: map[string]chan claude.Answer{},
 	}
 	env := claude.Environment{
-		Base: cfg.Env, Home: cfg.Home, User: cfg.Name, Gateway: cfg.GatewaySocket, TakeUp: s.ledger.cut || len(s.held.UUIDs) > 0,
+		Base: cfg.Env, Home: cfg.Home, User: cfg.Name, Gateway: cfg.GatewaySocket, TakeUp: (s.ledger.cut || len(s.held.UUIDs) > 0) && !s.ledger.finished(s.held.Last),
 	}
 	r.proc, err = s.ss.opt.Processes.Start(process.Spec{
 		Kind: protocol.KindClaude, SessionID: s.id, Argv: r.launch.Argv(), Env: env.Environ(),
