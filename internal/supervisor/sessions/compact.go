@@ -17,19 +17,28 @@ const (
 	longTail     = 4 << 20
 )
 
-// keepPieces is how long the pieces of the last turn stay at least: a client whose connection broke off at its end
-// still gets each word as it was said.
+// keepPieces is how long the pieces of a turn stay after its end at least: a client whose connection broke off then still
+// gets each word as it was said, also when the next turn began by itself meanwhile.
 const keepPieces = time.Minute
 
-// compactLocked has the journal compacted up to the end of the last turn, or of the one before it while that is fresh, if that is worth it and not being done
+// ended is a turn that is over.
+type ended struct {
+	begun int64 // number of the last event before it, as ledger.settled
+	at    time.Time
+}
+
+// compactLocked has the journal compacted up to the first turn that is fresh, if that is worth it and not being done
 // already. It keeps the journal open until that is done. What fails is tried again after the next turn.
 func (s *session) compactLocked(loose int64) (begun bool) {
 	if s.compacting != nil || s.deleting || s.gone || s.ledger == nil || s.ss.stopping.Load() {
 		return false
 	}
 	until := s.ledger.idle
-	if time.Since(s.turnEnded) < s.ss.opt.KeepPieces {
-		until = s.ledger.settled
+	for len(s.fresh) > 0 && time.Since(s.fresh[0].at) >= s.ss.opt.KeepPieces {
+		s.fresh = s.fresh[1:]
+	}
+	if len(s.fresh) > 0 {
+		until = s.fresh[0].begun
 	}
 	moved, rest := s.journal.Moved()
 	if until <= moved || s.loose < loose && rest < longTail {

@@ -163,7 +163,7 @@ func (s *session) observeResultLocked(r *run, result claude.Result) {
 	if result.IsError && result.APIType == claude.BudgetExceeded {
 		s.complainLocked(fault.BudgetExceeded, "%s", result.Reason())
 	}
-	s.turnEnded = s.lastUsed
+	s.fresh = append(s.fresh, ended{begun: s.ledger.settled, at: s.lastUsed})
 	if len(result.Usage) > 2 { // more than {}
 		s.meta.Usage = slices.Clone(result.Usage)
 	}

@@ -48,7 +48,7 @@ type session struct {
 	gone     bool // it is not on the list any more
 	lastUsed time.Time
 
-	turnEnded  time.Time     // the last
+	fresh      []ended       // turns that ended a moment ago, the first before the others
 	loose      int64         // bytes of tokens that were journaled since it was last compacted
 	compacting chan struct{} // closed when that is done; nil while it is not
 	offered    bool          // compacting was considered since the session had no process, or was opened
@@ -193,6 +193,7 @@ var tokens = []byte(`{"type":"stream_event"`)
 // compacted yet.
 func (s *session) replayLocked() error {
 	last, loose := s.journal.Last(), int64(0)
+	s.fresh = nil
 	l, known := s.readCheckpoint(last)
 	moved, _ := s.journal.Moved()
 	seq := min(known, moved)
@@ -210,11 +211,11 @@ func (s *session) replayLocked() error {
 			}
 		default:
 			line, err := claude.Parse(e.Data)
-			if err == nil && line.Type == "result" {
-				s.turnEnded = e.At
-			}
 			if err == nil && seq > known {
 				l.apply(seq, line)
+			}
+			if err == nil && line.Type == "result" {
+				s.fresh = append(s.fresh, ended{begun: l.settled, at: e.At})
 			}
 		}
 	}
