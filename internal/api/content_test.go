@@ -45,6 +45,9 @@ func TestContent(t *testing.T) {
 			t.Errorf("%s: got %q; want %q", k, got, want)
 		}
 	}
+	if p := r.do(call{method: "HEAD", path: at("temp/nothing"), as: "ana"}); p.status != 404 {
+		t.Errorf("HEAD of a file that is not there: %d, want 404", p.status)
+	}
 	if p = r.do(call{method: "HEAD", path: at("temp/ä b.txt"), as: "ana"}); p.status != 200 || p.body != "" || p.header.Get("Content-Length") != "4" {
 		t.Errorf("head: got %d %q %v", p.status, p.body, p.header)
 	}
