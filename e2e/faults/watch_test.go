@@ -60,6 +60,7 @@ type line struct {
 	Code      string `json:"code"`
 	Detail    string `json:"detail"`
 	IsError   bool   `json:"is_error"`
+	NumTurns  int    `json:"num_turns"`
 	Result    string `json:"result"`
 	Aborted   bool   `json:"aborted"`
 	Error     any    `json:"error"`
@@ -102,6 +103,9 @@ func (w *watch) take(seq int64, raw []byte) (wrong, doubled []string) {
 			w.againFrom = seq
 		}
 	case "result":
+		if l.NumTurns == 0 && !l.IsError {
+			break // what is told before a turn is taken up: that a task in the background is no more
+		}
 		for _, m := range w.begun {
 			w.results[m]++
 		}
