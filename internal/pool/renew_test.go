@@ -53,6 +53,7 @@ func TestAnotherVersionIsReplacedOnceItIsIdle(t *testing.T) {
 	b.later()
 	pooltest.Poll(t, "the end of the idle process", func() (bool, any) { return len(old.Processes()) == 0, old.Processes() })
 	pooltest.Poll(t, "the news of it", func() (bool, any) { st := inst.Stats(); return st.ActiveProcesses == 0, st })
+	b.evicted(t, "version", 1) // the instance must not go before it has answered
 	b.later()
 	st := b.until(t, 7, "the replacement", func(s Stats) bool { return b.rt.Supervisor(7) != old && s.Status == StatusActive })
 	if st.ID != before.ID || !st.CreatedAt.Equal(before.CreatedAt) || st.Health.Status != healthy ||
@@ -62,7 +63,6 @@ func TestAnotherVersionIsReplacedOnceItIsIdle(t *testing.T) {
 	if now, created, err := b.Get(t.Context(), 7); err != nil || created || now.ID() != before.ID {
 		t.Fatalf("get: %v, created %v, %v", now, created, err)
 	}
-	b.evicted(t, "version", 1)
 	if f := b.Figures(); f.Replacements["version"] != 1 || f.Evictions["instance_version"] != 0 {
 		t.Fatalf("counted %+v", f)
 	}
@@ -139,11 +139,19 @@ func TestAVersionThatStaysAnotherIsNoLoop(t *testing.T) {
 	b.rt.Version("odd")
 	b.later()
 	b.until(t, 7, "the replacement", func(s Stats) bool { return b.rt.Creates(7) == 2 && s.Status == StatusActive })
-	for range 5 {
-		b.later()
+	inst, _ := b.Current(7)
+	pooltest.Poll(t, "that it says its version", func() (bool, any) {
+		b.sweep()
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return inst.version == "odd", inst.version
+	})
+	for range 3 {
+		b.clock.forward(b.quiet() + time.Second)
+		b.sweep()
 	}
-	if b.rt.Creates(7) != 2 {
-		t.Fatalf("made %d times", b.rt.Creates(7))
+	if b.renewed() != 1 || b.rt.Creates(7) != 2 {
+		t.Fatalf("replaced %d times, made %d times; want once more than at first", b.renewed(), b.rt.Creates(7))
 	}
 }
 

@@ -59,8 +59,15 @@ func TestFreshTurnsAreKept(t *testing.T) {
 	before := w.all(id)
 	w.close(id)
 	f.state(protocol.StateDormant)
-	w.stop() // what was begun is done
-	w.start()
+	w.mu.Lock()
+	s := w.Sessions.all[id]
+	w.mu.Unlock()
+	s.mu.Lock()
+	compacting := s.compacting // it is begun with the end of the process, or not
+	s.mu.Unlock()
+	if compacting != nil {
+		<-compacting
+	}
 	after := w.all(id)
 	if had, has := count(before, isDelta), count(after, isDelta); had < 400 || has != had {
 		t.Errorf("of %d pieces %d are left", had, has)
