@@ -180,7 +180,7 @@ func TestTerminalGoesOn(t *testing.T) {
 // The window has one size, the last that somebody asked for; every other device is told.
 func TestTerminalIsResizedByTwo(t *testing.T) {
 	b := setup(t, nil)
-	one := openTerminal(b, `stty -echo; echo ready; while read x; do stty size; done`)
+	one := openTerminal(b, `stty -echo; echo ready; while read x; do echo "$x-$(stty size)"; done`)
 	two := attach(b, one.id)
 	one.waitFor("ready")
 	two.waitFor("ready")
@@ -190,19 +190,21 @@ func TestTerminalIsResizedByTwo(t *testing.T) {
 		for i := range uint16(50) {
 			_ = two.a.Send(&protocol.TerminalInput{Cols: 100 + i, Rows: 40})
 		}
+		_ = two.a.Send(&protocol.TerminalInput{Data: []byte("over\n")})
 	}()
 	for i := range uint16(50) {
 		one.send(protocol.TerminalInput{Cols: 50 + i, Rows: 20})
 	}
 	<-done
+	one.waitFor("over-") // what two sent was taken; the order of two devices is nobody's
 	one.send(protocol.TerminalInput{Cols: 77, Rows: 33})
 	for _, v := range []*view{one, two} {
 		v.next("the size", func(o *protocol.TerminalOutput) bool { return o.Cols == 77 && o.Rows == 33 })
 	}
 	two.send(protocol.TerminalInput{Cols: 66, Rows: 22})
 	one.next("the other's size", func(o *protocol.TerminalOutput) bool { return o.Cols == 66 && o.Rows == 22 })
-	one.send(protocol.TerminalInput{Data: []byte("\n")})
-	one.waitFor("22 66")
+	one.send(protocol.TerminalInput{Data: []byte("now\n")})
+	one.waitFor("now-22 66")
 	late := attach(b, one.id)
 	if at := late.next("attached", func(o *protocol.TerminalOutput) bool { return o.Attached != nil }).Attached; at.Cols != 66 || at.Rows != 22 {
 		t.Errorf("who comes later is told %+v", at)
