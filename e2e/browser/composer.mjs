@@ -22,8 +22,9 @@ async function queue(world, bob) {
   await bob.log().locator('.prose').first().waitFor()
   await bob.prompt('[echo never this]')
   await bob.prompt('[echo the old words]')
-  const row = (text) => bob.log().locator('.group').filter({ hasText: text }).filter({ has: page.getByRole('button', { name: 'Withdraw' }) })
+  const row = (text) => page.getByRole('region', { name: 'Waiting prompts' }).getByRole('listitem').filter({ hasText: text })
   await row('the old words').waitFor()
+  await steady(page, row('the old words').getByRole('button', { name: 'Edit' }))
   await picture(world, page, 'queue')
   await accessible(page, 'queued prompts')
   await row('never this').getByRole('button', { name: 'Withdraw' }).click()
@@ -38,6 +39,23 @@ async function queue(world, bob) {
   await bob.answer('the new words').waitFor({ timeout: 60_000 })
   await bob.untilDone()
   assert.doesNotMatch(await bob.log().textContent(), /never this|the old words/)
+}
+
+/** While Claude writes, a button stays where it is: a press that begins on it ends on it. */
+async function steady(page, button) {
+  const moved = await button.evaluate((el) => new Promise((resolve) => {
+    const first = el.getBoundingClientRect().top
+    let changes = 0
+    const growth = new MutationObserver(() => {
+      const by = el.getBoundingClientRect().top - first
+      if (Math.abs(by) > 1 || ++changes === 200) {
+        growth.disconnect()
+        resolve(by)
+      }
+    })
+    growth.observe(document.querySelector('[role=log]'), { childList: true, subtree: true, characterData: true })
+  }))
+  assert.ok(Math.abs(moved) <= 1, `Edit moved by ${moved} px`)
 }
 
 async function compositionAndHistory(world, bob) {

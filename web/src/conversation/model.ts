@@ -26,6 +26,9 @@ export interface PromptRow extends Base {
   at?: string
 }
 
+/** What a prompt says, without its pictures. */
+export const textOf = (prompt: PromptRow): string => prompt.blocks.flatMap((b) => (b.type === 'text' ? [b.text] : [])).join('\n')
+
 export interface TextRow extends Base {
   kind: 'text'
   text: string

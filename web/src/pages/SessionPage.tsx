@@ -12,6 +12,7 @@ import { Header } from '@/modules/conversation/Header'
 import { promptsOf } from '@/modules/conversation/history'
 import { Timeline } from '@/modules/conversation/Timeline'
 import { TodoBar } from '@/modules/conversation/Todos'
+import { Waiting, waitingOf } from '@/modules/conversation/Waiting'
 import { Foot, Work } from '@/modules/conversation/Work'
 import { lightOfState } from '@/modules/sessions/order'
 import { titleOf } from '@/modules/sessions/SessionList'
@@ -31,6 +32,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
   const { data: session, error } = useQuery(queries.session(id))
   const view = useSessionView(id)
   const prompts = useMemo(() => promptsOf(view.rows, view.queue), [view.rows, view.queue])
+  const waiting = waitingOf(view)
   const title = titleOf({ title: view.title ?? session?.title ?? '' })
   usePageTitle(title)
   if (error instanceof ApiError && error.status === 404) {
@@ -56,8 +58,9 @@ function Conversation({ id, at }: { id: string; at?: number }) {
               <Failure error={error} />
             </div>
           )}
-          <Timeline sessionId={id} at={at} view={view} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
+          <Timeline sessionId={id} at={at} view={view} waiting={waiting} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
           <TodoBar todos={view.todos} />
+          <Waiting sessionId={id} prompts={waiting} />
           <div className="pt-2">
             <Dock sessionId={id} view={view} />
           </div>

@@ -4,7 +4,7 @@ import { CopyButton } from '@/components/CopyButton'
 import { Icon } from '@/components/Icon'
 import { Picture } from '@/components/Picture'
 import { Markdown } from '@/components/markdown/Markdown'
-import type { ErrorRow, NoteRow, PromptRow, RawRow, Row, TextRow, ThinkingRow } from '@/conversation/model'
+import { textOf, type ErrorRow, type NoteRow, type PromptRow, type RawRow, type Row, type TextRow, type ThinkingRow } from '@/conversation/model'
 import type { ReadsRow, TimelineRow } from '@/conversation/rows'
 import { compact, duration, number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
@@ -12,7 +12,6 @@ import { problemTitle } from '@/i18n/problem'
 import { stream } from '@/stream/page'
 import { PromptMenu } from './PromptMenu'
 import { errorTitle } from './words'
-import { WaitingPrompt } from './WaitingPrompt'
 import { ToolCard } from './tools/ToolCard'
 
 /** One row of the timeline. It is drawn again only when its row is another object. */
@@ -42,7 +41,7 @@ export const RowView = memo(function RowView({ row, cwd, nested = false }: { row
 })
 
 export function PromptView({ row }: { row: PromptRow }) {
-  const text = row.blocks.flatMap((b) => (b.type === 'text' ? [b.text] : [])).join('\n')
+  const text = textOf(row)
   const waits = row.status !== 'started'
   return (
     <div className="group flex flex-col items-end gap-1">
@@ -77,7 +76,7 @@ function PromptState({ row }: { row: PromptRow }) {
       return <p className="text-small text-muted">{m.prompt_sending()}</p>
     case 'sent':
     case 'queued':
-      return <WaitingPrompt row={row} />
+      return <p className="text-small text-muted">{m.prompt_sent()}</p>
     case 'started':
       return null
     case 'failed':

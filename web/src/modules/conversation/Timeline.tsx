@@ -4,6 +4,7 @@ import { Icon } from '@/components/Icon'
 import { Lamp } from '@/components/Lamp'
 import { duration } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
+import type { PromptRow } from '@/conversation/model'
 import { rowOfEvent } from '@/conversation/place'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/stream'
@@ -20,6 +21,8 @@ import { activityText, retryReason } from './words'
 interface Props {
   sessionId: string
   view: SessionView
+  /** The prompts that are shown elsewhere while they wait. */
+  waiting: readonly PromptRow[]
   /** The event to open at, in place of the end. */
   at?: number
   empty: React.ReactNode
@@ -29,7 +32,7 @@ interface Props {
 const places = new Map<string, { from: string; row: string; top: number }>()
 
 /** The conversation, from its rows. It knows nothing of where they come from. */
-export function Timeline({ sessionId, view, at, empty }: Props) {
+export function Timeline({ sessionId, view, waiting, at, empty }: Props) {
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const whole = useRef(true)
@@ -98,9 +101,7 @@ export function Timeline({ sessionId, view, at, empty }: Props) {
             {toTheEnd && (
               <>
                 <Now view={view} />
-                {view.queue.map((row) => (
-                  <PromptView key={row.key} row={row} />
-                ))}
+                {view.queue.map((row) => !waiting.includes(row) && <PromptView key={row.key} row={row} />)}
                 {view.outgoing.map((row) => (
                   <PromptView key={row.key} row={row} />
                 ))}

@@ -1,4 +1,4 @@
-import type { PromptRow } from '@/conversation/model'
+import { textOf, type PromptRow } from '@/conversation/model'
 import type { TimelineRow } from '@/conversation/rows'
 
 /** The user's own prompts of a session, the newest first, none twice in a row. */
@@ -6,7 +6,7 @@ export function promptsOf(rows: readonly TimelineRow[], queue: readonly PromptRo
   const out: string[] = []
   for (const row of [...rows, ...queue]) {
     if (row.kind !== 'prompt') continue
-    const text = row.blocks.flatMap((b) => (b.type === 'text' ? [b.text] : [])).join('\n').trim()
+    const text = textOf(row).trim()
     if (text !== '' && !text.startsWith('<command-') && out.at(-1) !== text) out.push(text)
   }
   return out.reverse()
