@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { accountPart } from './account.mjs'
 import { administratorPart } from './administrator.mjs'
 import { filesPart } from './files.mjs'
+import { homePart } from './home.mjs'
 import { lostServerPart } from './lost-server.mjs'
 import { phonePart } from './phone.mjs'
 import { picturesPart } from './pictures.mjs'
@@ -22,6 +23,7 @@ const parts = {
   'lost server': lostServerPart,
   administrator: administratorPart,
   account: accountPart,
+  home: homePart,
   phone: phonePart,
   terminal: terminalPart,
   pictures: picturesPart,

@@ -15,14 +15,14 @@ export async function picturesPart(world) {
 
   world.note('nothing there yet')
   await rounds(world, eve, sitting, [
-    ['no sessions', '/', (p) => p.getByRole('navigation').getByText(/No sessions yet|还没有会话/).first().waitFor()],
+    ['no sessions', '/', (p) => p.getByRole('button', { name: /Try the sample|试用示例/ }).waitFor()],
     ['no projects', '/projects', (p) => p.getByText(/No projects yet|还没有项目/).waitFor()],
   ])
 
   world.note('a world to look at')
   const at = await prepare(eve)
   await rounds(world, eve, sitting, [
-    ['home', '/', (p) => p.getByRole('navigation').getByRole('link', { name: /Which licence|许可/ }).or(p.getByText('reading-room').first()).first().waitFor()],
+    ['home', '/', (p) => p.getByRole('main').getByRole('region', { name: /Claude asks|Claude 在询问/ }).first().waitFor()],
     ['conversation', `/s/${at.talk}`, (p) => p.getByRole('log').getByRole('group').last().waitFor()],
     ['conversation in Chinese', `/s/${at.chinese}`, (p) => p.getByRole('log').getByRole('table').waitFor()],
     ['permission', `/s/${at.command}`, (p) => p.getByRole('button', { name: /Allow once|允许一次/ }).waitFor()],

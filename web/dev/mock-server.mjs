@@ -125,6 +125,7 @@ const routes = [
   ['PATCH', /^\/users\/(\d+)$/, ([id], b) => Object.assign(db.users.find((u) => u.id === Number(id)), b)],
   ['PUT', /^\/users\/(\d+)\/quota$/, ([id], b) => (b.cpu < 0 ? problem(422, 'invalid', 'The quota has a value out of range.', [{ location: 'body.cpu', message: 'must be more than 0' }]) : Object.assign(db.users.find((u) => u.id === Number(id)), { quota: b }))],
   ['DELETE', /^\/users\/(\d+)$/, ([id]) => { db.users = db.users.filter((u) => u.id !== Number(id)); return { status: 204 } }],
+  ['GET', /^\/instance$/, () => instance(1, 'active')],
   ['GET', /^\/instances$/, () => ({ items: [instance(1, 'active'), instance(2, 'idle'), instance(3, 'unhealthy')], next_cursor: null })],
   ['POST', /^\/instances\/(\d+)\/restart$/, ([id]) => instance(Number(id), 'starting')],
   ['DELETE', /^\/instances\/(\d+)$/, () => ({ status: 204 })],

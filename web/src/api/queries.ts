@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions, type QueryClient } from '@tanstack/react-query'
-import { api, call } from './client'
+import { api, ApiError, call } from './client'
 import { readText } from './text'
 import type { FileEntry, Page, Session } from './wire'
 
@@ -10,6 +10,8 @@ export const queries = {
   tokens: () => queryOptions({ queryKey: ['tokens'], queryFn: () => call(api.GET('/me/tokens', {})) }),
   users: () => queryOptions({ queryKey: ['users'], queryFn: () => all((cursor) => call(api.GET('/users', { params: { query: { limit: 200, cursor } } }))) }),
   instances: () => queryOptions({ queryKey: ['instances'], queryFn: () => all((cursor) => call(api.GET('/instances', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 5_000 }),
+  /** One's own; null where there is none. */
+  instance: () => queryOptions({ queryKey: ['instance'], queryFn: () => call(api.GET('/instance', {})).catch(nullWhereNone), refetchInterval: 15_000 }),
   projects: () => queryOptions({ queryKey: ['projects'], queryFn: () => all((cursor) => call(api.GET('/projects', { params: { query: { limit: 200, cursor } } }))) }),
   sessions: () => queryOptions({ queryKey: ['sessions'], queryFn: () => all((cursor) => call(api.GET('/sessions', { params: { query: { limit: 200, cursor } } })), 5), staleTime: 30_000 }),
   terminals: () => queryOptions({ queryKey: ['terminals'], queryFn: () => all((cursor) => call(api.GET('/terminals', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 10_000 }),
@@ -49,6 +51,11 @@ async function readFolder(path: string, signal: AbortSignal): Promise<Folder> {
     if (!page.next_cursor || n === 2) return { entry: page, items, more: page.next_cursor !== null }
     cursor = page.next_cursor
   }
+}
+
+function nullWhereNone(e: unknown): null {
+  if (e instanceof ApiError && e.status === 404) return null
+  throw e
 }
 
 /** Every page of a list, up to a number of pages that no view outgrows. */

@@ -3,6 +3,7 @@ import { Link, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { ApiError } from '@/api/client'
 import { queries } from '@/api/queries'
+import type { Session } from '@/api/wire'
 import { Empty, Loading } from '@/components/Empty'
 import { Failure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
@@ -15,6 +16,7 @@ import { TodoBar } from '@/modules/conversation/Todos'
 import { Waiting, waitingOf } from '@/modules/conversation/Waiting'
 import { Foot, Work } from '@/modules/conversation/Work'
 import { lightOfState } from '@/modules/sessions/order'
+import { seenSessions } from '@/modules/sessions/seen'
 import { titleOf } from '@/modules/sessions/SessionList'
 import { LinkState } from '@/modules/shell/LinkState'
 import { usePageTitle } from '@/components/pageTitle'
@@ -35,6 +37,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
   const waiting = waitingOf(view)
   const title = titleOf({ title: view.title ?? session?.title ?? '' })
   usePageTitle(title)
+  useLooking(session)
   if (error instanceof ApiError && error.status === 404) {
     return (
       <Empty title={m.session_gone_title()} action={<Link to="/" className="inline-flex min-h-11 items-center rounded-control border border-edge/50 px-4 text-minor hover:bg-hover">{m.to_sessions()}</Link>}>
@@ -74,6 +77,19 @@ function Conversation({ id, at }: { id: string; at?: number }) {
       <Announcer view={view} />
     </>
   )
+}
+
+/** Notes what of the session the person has before their eyes. */
+function useLooking(session: Session | undefined): void {
+  useEffect(() => {
+    if (!session) return
+    const look = () => {
+      if (!document.hidden) seenSessions.note(session)
+    }
+    look()
+    document.addEventListener('visibilitychange', look)
+    return () => document.removeEventListener('visibilitychange', look)
+  }, [session])
 }
 
 /** Tells a screen reader once that an answer is finished, or that Claude asks; never each token. */

@@ -10,7 +10,7 @@ import { BottomBar } from './BottomBar'
 import { Keys } from './Keys'
 import { Palette } from './Palette'
 import { ScriptedBanner } from './Scripted'
-import { Sidebar } from './Sidebar'
+import { Head, Sidebar } from './Sidebar'
 import { useTabMark } from './tab'
 
 /** The frame of every page of a user who signed in. */
@@ -30,7 +30,7 @@ export function Shell({ me }: { me: Me }) {
         else if (n.kind === 'session_deleted' && n.session) forgetSession(client, n.session.id)
         else if (n.kind === 'quota') void client.invalidateQueries({ queryKey: queries.me().queryKey })
         else if (n.kind === 'instance')
-          for (const q of [queries.instances(), queries.terminals()]) void client.invalidateQueries({ queryKey: q.queryKey })
+          for (const q of [queries.instance(), queries.instances(), queries.terminals()]) void client.invalidateQueries({ queryKey: q.queryKey })
       }),
     [client],
   )
@@ -40,9 +40,14 @@ export function Shell({ me }: { me: Me }) {
   useKeys({ n: () => setAdding({}), '?': () => setShowKeys(true) })
   return (
     <div className="group grid h-full grid-rows-[minmax(0,1fr)_auto] safe-top desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
-      <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} className={atHome ? 'flex' : 'hidden desk:flex'} />
-      <main className={`min-h-0 min-w-0 flex-col bg-surface ${atHome ? 'hidden desk:flex' : 'flex'}`}>
-        <ScriptedBanner me={me} compact />
+      <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} />
+      <main className="flex min-h-0 min-w-0 flex-col bg-surface">
+        {atHome && (
+          <div className="desk:hidden">
+            <Head onNew={() => setAdding({})} onFind={() => setFinding(true)} />
+          </div>
+        )}
+        <ScriptedBanner me={me} compact={!atHome} />
         <Outlet />
       </main>
       <BottomBar hidden={inSession} />

@@ -1,6 +1,7 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { api, call } from '@/api/client'
 import { drafts } from '@/modules/conversation/draft'
+import { seenSessions } from '@/modules/sessions/seen'
 import { stream } from '@/stream/page'
 
 /** Ends the sign-in and forgets, on this device, all that it gave access to. */
@@ -10,5 +11,6 @@ export async function signOut(client: QueryClient, leave: () => Promise<void>): 
   stream.reset()
   client.clear()
   drafts.forget()
+  seenSessions.forget()
   for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.')) localStorage.removeItem(key)
 }

@@ -12,7 +12,7 @@ import { PlanCard } from './PlanCard'
 import { QuestionCard } from './QuestionCard'
 
 /** Where what waits for the user stands: above the composer, always in reach. */
-export function Dock({ sessionId, view }: { sessionId: string; view: SessionView }) {
+export function Dock({ sessionId, view, keys = true }: { sessionId: string; view: SessionView; keys?: boolean }) {
   const [shown, setShown] = useState<string>()
   const all = view.requests
   const at = Math.max(0, all.findIndex((r) => r.id === shown))
@@ -54,17 +54,18 @@ export function Dock({ sessionId, view }: { sessionId: string; view: SessionView
               </IconButton>
             </div>
           )}
-          <Card key={request.id} sessionId={sessionId} request={request} view={view} />
+          <Card key={request.id} sessionId={sessionId} request={request} view={view} keys={keys} />
         </section>
       )}
     </div>
   )
 }
 
-function Card({ sessionId, request, view }: { sessionId: string; request: Request; view: SessionView }) {
+function Card({ sessionId, request, view, keys }: { sessionId: string; request: Request; view: SessionView; keys: boolean }) {
   const props: CardProps = {
     request,
     cwd: view.cwd,
+    keys,
     busy: view.answering.has(request.id),
     answer: (a) => stream.answer(sessionId, request.id, a),
   }
@@ -80,6 +81,8 @@ function Card({ sessionId, request, view }: { sessionId: string; request: Reques
 export interface CardProps {
   request: Request
   cwd: string | null
+  /** Whether single keys answer it: where it is the only one. */
+  keys: boolean
   /** An answer is under way. */
   busy: boolean
   answer: (a: { behavior: 'allow' | 'deny'; updated_input?: unknown; updated_permissions?: unknown[]; message?: string; interrupt?: boolean }) => void

@@ -11,11 +11,11 @@ import { suggestionText } from './suggestions'
 import { useCardKeys } from './useCardKeys'
 
 /** Claude asks whether it may: what exactly, why it asks, and what the user can say. */
-export function PermissionCard({ request, cwd, busy, answer }: CardProps) {
+export function PermissionCard({ request, cwd, keys, busy, answer }: CardProps) {
   const [denying, setDenying] = useState(false)
   const face = faceOfRequest(request.toolName, request.input, cwd)
   const allow = (always?: Obj) => answer({ behavior: 'allow', updated_input: request.input, ...(always ? { updated_permissions: [always] } : {}) })
-  useCardKeys(request.suggestions.length, busy || denying ? null : (c) => (c === 'deny' ? setDenying(true) : allow(c === 'allow' ? undefined : request.suggestions[c])))
+  useCardKeys(request.suggestions.length, !keys || busy || denying ? null : (c) => (c === 'deny' ? setDenying(true) : allow(c === 'allow' ? undefined : request.suggestions[c])))
   const command = request.toolName === 'Bash' ? str(request.input.command) : undefined
   return (
     <>
@@ -55,15 +55,15 @@ export function PermissionCard({ request, cwd, busy, answer }: CardProps) {
         />
       ) : (
         <div className="scroller flex shrink-0 flex-wrap gap-2 px-4 pt-1 pb-4 max-desk:max-h-[30dvh]">
-          <Button look="primary" busy={busy} className="max-desk:flex-[1_1_45%]" onClick={() => allow()} aria-keyshortcuts="A">
-            {m.allow_once()} <Key name="A" />
+          <Button look="primary" busy={busy} className="max-desk:flex-[1_1_45%]" onClick={() => allow()} aria-keyshortcuts={keys ? 'A' : undefined}>
+            {m.allow_once()} {keys && <Key name="A" />}
           </Button>
-          <Button look="danger" busy={busy} className="bg-surface max-desk:flex-[1_1_30%]" onClick={() => setDenying(true)} aria-keyshortcuts="D">
-            {m.deny_ask()} <Key name="D" />
+          <Button look="danger" busy={busy} className="bg-surface max-desk:flex-[1_1_30%]" onClick={() => setDenying(true)} aria-keyshortcuts={keys ? 'D' : undefined}>
+            {m.deny_ask()} {keys && <Key name="D" />}
           </Button>
           {request.suggestions.map((s, i) => (
-            <Button key={i} busy={busy} className="max-w-full justify-start! text-start [overflow-wrap:anywhere] max-desk:w-full" onClick={() => allow(s)} aria-keyshortcuts={i < 9 ? String(i + 1) : undefined}>
-              {suggestionText(s)} {i < 9 && <Key name={String(i + 1)} />}
+            <Button key={i} busy={busy} className="max-w-full justify-start! text-start [overflow-wrap:anywhere] max-desk:w-full" onClick={() => allow(s)} aria-keyshortcuts={keys && i < 9 ? String(i + 1) : undefined}>
+              {suggestionText(s)} {keys && i < 9 && <Key name={String(i + 1)} />}
             </Button>
           ))}
         </div>

@@ -1,0 +1,41 @@
+import { Link } from '@tanstack/react-router'
+import type { Session } from '@/api/wire'
+import { Icon } from '@/components/Icon'
+import { Lamp } from '@/components/Lamp'
+import { m } from '@/i18n/paraglide/messages.js'
+import { Dock } from '@/modules/conversation/dock/Dock'
+import { titleOf } from '@/modules/sessions/SessionList'
+import { useSessionView } from '@/stream/page'
+
+/** So many requests are shown whole; the others are links. */
+const whole = 2
+
+/** What waits for the person's answer, to be answered without going there. */
+export function Waiting({ sessions }: { sessions: readonly Session[] }) {
+  if (sessions.length === 0) return null
+  return (
+    <section aria-label={m.group_waiting()} className="flex flex-col gap-4">
+      <h2 className="text-title font-strong">{m.group_waiting()}</h2>
+      {sessions.map((s, i) => (
+        <div key={s.id} className="flex flex-col gap-1">
+          <Link to="/s/$sessionId" params={{ sessionId: s.id }} className="flex min-h-11 items-center gap-2.5 rounded-control hover:bg-hover desk:min-h-9">
+            <Lamp light="waiting" />
+            <span className="min-w-0 truncate font-strong">{titleOf(s)}</span>
+            <span className="shrink-0 text-minor text-muted">{s.project}</span>
+            <Icon name="right" size={15} className="ms-auto text-muted" />
+          </Link>
+          {i < whole && (
+            <div className="-mx-3 desk:-mx-6">
+              <Request id={s.id} />
+            </div>
+          )}
+        </div>
+      ))}
+    </section>
+  )
+}
+
+function Request({ id }: { id: string }) {
+  const view = useSessionView(id)
+  return <Dock sessionId={id} view={view} keys={false} />
+}
