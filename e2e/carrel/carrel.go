@@ -137,15 +137,16 @@ func (s *Server) Serve() {
 		s.t.Fatal(err)
 	}
 	s.cmd.Stdout, s.cmd.Stderr = w, w
-	s.out = &output{code: make(chan string, 1)}
-	if err := s.cmd.Start(); err != nil {
+	// Each process has its own of these: the next Serve puts others in their place.
+	cmd, out, done := s.cmd, &output{code: make(chan string, 1)}, make(chan struct{})
+	s.out, s.done = out, done
+	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	w.Close()
 	read := make(chan struct{})
-	go func() { defer close(read); s.out.read(r); r.Close() }()
-	s.done = make(chan struct{})
-	go func() { defer close(s.done); _ = s.cmd.Wait() }()
+	go func() { defer close(read); out.read(r); r.Close() }()
+	go func() { defer close(done); _ = cmd.Wait() }()
 	s.await("the first page", func() error {
 		select {
 		case <-s.done:

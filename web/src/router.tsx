@@ -9,7 +9,6 @@ import { Shell } from './modules/shell/Shell'
 import { HomePage } from './pages/HomePage'
 import { Broken, NotFound } from './pages/Broken'
 import { LoginPage } from './pages/LoginPage'
-import { SessionPage } from './pages/SessionPage'
 import { stream } from './stream/page'
 import { useMe } from './modules/shell/me'
 
@@ -81,7 +80,7 @@ const session = createRoute({
   loader: ({ params, preload }) => {
     if (!preload) stream.prepare(params.sessionId)
   },
-  component: SessionPage,
+  component: lazyRouteComponent(() => import('./pages/SessionPage'), 'SessionPage'),
 })
 const projects = createRoute({
   getParentRoute: () => app,

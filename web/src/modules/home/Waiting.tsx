@@ -1,11 +1,13 @@
 import { Link } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import type { Session } from '@/api/wire'
 import { Icon } from '@/components/Icon'
 import { Lamp } from '@/components/Lamp'
 import { m } from '@/i18n/paraglide/messages.js'
-import { Dock } from '@/modules/conversation/dock/Dock'
 import { titleOf } from '@/modules/sessions/SessionList'
 import { useSessionView } from '@/stream/page'
+
+const Dock = lazy(async () => ({ default: (await import('@/modules/conversation/dock/Dock')).Dock }))
 
 /** So many requests are shown whole; the others are links. */
 const whole = 2
@@ -37,5 +39,9 @@ export function Waiting({ sessions }: { sessions: readonly Session[] }) {
 
 function Request({ id }: { id: string }) {
   const view = useSessionView(id)
-  return <Dock sessionId={id} view={view} keys={false} />
+  return (
+    <Suspense fallback={null}>
+      <Dock sessionId={id} view={view} keys={false} />
+    </Suspense>
+  )
 }
