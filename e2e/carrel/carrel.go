@@ -144,8 +144,7 @@ func (s *Server) Serve() {
 		s.t.Fatal(err)
 	}
 	w.Close()
-	read := make(chan struct{})
-	go func() { defer close(read); out.read(r); r.Close() }()
+	go func() { out.read(r); r.Close() }()
 	go func() { defer close(done); _ = cmd.Wait() }()
 	s.await("the first page", func() error {
 		select {
