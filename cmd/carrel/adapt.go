@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"github.com/carrel-dev/carrel/internal/config"
 	"io"
 	"net/http"
 	"net/url"
@@ -193,4 +194,12 @@ func (s *server) ready(ctx context.Context) []runtime.Finding {
 	}
 	_, err = s.gateway.Status(ctx)
 	return append(append(out, finding("gateway", err, "carrel serve")), capacity(s.pool.Figures())...)
+}
+
+// contact is whom a push service may ask about our messages.
+func contact(cfg config.Config) string {
+	if cfg.Push.Contact == "" && cfg.PublicURL != nil {
+		return cfg.PublicURL.String()
+	}
+	return cfg.Push.Contact
 }

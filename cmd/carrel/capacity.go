@@ -12,6 +12,7 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/config"
 	"github.com/carrel-dev/carrel/internal/pool"
+	"github.com/carrel-dev/carrel/internal/push"
 	"github.com/carrel-dev/carrel/internal/pressure"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/timetable"
@@ -65,9 +66,12 @@ func examineMemory() runtime.Finding {
 func gib(n int64) float64 { return float64(n) / (1 << 30) }
 
 // metrics is for Prometheus.
-func metrics(p *pool.Pool) http.Handler {
+func metrics(p *pool.Pool, notifications *push.Service) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &instanceCollector{pool: p})
+	if notifications != nil {
+		reg.MustRegister(notifications.Metrics())
+	}
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
 }
 

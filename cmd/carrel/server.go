@@ -28,6 +28,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/pressure"
 	"github.com/carrel-dev/carrel/internal/project"
+	"github.com/carrel-dev/carrel/internal/push"
 	"github.com/carrel-dev/carrel/internal/session"
 	"github.com/carrel-dev/carrel/internal/snapshot"
 	"github.com/carrel-dev/carrel/internal/store"
@@ -160,6 +161,7 @@ type server struct {
 	sessions  *session.Service
 	meter     *meter.Meter
 	snapshots *snapshot.Service
+	push      *push.Service // nil: off
 	api       *api.Server
 
 	timetable timetable.Options
@@ -183,12 +185,19 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 	s.sessions = session.New(session.Options{DB: db.Bun(), Pool: s.pool, Log: log})
 	s.meter = meter.New(db.Bun(), s.gateway, quotas{s.accounts}, log)
 	s.snapshots = snapshot.New(snapshot.Options{Runtime: s.keeper, Pool: s.pool, Storage: s.storageLimit, Keep: cfg.Snapshot.Keep, Interval: cfg.Snapshot.Interval, Log: log})
+	if cfg.Push.Enabled {
+		s.push = push.New(push.Options{DB: db.Bun(), Pool: s.pool, Sessions: s.sessions, Accounts: s.accounts, Log: log, Contact: contact(cfg), Delay: cfg.Push.Delay, FinishedAfter: cfg.Push.FinishedAfter, TrustedHosts: cfg.Push.TrustedHosts})
+	}
 	projects := project.NewService(s.pool, s.sessions, log)
-	s.api = api.New(api.Deps{
+	deps := api.Deps{
 		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Snapshots: s.snapshots, Use: s.use, Warm: s.pool.Warm,
-		Ready: s.ready, Metrics: metrics(s.pool), Web: webui.Handler(), Log: log, Version: version, Registration: cfg.Registration,
+		Ready: s.ready, Metrics: metrics(s.pool, s.push), Web: webui.Handler(), Log: log, Version: version, Registration: cfg.Registration,
 		DefaultQuota: cfg.Quota.Limits(), Scripted: in.scripted, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies,
-	})
+	}
+	if s.push != nil {
+		deps.Push = s.push
+	}
+	s.api = api.New(deps)
 	return s, nil
 }
 
@@ -201,6 +210,9 @@ func (s *server) start(ctx context.Context) {
 		s.log.Error("start meter", "err", err)
 	}
 	s.snapshots.Start(ctx)
+	if s.push != nil {
+		s.push.Start()
+	}
 	for {
 		err := s.pool.Start(ctx)
 		if err == nil || ctx.Err() != nil {
@@ -231,6 +243,9 @@ func (s *server) greet(ctx context.Context, addr net.Addr) error {
 
 // close ends the parts from the outside in.
 func (s *server) close() error {
+	if s.push != nil {
+		s.push.Stop()
+	}
 	s.snapshots.Stop()
 	s.meter.Stop()
 	s.sessions.Stop()

@@ -66,6 +66,7 @@ func (s *Server) register() {
 	s.registerCommands()
 	s.registerTerminals()
 	s.registerSnapshots()
+	s.registerPush()
 	s.registerSocket()
 }
 

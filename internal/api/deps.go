@@ -30,6 +30,7 @@ type Deps struct {
 	Projects  Projects
 	Desk      Desk
 	Snapshots Snapshots // nil: none are kept
+	Push      Push      // nil: no device is told anything
 	// Use tells what a user has used of the models; nil: nobody counts.
 	Use func(ctx context.Context, userID int64) (Use, error)
 	// Warm has the instance of a person who has just come started ahead; nil:

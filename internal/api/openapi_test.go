@@ -10,6 +10,7 @@ import (
 const contract = `
 GET /healthz GET /readyz GET /metrics POST /setup POST /auth/login POST /auth/logout POST /auth/register
 GET /me PATCH /me GET /me/tokens POST /me/tokens DELETE /me/tokens/{id}
+GET /me/push POST /me/push PATCH /me/push DELETE /me/push/{id} POST /me/push/test
 GET /users POST /users GET /users/{id} PATCH /users/{id} DELETE /users/{id} PUT /users/{id}/quota
 GET /instance PUT /instance DELETE /instance
 GET /instances GET /instances/{user_id} DELETE /instances/{user_id} POST /instances/{user_id}/restart

@@ -21,6 +21,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/api/socket"
 	"github.com/carrel-dev/carrel/internal/audit"
+	"github.com/carrel-dev/carrel/internal/push"
 	"github.com/carrel-dev/carrel/internal/quota"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/store"
@@ -96,6 +97,7 @@ func emptyRig(t *testing.T, change ...func(*Deps)) *rig {
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "carrel_up 1\n") }),
 		Web:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "page "+r.URL.Path) }),
 		Use:     func(context.Context, int64) (Use, error) { return Use{TokensToday: 12, TokensThisMonth: 345}, nil },
+		Push:    push.New(push.Options{DB: db.Bun(), Accounts: r.accounts, Log: log}),
 		Log:     log, Version: "1.2.3", Registration: account.RegistrationInvite, Patience: patience,
 	}
 	for _, f := range change {

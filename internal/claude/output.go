@@ -96,6 +96,7 @@ type Result struct {
 	Text    string          `json:"result"`
 	APIType string          `json:"api_error_type"` // of the error that ended the turn
 	IsError bool            `json:"is_error"`
+	Ended   string          `json:"terminal_reason"` // completed, aborted_streaming, aborted_tools and others
 	Errors  []string        `json:"errors"`
 	Turns   int             `json:"num_turns"`      // 0: of a note of the CLI's own, or a command that asks no model
 	CostUSD float64         `json:"total_cost_usd"` // of the whole session

@@ -49,6 +49,7 @@ type Config struct {
 	Warm     []Warm   `koanf:"warm"`
 	Session  Session  `koanf:"session"`
 	Snapshot Snapshot `koanf:"snapshot"`
+	Push     Push     `koanf:"push"`
 	OCI      OCI      `koanf:"oci"`
 	Quota    Quota    `koanf:"quota"`
 	Egress   Egress   `koanf:"egress"`
@@ -125,6 +126,21 @@ type Snapshot struct {
 	Interval time.Duration `koanf:"interval" default:"0s"`
 	// Most snapshots of one person, 2 to 1000; the oldest go. Together they take twice the person's storage limit at most.
 	Keep int `koanf:"keep" default:"24"`
+}
+
+// Push is about notifications to people's devices (Web Push).
+type Push struct {
+	// Whether devices may be told. The server then speaks https to the push services that browsers name: of Google, Apple,
+	// Mozilla and Microsoft, through HTTPS_PROXY if that is set.
+	Enabled bool `koanf:"enabled" default:"true"`
+	// How a push service reaches the administrator: an e-mail address or a https URL. Empty: public_url.
+	Contact string `koanf:"contact"`
+	// How long a request waits before it is told, so that nobody is called who sits in front of it.
+	Delay time.Duration `koanf:"delay" default:"5s"`
+	// How long a turn must have run for its end to be told.
+	FinishedAfter time.Duration `koanf:"finished_after" default:"30s"`
+	// Push services, as host or host:port, that may be in a private network and without https.
+	TrustedHosts []string `koanf:"trusted_hosts"`
 }
 
 // OCI is about the runtime oci.

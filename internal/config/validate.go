@@ -82,6 +82,7 @@ func (c *Config) validate(ctx context.Context, resolve resolver, f *faults) {
 	check(c.ShutdownTimeout > 0 && c.ShutdownTimeout <= longestShutdown, "shutdown_timeout", "must be more than 0 and at most 15s")
 	check(c.PublicURL == nil || c.PublicURL.Path == "", "public_url", "must be a URL without a path: Carrel is served at the root of its host")
 	check(c.Pool.HealthInterval > 0, "pool.health_interval", "must be more than 0")
+	check(c.Push.Delay >= 0 && c.Push.FinishedAfter >= 0, "push.delay", "and push.finished_after must not be below 0")
 	check(c.Snapshot.Interval == 0 || c.Snapshot.Interval >= time.Minute, "snapshot.interval", "must be 0 or at least 1m")
 	check(c.Snapshot.Keep >= 2 && c.Snapshot.Keep <= 1000, "snapshot.keep", "must be from 2 to 1000")
 	check(c.Pool.MaxInstances >= 0, "pool.max_instances", "must not be negative")

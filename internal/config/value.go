@@ -32,6 +32,14 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[time.Duration](): {"duration",
 		func(s string) (any, error) { return parseDuration(s) },
 		func(v any) string { return showDuration(v.(time.Duration)) }},
+	reflect.TypeFor[bool](): {"true or false",
+		func(s string) (any, error) {
+			if s != "true" && s != "false" {
+				return nil, errors.New("must be true or false")
+			}
+			return s == "true", nil
+		},
+		func(v any) string { return strconv.FormatBool(v.(bool)) }},
 	reflect.TypeFor[int](): {"number",
 		func(s string) (any, error) { n, err := parseInt(s); return int(n), err },
 		func(v any) string { return strconv.Itoa(v.(int)) }},
@@ -123,6 +131,10 @@ func textOf(t reflect.Type, raw any) (string, error) {
 	switch raw := raw.(type) {
 	case string:
 		return strings.TrimSpace(raw), nil
+	case bool:
+		if t == reflect.TypeFor[bool]() {
+			return strconv.FormatBool(raw), nil
+		}
 	case int:
 		text, number = strconv.Itoa(raw), true
 	case int64:

@@ -95,9 +95,9 @@ func ownAddresses() []netip.Addr {
 	return own
 }
 
-// refusePrivate is the last gate, asked with the address that the kernel is
+// RefusePrivate is a net.Dialer.Control: the last gate, asked with the address that the kernel is
 // about to connect to. It never refuses what open has checked.
-func refusePrivate(_, address string, _ syscall.RawConn) error {
+func RefusePrivate(_, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return &refusal{why: "not an address"}

@@ -91,7 +91,7 @@ func New(o Options) (*Proxy, error) {
 		p.resolver = net.DefaultResolver
 	}
 	if p.dial == nil {
-		p.dial = (&net.Dialer{Timeout: dialTimeout, Control: refusePrivate}).DialContext
+		p.dial = (&net.Dialer{Timeout: dialTimeout, Control: RefusePrivate}).DialContext
 	}
 	if p.idle == 0 {
 		p.idle = defaultIdleTime

@@ -252,7 +252,7 @@ func TestDialIsCheckedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	d := net.Dialer{Control: refusePrivate}
+	d := net.Dialer{Control: RefusePrivate}
 	if _, err := d.DialContext(t.Context(), "tcp", l.Addr().String()); !errors.Is(err, errDeny) {
 		t.Fatalf("got %v; want a refusal", err)
 	}

@@ -1,0 +1,105 @@
+package push
+
+import (
+	"sync"
+	"time"
+
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
+)
+
+// settle is how long after the end of a turn the next one may begin by itself,
+// with a prompt that waited: then nothing has finished.
+const settle = time.Second
+
+// states is what is known of sessions, and what is to be looked at when.
+type states struct {
+	delay time.Duration
+	wake  chan struct{}
+
+	mu  sync.Mutex
+	all map[key]*state // those that are at work, wait, or have something due
+}
+
+type state struct {
+	now   string
+	began time.Time // of the turn
+	due   time.Time // zero: nothing is
+	ended bool      // what is due is the end of a turn, and not a request
+	ran   time.Duration
+}
+
+// occasion is a reason to look at a session, and perhaps to tell of it.
+type occasion struct {
+	key
+	ended bool
+	ran   time.Duration
+}
+
+func newStates(delay time.Duration) states {
+	return states{delay: delay, wake: make(chan struct{}, 1), all: map[key]*state{}}
+}
+
+func atWork(state string) bool {
+	return state == protocol.StateRunning || state == protocol.StateWaiting
+}
+
+// observe takes note of a state. It does not wait.
+func (s *states) observe(k key, now string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.all[k]
+	if st == nil {
+		if !atWork(now) {
+			return // at rest when it was first seen: old news
+		}
+		st = &state{}
+		s.all[k] = st
+	}
+	before := st.now
+	if st.now = now; before == now {
+		return
+	}
+	switch {
+	case now == protocol.StateWaiting:
+		st.due, st.ended = at.Add(s.delay), false
+		if !atWork(before) {
+			st.began = at
+		}
+	case now == protocol.StateRunning:
+		if !atWork(before) {
+			st.began = at
+		}
+		st.due = time.Time{}
+	case atWork(before) && now != protocol.StateQueued && now != protocol.StateStarting:
+		st.due, st.ended, st.ran = at.Add(settle), true, at.Sub(st.began)
+	case st.due.IsZero():
+		delete(s.all, k)
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take gives what is due, and when the next will be; zero: nothing waits.
+func (s *states) take(at time.Time) (due []occasion, next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, st := range s.all {
+		switch {
+		case st.due.IsZero():
+			continue
+		case st.due.After(at):
+			if next.IsZero() || st.due.Before(next) {
+				next = st.due
+			}
+			continue
+		}
+		due = append(due, occasion{k, st.ended, st.ran})
+		st.due = time.Time{}
+		if !atWork(st.now) {
+			delete(s.all, k)
+		}
+	}
+	return due, next
+}
