@@ -6,6 +6,7 @@ import { Loading } from './components/Empty'
 import { isLocale, setLocale } from './i18n/locale'
 import { m } from './i18n/paraglide/messages.js'
 import { Shell } from './modules/shell/Shell'
+import { bringBack, forgetKept, kept } from './offline/page'
 import { HomePage } from './pages/HomePage'
 import { Broken, NotFound } from './pages/Broken'
 import { LoginPage } from './pages/LoginPage'
@@ -26,9 +27,13 @@ const app = createRoute({
   beforeLoad: async ({ context, location }) => {
     try {
       const me = await context.client.ensureQueryData(queries.me())
+      void kept.belongTo(me.id)
       if (isLocale(me.language)) setLocale(me.language)
     } catch (e) {
-      if (!(e instanceof ApiError) || e.status !== 401) throw e
+      if (!(e instanceof ApiError)) throw e
+      if (e.code === 'unreachable' && (await bringBack(context.client))) return
+      if (e.status !== 401) throw e
+      await forgetKept()
       const config = await context.client.ensureQueryData(queries.config())
       if (config.needs_setup) throw redirect({ to: '/setup' })
       throw redirect({ to: '/login', search: location.pathname === '/' ? {} : { next: location.pathname } })
@@ -71,7 +76,13 @@ const register = createRoute({
   component: lazyRouteComponent(() => import('./pages/RegisterPage'), 'RegisterPage'),
 })
 
-const home = createRoute({ getParentRoute: () => app, path: '/', component: HomePage })
+const home = createRoute({
+  getParentRoute: () => app,
+  path: '/',
+  // The way in from the system's menu of the installed app.
+  validateSearch: (s: Record<string, unknown>): { add?: boolean } => (s.add === true ? { add: true } : {}),
+  component: HomePage,
+})
 const session = createRoute({
   getParentRoute: () => app,
   path: '/s/$sessionId',
@@ -108,6 +119,12 @@ const search = createRoute({
 })
 const terminals = createRoute({ getParentRoute: () => app, path: '/terminal', component: lazyRouteComponent(() => import('./pages/TerminalPage'), 'TerminalPage') })
 const terminal = createRoute({ getParentRoute: () => terminals, path: '$terminalId' })
+const share = createRoute({
+  getParentRoute: () => app,
+  path: '/share',
+  validateSearch: (s: Record<string, unknown>): { lost?: boolean } => (s.lost === true ? { lost: true } : {}),
+  component: lazyRouteComponent(() => import('./pages/SharePage'), 'SharePage'),
+})
 const more = createRoute({ getParentRoute: () => app, path: '/more', component: lazyRouteComponent(() => import('./pages/MorePage'), 'MorePage') })
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
 const users = createRoute({ getParentRoute: () => app, path: '/admin/users', component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
@@ -115,7 +132,7 @@ const instances = createRoute({ getParentRoute: () => app, path: '/admin/instanc
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), more, account, users, instances])]),
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, account, users, instances])]),
     context: { client },
     defaultPreload: 'intent',
     defaultPendingComponent: () => <Loading label={m.loading()} />,
