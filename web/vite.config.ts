@@ -8,7 +8,7 @@ import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
-import { serviceWorker } from './worker-build'
+import { serviceWorker } from './worker-build.ts'
 
 // Where `npm run dev` finds the API: the real server, or `npm run mock`.
 const backend = process.env.CARREL_BACKEND ?? 'http://127.0.0.1:8420'

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build, type Plugin, type Rolldown } from 'vite'
-import type { Build } from './src/worker/build'
+import type { Build } from './src/worker/build.ts'
 
 /** Pages that open without a server, though they load on demand. */
 const pages = /\/src\/pages\/(More|Account|Projects|Search|Share)Page\.tsx$/

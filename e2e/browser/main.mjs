@@ -8,6 +8,7 @@ import { lostServerPart } from './lost-server.mjs'
 import { phonePart } from './phone.mjs'
 import { picturesPart } from './pictures.mjs'
 import { composerPart } from './composer.mjs'
+import { pwaPart } from './pwa.mjs'
 import { chromium } from './playwright.mjs'
 import { terminalPart } from './terminal.mjs'
 import { toolsPart } from './tools.mjs'
@@ -24,6 +25,7 @@ const parts = {
   account: accountPart,
   phone: phonePart,
   terminal: terminalPart,
+  pwa: pwaPart,
   pictures: picturesPart,
 }
 

@@ -27,7 +27,7 @@ export interface Shelf {
 export const mostConversations = 10
 const mostSessions = 200
 const mostEvents = 400
-export const mostChars = 1 << 20
+export const maxConversationChars = 1 << 20
 
 /**
  * What can be shown without a server: the lists and the conversations that
@@ -66,7 +66,7 @@ export class Kept {
       const read = [id, ...((await shelf.get('read')) as string[] | undefined ?? []).filter((x) => x !== id)]
       await shelf.set('read', read.slice(0, mostConversations))
       for (const gone of read.slice(mostConversations)) await shelf.del(`c:${gone}`)
-      await shelf.set(`c:${id}`, { at: c.at, events: within(c.events.slice(-mostEvents), mostChars) })
+      await shelf.set(`c:${id}`, { at: c.at, events: within(c.events.slice(-mostEvents), maxConversationChars) })
     })
   }
 

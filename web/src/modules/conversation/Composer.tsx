@@ -1,4 +1,4 @@
-import { useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react'
+import { useEffect, useEffectEvent, useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react'
 import { IconButton } from '@/components/Button'
 import { Icon } from '@/components/Icon'
 import type { Command } from '@/conversation/line'
@@ -42,9 +42,10 @@ export function Composer({ sessionId, project, running, waiting, commands, promp
   const listId = useId()
   const { uploads, add, retry, cancel } = useAttach(sessionId, project)
   // What another app shared comes as if it was pasted, once it is known where files go.
+  const take = useEffectEvent(() => void add(takeHanded(sessionId)))
   useEffect(() => {
-    if (project !== '') void add(takeHanded(sessionId))
-  }, [sessionId, project])
+    if (project !== '') take()
+  }, [project])
   const dragging = useDrop((files) => void add(files))
   const voice = useVoice((words) => write([text.trimEnd(), words.trim()].filter(Boolean).join(' ')))
 

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Outlet, useNavigate, useParams, useRouterState } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
+import { useEffect, useEffectEvent, useState } from 'react'
 import { forgetSession, noteSession, queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
 import { writes } from '@/modules/conversation/dock/useCardKeys'
@@ -66,10 +66,12 @@ export function Shell({ me }: { me: Me }) {
 function useAdding(add: () => void): void {
   const navigate = useNavigate()
   const asked = useRouterState({ select: (s) => s.location.pathname === '/' && (s.location.search as { add?: boolean }).add === true })
-  useEffect(() => {
-    if (!asked) return
+  const begin = useEffectEvent(() => {
     add()
     void navigate({ to: '/', replace: true })
+  })
+  useEffect(() => {
+    if (asked) begin()
   }, [asked])
 }
 
