@@ -8,10 +8,13 @@ export class Front {
   #sockets = new Set()
   /** The page's worker as it is served; what comes out of another build differs. */
   worker = (text) => text
+  /** Paths that are not there: those of a build that is gone. */
+  missing = null
 
   constructor(url) {
     this.#to = new URL(url)
     this.#server = createServer((req, res) => this.#pass(req, res))
+    this.#server.unref() // a part that fails leaves it
     this.#server.on('upgrade', (req, socket, head) => this.#upgrade(req, socket, head))
     this.#server.on('connection', (s) => {
       this.#sockets.add(s)
@@ -37,6 +40,7 @@ export class Front {
   }
 
   #pass(req, res) {
+    if (this.missing?.test(req.url)) return void res.writeHead(404).end()
     const worker = req.url === '/worker.js'
     if (worker) delete req.headers['accept-encoding'] // it is to be read
     if (worker) delete req.headers['if-none-match']

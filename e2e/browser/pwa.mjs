@@ -12,17 +12,15 @@ const away = [/WebSocket connection/, /ERR_CONNECTION/, /ERR_EMPTY_RESPONSE/, /E
 export async function pwaPart(world) {
   const front = await new Front(world.url).open()
   const bob = await world.seat('bob', { ...desk, baseURL: front.url })
-  try {
-    await bob.signIn()
-    const session = await offline(world, front, bob)
-    await update(world, front, bob, session)
-    await install(world, bob)
-    await share(world, bob, session)
-    await leave(world, front, bob, session)
-  } finally {
-    await world.leave(bob)
-    await front.close()
-  }
+  await bob.signIn()
+  const session = await offline(world, front, bob)
+  await update(world, front, bob, session)
+  await badge(world, bob)
+  await install(world, bob)
+  await share(world, bob, session)
+  await leave(world, front, bob, session)
+  await world.leave(bob)
+  await front.close()
 }
 
 /** All that a database of the page holds, as text. */
@@ -97,9 +95,23 @@ async function offline(world, front, bob) {
   return session
 }
 
-async function update(world, front, bob) {
-  world.note('a new version asks')
+async function update(world, front, bob, session) {
   const { page } = bob
+  world.note('a part of the page that the server has no more')
+  await bob.composer().fill('not to be lost')
+  front.missing = /assets\/TerminalPage/
+  await bob.excusing([/TerminalPage/, /404/], async () => {
+    await page.getByRole('link', { name: 'Terminal' }).click()
+    await page.getByText('This part of the page could not be loaded').waitFor()
+  })
+  front.missing = null
+  await page.getByRole('button', { name: 'Reload the page' }).click()
+  await page.getByRole('button', { name: 'New terminal' }).first().waitFor()
+  await page.goto(`/s/${session}`)
+  await bob.composer().waitFor()
+  assert.equal(await bob.composer().inputValue(), 'not to be lost')
+
+  world.note('a new version asks')
   const other = await bob.open('/projects')
   await other.getByRole('heading', { name: 'Projects' }).waitFor()
   await bob.composer().fill('half a sentence')
@@ -129,6 +141,21 @@ async function update(world, front, bob) {
   await until('the old caches to go', async () => (await page.evaluate(() => caches.keys())).every((n) => !old.includes(n)))
   assert.ok((await page.evaluate(() => caches.keys())).includes('carrel-shell-another'))
   await other.close()
+}
+
+async function badge(world, bob) {
+  world.note('the icon tells how many sessions wait')
+  const { page } = bob
+  await page.evaluate(() => {
+    navigator.setAppBadge = async (n) => void (window.badge = n)
+    navigator.clearAppBadge = async () => void (window.badge = 0)
+  })
+  await bob.prompt('[bash rm -r notes]')
+  await page.waitForFunction(() => window.badge === 1)
+  await bob.request().getByRole('button', { name: 'Deny' }).click()
+  await page.waitForFunction(() => window.badge === 0)
+  await bob.untilDone()
+  await bob.composer().fill('half a sentence')
 }
 
 async function install(world, bob) {

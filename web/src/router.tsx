@@ -20,13 +20,20 @@ interface Context {
 
 const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: NotFound, errorComponent: Broken })
 
+/** So long the server may take before what the device kept is shown. */
+const patienceMs = 4000
+const patience = () => new Promise<null>((r) => setTimeout(() => r(null), patienceMs))
+
 /** Everything behind the sign-in. Who is not signed in goes there, or to the set-up, and comes back. */
 const app = createRoute({
   getParentRoute: () => root,
   id: 'app',
   beforeLoad: async ({ context, location }) => {
     try {
-      const me = await context.client.ensureQueryData(queries.me())
+      const answer = context.client.ensureQueryData(queries.me())
+      // A network that swallows what is asked says no more than one that is not there. What the server says after all is still heard.
+      if ((await Promise.race([answer, patience()])) === null && (await bringBack(context.client))) return void answer.catch(() => {})
+      const me = await answer
       void kept.belongTo(me.id)
       if (isLocale(me.language)) setLocale(me.language)
     } catch (e) {

@@ -7,7 +7,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { updates } from '@/modules/shell/updates'
 
 /** What a browser says of a part of the page that it could not load: each in words of its own. */
-const missing = /dynamically imported module|importing a module script|module script failed/i
+const missing = /dynamically imported module|importing a module script|unable to preload css/i
 
 /** A page that could not be shown: why, and the way on. */
 export function Broken({ error }: ErrorComponentProps) {

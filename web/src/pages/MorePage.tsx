@@ -3,6 +3,7 @@ import { Link, useNavigate } from '@tanstack/react-router'
 import { Icon, type IconName } from '@/components/Icon'
 import { Page } from '@/components/Page'
 import { m } from '@/i18n/paraglide/messages.js'
+import { InstallByHand } from '@/modules/shell/InstallByHand'
 import { install, useInstalling } from '@/modules/shell/install'
 import { signOut } from '@/modules/shell/signOut'
 import { useMe } from '@/modules/shell/me'
@@ -53,7 +54,7 @@ export function MorePage() {
           {face('out', m.sign_out())}
         </button>
       </div>
-      {installing === 'by hand' && <p className="mt-4 px-1 text-minor text-muted">{m.install_by_hand()}</p>}
+      <InstallByHand />
     </Page>
   )
 }

@@ -4,7 +4,7 @@ import { isObj, str } from '@/conversation/json'
 import { blocksOf } from '@/conversation/normalise'
 import { reduce, type Event } from '@/conversation/reduce'
 import { snapshot, type Snapshot } from '@/conversation/rows'
-import { Connection, type Clock, type Link, type Socket } from './connection'
+import { Connection, realClock, type Clock, type Link, type Socket } from './connection'
 import { Outbox, type Outgoing, type Storage } from './outbox'
 import { decode, encode } from './wire'
 import { Past, type EventPage } from './past'
@@ -78,6 +78,8 @@ const longPageEvents = 2500
 const enoughRows = 24
 /** How far back the greeting of the process is looked for. */
 const maxGreetingPages = 12
+/** So long the server may take before what the device kept is shown. */
+const patienceMs = 4000
 
 /**
  * The stream's store: the one connection, and the conversations that came
@@ -330,8 +332,12 @@ export class Stream {
   /** Shows a conversation from its end, and then follows it. */
   private async open(sessionId: string, h: Held): Promise<void> {
     const past = h.past
+    // A network that swallows what is asked says no more than one that is not there.
+    const clock = this.o.clock ?? realClock
+    const late = clock.set(() => void this.recall(sessionId, h), patienceMs)
     await this.read(sessionId, h, pageEvents, (p) => shows(p) >= enoughRows)
-    if (h.past === past && !past.opened) return this.recall(sessionId, h)
+    clock.clear(late)
+    if (h.past === past && !past.opened && h.problem?.code === unreachable) return this.recall(sessionId, h)
     if (h.past !== past || !past.opened) return
     if (h.listeners.size > 0) this.attach(sessionId, h)
     // A session that sleeps is about to greet; of one that is awake the greeting may be long past.
@@ -363,6 +369,7 @@ export class Stream {
         const code = codeOf(e)
         // What the device kept goes on being shown; whole pages then take its place.
         if (h.asOf !== null && code === unreachable) return
+        h.asOf = null
         if (h.past === past) h.problem = { code, detail: e instanceof Error ? e.message : '' }
       }
       if (h.past === past) h.conversation = past.reduce(h.conversation)
@@ -380,7 +387,7 @@ export class Stream {
    * The journal is read anew once the server is there, so nothing is there twice.
    */
   private async recall(sessionId: string, h: Held): Promise<void> {
-    if (h.problem?.code !== unreachable || h.asOf !== null) return
+    if (h.asOf !== null || this.link.status === 'open') return
     const past = h.past
     const kept = await this.o.kept?.read(sessionId)
     if (!kept || h.past !== past || past.opened) return

@@ -85,7 +85,7 @@ function useAfterReconnect(): void {
   useEffect(() => {
     if (status === 'open') {
       backOnline()
-      for (const queryKey of [queries.sessions().queryKey, queries.eachSession(), queries.projects().queryKey]) void client.invalidateQueries({ queryKey })
+      for (const queryKey of [queries.me().queryKey, queries.sessions().queryKey, queries.eachSession(), queries.projects().queryKey]) void client.invalidateQueries({ queryKey })
     }
     // The server knows us no more, or a handshake fails again and again: ask who we are.
     if (status === 'refused' || attempt === 2) void refetch()
