@@ -34,9 +34,11 @@ const client: QueryClient = new QueryClient({
       staleTime: 10_000,
       // A browser that believes itself offline must not keep us waiting: the answer is that nobody is there.
       networkMode: 'always',
+      refetchOnReconnect: true,
       // What the server refused it refuses again; only an absent server is asked twice.
       retry: (count, error) => count < 2 && error instanceof ApiError && error.code === 'unreachable',
     },
+    mutations: { networkMode: 'always' },
   },
 })
 

@@ -51,7 +51,7 @@ export async function bringBack(client: QueryClient): Promise<boolean> {
   return true
 }
 
-const soonMs = 1_000
+const soonMs = 2_000
 
 /** Keeps the lists as they change. What was itself brought back is not written again. */
 export function keepLists(client: QueryClient): void {

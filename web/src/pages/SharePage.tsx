@@ -31,10 +31,11 @@ export function SharePage() {
   if (!shared) return <Loading label={m.loading()} />
   const text = shared.map((s) => s.text).filter(Boolean).join('\n\n')
   const files = shared.flatMap((s) => s.files)
-  const put = (sessionId: string) => {
+  const put = async (sessionId: string) => {
+    await drafts.load(sessionId) // what was attached there before stays
     if (text !== '') drafts.restore(sessionId, text, [])
     handOver(sessionId, files)
-    void forgetShared()
+    await forgetShared().catch(() => {})
     void navigate({ to: '/s/$sessionId', params: { sessionId }, replace: true })
   }
   const discard = () => void forgetShared().then(() => navigate({ to: '/', replace: true }))
@@ -51,10 +52,10 @@ export function SharePage() {
         <>
           <What text={text} files={files} onDiscard={discard} />
           <Section title={m.share_into()}>
-            <Recent onPick={put} />
+            <Recent onPick={(id) => void put(id)} />
           </Section>
           <Section title={m.session_new()}>
-            <InProject onMade={put} />
+            <InProject onMade={(id) => void put(id)} />
           </Section>
         </>
       )}
