@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=internal/webui/dist
-sources=(web/src web/messages web/public web/index.html web/package.json web/package-lock.json web/vite.config.ts web/tsconfig.json internal/api)
+sources=(web/src web/messages web/public web/index.html web/package.json web/package-lock.json web/vite.config.ts web/worker-build.ts web/tsconfig.json internal/api)
 if [ -f "$out/index.html" ] && [ -z "$(find "${sources[@]}" -newer "$out/index.html" -type f \
   -not -path web/src/i18n/paraglide/\* -not -path web/src/api/openapi.json -not -path web/src/api/schema.d.ts -not -name \*_test.go -print -quit)" ]; then
   exit 0

@@ -8,6 +8,7 @@ import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { serviceWorker } from './worker-build.ts'
 
 // Where `npm run dev` finds the API: the real server, or `npm run mock`.
 const backend = process.env.CARREL_BACKEND ?? 'http://127.0.0.1:8420'
@@ -41,6 +42,7 @@ export default defineConfig({
       }),
     react(),
     tailwindcss(),
+    serviceWorker(),
     compressed(),
   ],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },

@@ -9,6 +9,7 @@ import { lostServerPart } from './lost-server.mjs'
 import { phonePart } from './phone.mjs'
 import { picturesPart } from './pictures.mjs'
 import { composerPart } from './composer.mjs'
+import { pwaPart } from './pwa.mjs'
 import { chromium } from './playwright.mjs'
 import { terminalPart } from './terminal.mjs'
 import { toolsPart } from './tools.mjs'
@@ -26,6 +27,7 @@ const parts = {
   home: homePart,
   phone: phonePart,
   terminal: terminalPart,
+  pwa: pwaPart,
   pictures: picturesPart,
 }
 

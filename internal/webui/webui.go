@@ -56,6 +56,13 @@ func newHandler(files fs.FS) http.Handler {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.Method == http.MethodPost && r.URL.Path == "/share" {
+		// What another app shares is taken by the page's worker. Where that is
+		// gone, the page can at least say that nothing came.
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, "/share?lost=true", http.StatusSeeOther)
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "The page is only read.", http.StatusMethodNotAllowed)

@@ -18,6 +18,7 @@ func build() fstest.MapFS {
 		"assets/app-1a2b.js.gz":  {Data: []byte("gzip script")},
 		"assets/style-9f8e.css":  {Data: []byte("body{}")},
 		"manifest.webmanifest":   {Data: []byte("{}")},
+		"worker.js":              {Data: []byte("worker")},
 		".gitkeep":               {Data: nil},
 		"assets/font-77aa.woff2": {Data: []byte("font")},
 	}
@@ -45,6 +46,8 @@ func TestHandler(t *testing.T) {
 		{"a folder", "GET", "/assets", "text/html", "", 200, "<!doctype html><title>page</title>", always, "text/html; charset=utf-8", ""},
 		{"out of the tree", "GET", "/../../etc/passwd", "*/*", "", 200, "<!doctype html><title>page</title>", always, "text/html; charset=utf-8", ""},
 		{"head", "HEAD", "/", "text/html", "", 200, "", always, "text/html; charset=utf-8", ""},
+		{"the worker", "GET", "/worker.js", "*/*", "", 200, "worker", always, "text/javascript; charset=utf-8", ""},
+		{"a share without a worker", "POST", "/share", "text/html", "", 303, "", "no-store", "", ""},
 		{"post", "POST", "/", "text/html", "", 405, "", "", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

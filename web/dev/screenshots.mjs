@@ -49,6 +49,7 @@ const views = [
   ['terminal-gone', '/terminal/none', {}],
   ['terminal-empty', '/terminal', { MOCK_EMPTY: '1' }],
   ['more', '/more', {}],
+  ['share', '/share', {}],
   ['account', '/account', {}],
   ['users', '/admin/users', {}],
   ['instances', '/admin/instances', {}],

@@ -5,11 +5,17 @@ import { createRoot } from 'react-dom/client'
 import { ApiError } from './api/client'
 import { queries } from './api/queries'
 import { startLocale, useLocale } from './i18n/locale'
+import { keepLists } from './offline/page'
+import { keepInstallOffer } from './modules/shell/install'
+import { keepUpdated } from './modules/shell/updates'
 import { makeRouter } from './router'
 import { stream } from './stream/page'
 import './theme/index.css'
 
 startLocale()
+keepInstallOffer()
+// In development every file is new: there is nothing to keep.
+if (import.meta.env.PROD) keepUpdated()
 
 /** A sign-in that ended elsewhere is noticed by whatever asks next. */
 function noticeSignOut(error: Error): void {
@@ -26,11 +32,17 @@ const client: QueryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 10_000,
+      // A browser that believes itself offline must not keep us waiting: the answer is that nobody is there.
+      networkMode: 'always',
+      refetchOnReconnect: true,
       // What the server refused it refuses again; only an absent server is asked twice.
       retry: (count, error) => count < 2 && error instanceof ApiError && error.code === 'unreachable',
     },
+    mutations: { networkMode: 'always' },
   },
 })
+
+keepLists(client)
 
 const router = makeRouter(client)
 

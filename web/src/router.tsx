@@ -6,6 +6,7 @@ import { Loading } from './components/Empty'
 import { isLocale, setLocale } from './i18n/locale'
 import { m } from './i18n/paraglide/messages.js'
 import { Shell } from './modules/shell/Shell'
+import { bringBack, forgetKept, kept } from './offline/page'
 import { HomePage } from './pages/HomePage'
 import { Broken, NotFound } from './pages/Broken'
 import { LoginPage } from './pages/LoginPage'
@@ -18,16 +19,27 @@ interface Context {
 
 const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: NotFound, errorComponent: Broken })
 
+/** So long the server may take before what the device kept is shown. */
+const patienceMs = 4000
+const patience = () => new Promise<null>((r) => setTimeout(() => r(null), patienceMs))
+
 /** Everything behind the sign-in. Who is not signed in goes there, or to the set-up, and comes back. */
 const app = createRoute({
   getParentRoute: () => root,
   id: 'app',
   beforeLoad: async ({ context, location }) => {
     try {
-      const me = await context.client.ensureQueryData(queries.me())
+      const answer = context.client.ensureQueryData(queries.me())
+      // A network that swallows what is asked says no more than one that is not there. What the server says after all is still heard.
+      if ((await Promise.race([answer, patience()])) === null && (await bringBack(context.client))) return void answer.catch(() => {})
+      const me = await answer
+      void kept.belongTo(me.id)
       if (isLocale(me.language)) setLocale(me.language)
     } catch (e) {
-      if (!(e instanceof ApiError) || e.status !== 401) throw e
+      if (!(e instanceof ApiError)) throw e
+      if (e.code === 'unreachable' && (await bringBack(context.client))) return
+      if (e.status !== 401) throw e
+      await forgetKept()
       const config = await context.client.ensureQueryData(queries.config())
       if (config.needs_setup) throw redirect({ to: '/setup' })
       throw redirect({ to: '/login', search: location.pathname === '/' ? {} : { next: location.pathname } })
@@ -70,7 +82,13 @@ const register = createRoute({
   component: lazyRouteComponent(() => import('./pages/RegisterPage'), 'RegisterPage'),
 })
 
-const home = createRoute({ getParentRoute: () => app, path: '/', component: HomePage })
+const home = createRoute({
+  getParentRoute: () => app,
+  path: '/',
+  // The way in from the system's menu of the installed app.
+  validateSearch: (s: Record<string, unknown>): { add?: boolean } => (s.add === true ? { add: true } : {}),
+  component: HomePage,
+})
 const session = createRoute({
   getParentRoute: () => app,
   path: '/s/$sessionId',
@@ -107,6 +125,12 @@ const search = createRoute({
 })
 const terminals = createRoute({ getParentRoute: () => app, path: '/terminal', component: lazyRouteComponent(() => import('./pages/TerminalPage'), 'TerminalPage') })
 const terminal = createRoute({ getParentRoute: () => terminals, path: '$terminalId' })
+const share = createRoute({
+  getParentRoute: () => app,
+  path: '/share',
+  validateSearch: (s: Record<string, unknown>): { lost?: boolean } => (s.lost === true ? { lost: true } : {}),
+  component: lazyRouteComponent(() => import('./pages/SharePage'), 'SharePage'),
+})
 const more = createRoute({ getParentRoute: () => app, path: '/more', component: lazyRouteComponent(() => import('./pages/MorePage'), 'MorePage') })
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
 const users = createRoute({ getParentRoute: () => app, path: '/admin/users', component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
@@ -114,7 +138,7 @@ const instances = createRoute({ getParentRoute: () => app, path: '/admin/instanc
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), more, account, users, instances])]),
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, account, users, instances])]),
     context: { client },
     defaultPreload: 'intent',
     defaultPendingComponent: () => <Loading label={m.loading()} />,

@@ -28,6 +28,8 @@ export const queries = {
   fileText: (path: string) => queryOptions({ queryKey: ['files', 'text', path], queryFn: ({ signal }) => readText(path, signal), ...watched }),
   filesNamed: (q: string, path: string) => queryOptions({ queryKey: ['files', 'named', path, q], queryFn: ({ signal }) => call(api.GET('/files/search', { params: { query: { q, path } }, signal })) }),
   linesWith: (q: string, path: string, regexp: boolean) => queryOptions({ queryKey: ['files', 'lines', path, q, regexp], queryFn: ({ signal }) => call(api.GET('/files/grep', { params: { query: { q, path, regexp } }, signal })) }),
+  /** What is asked of sessions one by one. */
+  eachSession: () => ['session'] as const,
   session: (id: string) => queryOptions({ queryKey: ['session', id], queryFn: () => call(api.GET('/sessions/{id}', { params: { path: { id } } })), staleTime: 30_000 }),
 }
 

@@ -12,6 +12,7 @@ import { bytes, number } from '@/i18n/format'
 import { languages, setLocale, useLocale, type Locale } from '@/i18n/locale'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Tokens } from '@/modules/account/Tokens'
+import { InstallByHand } from '@/modules/shell/InstallByHand'
 import { useMe } from '@/modules/shell/me'
 import { setTheme, themes, useTheme, type Theme } from '@/theme/theme'
 import { passwordHint } from './Entrance'
@@ -26,6 +27,7 @@ export function AccountPage() {
         <Tokens />
       </Section>
       <Limits />
+      <InstallByHand />
     </Page>
   )
 }

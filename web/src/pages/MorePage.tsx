@@ -3,6 +3,8 @@ import { Link, useNavigate } from '@tanstack/react-router'
 import { Icon, type IconName } from '@/components/Icon'
 import { Page } from '@/components/Page'
 import { m } from '@/i18n/paraglide/messages.js'
+import { InstallByHand } from '@/modules/shell/InstallByHand'
+import { install, useInstalling } from '@/modules/shell/install'
 import { signOut } from '@/modules/shell/signOut'
 import { useMe } from '@/modules/shell/me'
 
@@ -13,6 +15,7 @@ export function MorePage() {
   const me = useMe()
   const client = useQueryClient()
   const navigate = useNavigate()
+  const installing = useInstalling()
   const face = (icon: IconName, text: string) => (
     <>
       <Icon name={icon} className="text-muted" />
@@ -42,10 +45,16 @@ export function MorePage() {
             </Link>
           </>
         )}
+        {installing === 'offered' && (
+          <button type="button" className={row} onClick={install}>
+            {face('download', m.install())}
+          </button>
+        )}
         <button type="button" className={row} onClick={() => void signOut(client, () => navigate({ to: '/login' }))}>
           {face('out', m.sign_out())}
         </button>
       </div>
+      <InstallByHand />
     </Page>
   )
 }

@@ -49,11 +49,11 @@ function Conversation({ id, at }: { id: string; at?: number }) {
   const running = view.activity !== 'none' || state === 'running' || state === 'waiting' || state === 'queued'
   // The last thing said was an error, and nobody has gone on since.
   const failed = !running && view.queue.length === 0 && view.rows.at(-1)?.kind === 'error'
-  const loading = !view.opened && view.problem === null
+  const loading = !view.opened && view.problem === null && view.asOf === null
   return (
     <>
       <Header id={id} session={session} view={view} light={failed ? 'failed' : lightOfState(state)} />
-      <LinkState />
+      <LinkState asOf={view.asOf} />
       <div className="flex min-h-0 flex-1 overflow-clip">
         <div className="flex min-w-0 flex-1 flex-col safe-bottom">
           {error && !session && (

@@ -47,7 +47,7 @@ const wakeProbeMs = 3_000
 /** Close codes by which the server says that asking again is no use; 1000 is the end of a terminal. */
 const refusals = new Set([1000, 4401, 4403, 4404, 1008])
 
-const realClock: Clock = {
+export const realClock: Clock = {
   now: () => Date.now(),
   set: (f, ms) => setTimeout(f, ms),
   clear: (t) => clearTimeout(t as ReturnType<typeof setTimeout>),

@@ -1,6 +1,7 @@
 import { useCallback, useSyncExternalStore } from 'react'
 import { api, call } from '@/api/client'
 import { getLocale, onLocale } from '@/i18n/locale'
+import { keptConversations } from '@/offline/page'
 import type { Link, Socket } from './connection'
 import { Stream, type SessionView } from './stream'
 
@@ -16,6 +17,7 @@ export const stream = new Stream({
     const list = await call(api.GET('/sessions/{id}/events', { params: { path: { id }, query: { before, limit } } }))
     return { events: list.items, more: list.next_cursor !== null }
   },
+  kept: keptConversations,
   idle: (f) => {
     if ('requestIdleCallback' in window) requestIdleCallback(f, { timeout: 2000 })
     else setTimeout(f, 500)

@@ -210,6 +210,80 @@ describe('a long conversation', () => {
   })
 })
 
+describe('without a server', () => {
+  const kept: Event[] = fixture('01-plain-turn').map((e) => ({ ...e }))
+  function away() {
+    const t = { fail: 'unreachable', hang: false, written: [] as string[], clock: new FakeClock(), sockets: [] as FakeSocket[] }
+    const stream = new Stream({
+      open: () => {
+        const s = new FakeSocket()
+        t.sockets.push(s)
+        return s
+      },
+      storage: null,
+      newId: () => 'x',
+      schedule: (f) => f(),
+      idle: (f) => f(),
+      clock: t.clock,
+      page: async () => {
+        if (t.hang) return new Promise<never>(() => {})
+        if (t.fail) throw Object.assign(new Error(''), { code: t.fail })
+        return { events: fixture('01-plain-turn'), more: false }
+      },
+      kept: { read: (id) => Promise.resolve(id === 's' ? { at: 7, events: kept } : undefined), write: (id) => void t.written.push(id) },
+    })
+    return Object.assign(t, { stream })
+  }
+
+  it('shows what the device kept, and whole pages in its place once it is back', async () => {
+    const t = away()
+    t.stream.subscribe('s', () => {})
+    t.stream.start()
+    await settled()
+    const before = t.stream.view('s')
+    expect(before).toMatchObject({ opened: false, asOf: 7, problem: null })
+    expect(before.rows.length).toBeGreaterThan(0)
+    expect(t.written).toEqual([]) // what was brought back is not written again
+    // It is tried again, in vain: what is shown stays.
+    t.sockets[0]!.accept()
+    await settled()
+    expect(t.stream.view('s')).toMatchObject({ asOf: 7, problem: null })
+    expect(t.stream.view('s').rows).toHaveLength(before.rows.length)
+    t.fail = ''
+    t.sockets[0]!.drop()
+    t.clock.pass(30_000)
+    t.sockets.at(-1)!.accept()
+    await settled()
+    const after = t.stream.view('s')
+    expect(after).toMatchObject({ opened: true, asOf: null })
+    expect(after.rows.map((r) => r.key)).toEqual(before.rows.map((r) => r.key)) // nothing twice
+    expect(t.sockets.at(-1)!.sent).toContainEqual({ type: 'subscribe', session_id: 's', after: after.lastSeq })
+    expect(t.written).toContain('s')
+  })
+
+  it('does not wait for ever for a network that swallows what is asked', async () => {
+    const t = away()
+    t.hang = true
+    t.stream.subscribe('s', () => {})
+    await settled()
+    expect(t.stream.view('s').asOf).toBeNull()
+    t.clock.pass(4_000)
+    await settled()
+    expect(t.stream.view('s').asOf).toBe(7)
+  })
+
+  it('says so where nothing was kept, and never brings back what the server refuses', async () => {
+    const t = away()
+    t.stream.subscribe('other', () => {})
+    await settled()
+    expect(t.stream.view('other')).toMatchObject({ asOf: null, problem: { code: 'unreachable' } })
+    t.fail = 'not_found'
+    t.stream.subscribe('s', () => {})
+    await settled()
+    expect(t.stream.view('s')).toMatchObject({ asOf: null, problem: { code: 'not_found' }, rows: [] })
+  })
+})
+
 describe('prompts', () => {
   it('are shown while they are sent, and once when they are on disk', async () => {
     const t = setup()

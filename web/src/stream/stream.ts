@@ -2,9 +2,9 @@ import type { AnswerFrame, ClientFrame, Content, NoticeFrame, ServerFrame } from
 import { emptyConversation, type Conversation, type PromptRow } from '@/conversation/model'
 import { isObj, str } from '@/conversation/json'
 import { blocksOf } from '@/conversation/normalise'
-import { reduce } from '@/conversation/reduce'
+import { reduce, type Event } from '@/conversation/reduce'
 import { snapshot, type Snapshot } from '@/conversation/rows'
-import { Connection, type Clock, type Link, type Socket } from './connection'
+import { Connection, realClock, type Clock, type Link, type Socket } from './connection'
 import { Outbox, type Outgoing, type Storage } from './outbox'
 import { decode, encode } from './wire'
 import { Past, type EventPage } from './past'
@@ -29,6 +29,8 @@ export interface SessionView extends Snapshot {
   first: number
   /** Whether earlier events are being fetched. */
   reading: boolean
+  /** When this was read, where the server cannot be asked and the device's own copy is shown. */
+  asOf: number | null
 }
 
 interface Held {
@@ -40,6 +42,7 @@ interface Held {
   answers: Map<string, AnswerFrame>
   problem: Problem | null
   reading: Promise<void> | null
+  asOf: number | null
   dirty: boolean
 }
 
@@ -49,6 +52,11 @@ export interface StreamOptions {
   newId: () => string
   /** The last events of a session before a number; 0: the last of all. It fails with what has a `code` and a `detail`. */
   page: (sessionId: string, before: number, limit: number) => Promise<EventPage>
+  /** The ends of conversations that the device keeps, to be read without a server. */
+  kept?: {
+    read: (sessionId: string) => Promise<{ at: number; events: readonly Event[] } | undefined>
+    write: (sessionId: string, events: readonly Event[]) => void
+  }
   /** Calls back once, soon: per animation frame in a visible page. */
   schedule: (f: () => void) => void
   /** Calls back once the page has nothing better to do. */
@@ -56,6 +64,9 @@ export interface StreamOptions {
   clock?: Clock
   random?: () => number
 }
+
+/** The code of what failed because no server was there. */
+const unreachable = 'unreachable'
 
 /** A message of more bytes is refused by the server, connection and all. */
 const maxMessageChars = 12 << 20
@@ -67,6 +78,8 @@ const longPageEvents = 2500
 const enoughRows = 24
 /** How far back the greeting of the process is looked for. */
 const maxGreetingPages = 12
+/** So long the server may take before what the device kept is shown. */
+const patienceMs = 4000
 
 /**
  * The stream's store: the one connection, and the conversations that came
@@ -319,7 +332,12 @@ export class Stream {
   /** Shows a conversation from its end, and then follows it. */
   private async open(sessionId: string, h: Held): Promise<void> {
     const past = h.past
+    // A network that swallows what is asked says no more than one that is not there.
+    const clock = this.o.clock ?? realClock
+    const late = clock.set(() => void this.recall(sessionId, h), patienceMs)
     await this.read(sessionId, h, pageEvents, (p) => shows(p) >= enoughRows)
+    clock.clear(late)
+    if (h.past === past && !past.opened && h.problem?.code === unreachable) return this.recall(sessionId, h)
     if (h.past !== past || !past.opened) return
     if (h.listeners.size > 0) this.attach(sessionId, h)
     // A session that sleeps is about to greet; of one that is awake the greeting may be long past.
@@ -345,8 +363,14 @@ export class Stream {
           past.prepend(page)
         } while (past.more && !enough(past))
         past.opened = true
+        h.asOf = null
+        if (h.problem?.code === unreachable) h.problem = null
       } catch (e) {
-        if (h.past === past) h.problem = { code: codeOf(e), detail: e instanceof Error ? e.message : '' }
+        const code = codeOf(e)
+        // What the device kept goes on being shown; whole pages then take its place.
+        if (h.asOf !== null && code === unreachable) return
+        h.asOf = null
+        if (h.past === past) h.problem = { code, detail: e instanceof Error ? e.message : '' }
       }
       if (h.past === past) h.conversation = past.reduce(h.conversation)
     }
@@ -358,10 +382,26 @@ export class Stream {
     await h.reading
   }
 
+  /**
+   * Without a server: what the device kept of the conversation. It is only shown.
+   * The journal is read anew once the server is there, so nothing is there twice.
+   */
+  private async recall(sessionId: string, h: Held): Promise<void> {
+    if (h.asOf !== null || this.link.status === 'open') return
+    const past = h.past
+    const kept = await this.o.kept?.read(sessionId)
+    if (!kept || h.past !== past || past.opened) return
+    h.conversation = emptyConversation(true)
+    for (const e of kept.events) reduce(h.conversation, e)
+    h.asOf = kept.at
+    h.problem = null
+    this.touch(sessionId)
+  }
+
   private of(sessionId: string): Held {
     let h = this.held.get(sessionId)
     if (!h) {
-      h = { past: new Past(), conversation: emptyConversation(), view: emptyView, listeners: new Set(), subscribed: false, answers: new Map(), problem: null, reading: null, dirty: false }
+      h = { past: new Past(), conversation: emptyConversation(), view: emptyView, listeners: new Set(), subscribed: false, answers: new Map(), problem: null, reading: null, asOf: null, dirty: false }
       this.held.set(sessionId, h)
       h.view = this.see(sessionId, h)
     }
@@ -373,6 +413,7 @@ export class Stream {
     h.conversation = emptyConversation()
     h.answers.clear()
     h.problem = null
+    h.asOf = null
     h.dirty = true
   }
 
@@ -393,6 +434,7 @@ export class Stream {
       if (!h.dirty) continue
       h.dirty = false
       h.view = this.see(id, h)
+      if (h.past.opened && h.listeners.size > 0) this.o.kept?.write(id, h.past.events)
       for (const l of h.listeners) l()
     }
   }
@@ -410,6 +452,7 @@ export class Stream {
       more: h.past.more,
       first: h.past.first,
       reading: h.reading !== null,
+      asOf: h.asOf,
     }
   }
 }
@@ -418,7 +461,7 @@ function rowOf(o: Outgoing): PromptRow {
   return { kind: 'prompt', key: `p:${o.id}`, seq: 0, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem }
 }
 
-const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null, opened: false, more: false, first: 0, reading: false }
+const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null, opened: false, more: false, first: 0, reading: false, asOf: null }
 
 function shows(past: Past): number {
   const c = past.reduce(emptyConversation())

@@ -1,8 +1,9 @@
-import { useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react'
+import { useEffect, useEffectEvent, useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react'
 import { IconButton } from '@/components/Button'
 import { Icon } from '@/components/Icon'
 import type { Command } from '@/conversation/line'
 import { m } from '@/i18n/paraglide/messages.js'
+import { takeHanded } from '@/share/handed'
 import { stream } from '@/stream/page'
 import { Attachments } from './Attachments'
 import { useDraft } from './draft'
@@ -40,6 +41,11 @@ export function Composer({ sessionId, project, running, waiting, commands, promp
   const file = useRef<HTMLInputElement>(null)
   const listId = useId()
   const { uploads, add, retry, cancel } = useAttach(sessionId, project)
+  // What another app shared comes as if it was pasted, once it is known where files go.
+  const take = useEffectEvent(() => void add(takeHanded(sessionId)))
+  useEffect(() => {
+    if (project !== '') take()
+  }, [project])
   const dragging = useDrop((files) => void add(files))
   const voice = useVoice((words) => write([text.trimEnd(), words.trim()].filter(Boolean).join(' ')))
 

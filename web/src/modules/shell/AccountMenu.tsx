@@ -4,11 +4,13 @@ import type { User } from '@/api/wire'
 import { Icon } from '@/components/Icon'
 import { Menu, MenuItem, MenuLine } from '@/components/Menu'
 import { m } from '@/i18n/paraglide/messages.js'
+import { install, useInstalling } from './install'
 import { signOut } from './signOut'
 
 export function AccountMenu({ me }: { me: User }) {
   const client = useQueryClient()
   const navigate = useNavigate()
+  const installing = useInstalling()
   return (
     <Menu
       align="start"
@@ -23,6 +25,11 @@ export function AccountMenu({ me }: { me: User }) {
       <MenuItem onSelect={() => void navigate({ to: '/account' })}>
         <Icon name="user" size={16} /> {m.account()}
       </MenuItem>
+      {installing === 'offered' && (
+        <MenuItem onSelect={install}>
+          <Icon name="download" size={16} /> {m.install()}
+        </MenuItem>
+      )}
       <MenuLine />
       <MenuItem onSelect={() => void signOut(client, () => navigate({ to: '/login' }))}>
         <Icon name="out" size={16} /> {m.sign_out()}

@@ -1,10 +1,11 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Outlet, useParams, useRouterState } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
+import { Outlet, useNavigate, useParams, useRouterState } from '@tanstack/react-router'
+import { useEffect, useEffectEvent, useState } from 'react'
 import { forgetSession, noteSession, queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
 import { writes } from '@/modules/conversation/dock/useCardKeys'
 import { NewSession } from '@/modules/sessions/NewSession'
+import { backOnline, kept } from '@/offline/page'
 import { keepStream, stream, useLink } from '@/stream/page'
 import { BottomBar } from './BottomBar'
 import { Keys } from './Keys'
@@ -12,6 +13,7 @@ import { Palette } from './Palette'
 import { ScriptedBanner } from './Scripted'
 import { Head, Sidebar } from './Sidebar'
 import { useTabMark } from './tab'
+import { UpdateLine } from './UpdateLine'
 
 /** The frame of every page of a user who signed in. */
 export function Shell({ me }: { me: Me }) {
@@ -27,35 +29,55 @@ export function Shell({ me }: { me: Me }) {
     () =>
       stream.onNotice((n) => {
         if (n.kind === 'session' && n.session) noteSession(client, n.session)
-        else if (n.kind === 'session_deleted' && n.session) forgetSession(client, n.session.id)
+        else if (n.kind === 'session_deleted' && n.session) {
+          forgetSession(client, n.session.id)
+          void kept.dropConversation(n.session.id)
+        }
         else if (n.kind === 'quota') void client.invalidateQueries({ queryKey: queries.me().queryKey })
         else if (n.kind === 'instance')
           for (const q of [queries.instance(), queries.instances(), queries.terminals()]) void client.invalidateQueries({ queryKey: q.queryKey })
       }),
     [client],
   )
+  useAdding(() => setAdding({}))
   useAfterReconnect()
   useTabMark()
   usePaletteKey(() => setFinding((on) => !on))
   useKeys({ n: () => setAdding({}), '?': () => setShowKeys(true) })
   return (
-    <div className="group grid h-full grid-rows-[minmax(0,1fr)_auto] safe-top desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
-      <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} />
-      <main className="flex min-h-0 min-w-0 flex-col bg-surface">
-        {atHome && (
-          <div className="desk:hidden">
-            <Head onNew={() => setAdding({})} onFind={() => setFinding(true)} />
-          </div>
-        )}
-        <ScriptedBanner me={me} compact={!atHome} />
-        <Outlet />
-      </main>
-      <BottomBar hidden={inSession} />
+    <div className="flex h-full flex-col safe-top">
+      <UpdateLine />
+      <div className="group grid min-h-0 flex-1 grid-rows-[minmax(0,1fr)_auto] desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
+        <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} />
+        <main className="flex min-h-0 min-w-0 flex-col bg-surface">
+          {atHome && (
+            <div className="desk:hidden">
+              <Head onNew={() => setAdding({})} onFind={() => setFinding(true)} />
+            </div>
+          )}
+          <ScriptedBanner me={me} compact={!atHome} />
+          <Outlet />
+        </main>
+        <BottomBar hidden={inSession} />
+      </div>
       {adding && <NewSession project={adding.project} onClose={() => setAdding(null)} />}
       {finding && <Palette me={me} onClose={() => setFinding(false)} onNew={(project) => setAdding({ project })} onKeys={() => setShowKeys(true)} />}
       {showKeys && <Keys onClose={() => setShowKeys(false)} />}
     </div>
   )
+}
+
+/** `/?add=true` begins a session, once. */
+function useAdding(add: () => void): void {
+  const navigate = useNavigate()
+  const asked = useRouterState({ select: (s) => s.location.pathname === '/' && (s.location.search as { add?: boolean }).add === true })
+  const begin = useEffectEvent(() => {
+    add()
+    void navigate({ to: '/', replace: true })
+  })
+  useEffect(() => {
+    if (asked) begin()
+  }, [asked])
 }
 
 /** What happened while the connection was away was not told: ask anew when it stands again. */
@@ -66,7 +88,10 @@ function useAfterReconnect(): void {
   const link = useLink()
   const attempt = link.status === 'lost' ? link.attempt : 0
   useEffect(() => {
-    if (status === 'open') void client.invalidateQueries({ queryKey: queries.sessions().queryKey })
+    if (status === 'open') {
+      backOnline()
+      for (const queryKey of [queries.me().queryKey, queries.sessions().queryKey, queries.eachSession(), queries.projects().queryKey]) void client.invalidateQueries({ queryKey })
+    }
     // The server knows us no more, or a handshake fails again and again: ask who we are.
     if (status === 'refused' || attempt === 2) void refetch()
   }, [status, attempt, client, refetch])

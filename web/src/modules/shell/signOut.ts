@@ -2,6 +2,8 @@ import type { QueryClient } from '@tanstack/react-query'
 import { api, call } from '@/api/client'
 import { drafts } from '@/modules/conversation/draft'
 import { seenSessions } from '@/modules/sessions/seen'
+import { forgetKept } from '@/offline/page'
+import { forgetShared } from '@/share/store'
 import { stream } from '@/stream/page'
 
 /** Ends the sign-in and forgets, on this device, all that it gave access to. */
@@ -12,5 +14,6 @@ export async function signOut(client: QueryClient, leave: () => Promise<void>): 
   client.clear()
   drafts.forget()
   seenSessions.forget()
+  await Promise.all([forgetKept(), forgetShared().catch(() => {})])
   for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.')) localStorage.removeItem(key)
 }

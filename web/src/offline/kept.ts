@@ -1,0 +1,104 @@
+import type { Me, Project, Session } from '@/api/wire'
+import type { Event } from '@/conversation/reduce'
+import { within } from './lean'
+
+/** The lists as they were last seen, and when. */
+export interface KeptLists {
+  at: number
+  me: Me
+  sessions: Session[]
+  projects: Project[]
+}
+
+/** The end of a conversation as it was last read, and when. */
+export interface KeptConversation {
+  at: number
+  events: Event[]
+}
+
+/** Where it is kept: IndexedDB. */
+export interface Shelf {
+  get(key: string): Promise<unknown>
+  set(key: string, value: unknown): Promise<void>
+  del(key: string): Promise<void>
+  clear(): Promise<void>
+}
+
+export const mostConversations = 10
+const mostSessions = 200
+const mostEvents = 400
+export const maxConversationChars = 1 << 20
+
+/**
+ * What can be shown without a server: the lists and the conversations that
+ * were last read. It is one person's. Nothing is written before that person is
+ * known, or after another tab has signed them out.
+ */
+export class Kept {
+  private owner: number | null = null
+  private order: Promise<unknown> = Promise.resolve()
+
+  constructor(private readonly shelf: Shelf | null) {}
+
+  /** Somebody is signed in: what was kept of anybody else goes. */
+  belongTo(id: number): Promise<void> {
+    return this.inOrder(async (shelf) => {
+      if ((await shelf.get('owner')) !== id) {
+        await shelf.clear()
+        await shelf.set('owner', id)
+      }
+      this.owner = id
+    })
+  }
+
+  /** Nobody is signed in any more. */
+  forget(): Promise<void> {
+    this.owner = null
+    return this.inOrder((shelf) => shelf.clear())
+  }
+
+  keepLists(lists: KeptLists): Promise<void> {
+    return this.asOwner((shelf) => shelf.set('lists', { ...lists, sessions: lists.sessions.slice(0, mostSessions) }))
+  }
+
+  keepConversation(id: string, c: KeptConversation): Promise<void> {
+    return this.asOwner(async (shelf) => {
+      const read = [id, ...((await shelf.get('read')) as string[] | undefined ?? []).filter((x) => x !== id)]
+      await shelf.set('read', read.slice(0, mostConversations))
+      for (const gone of read.slice(mostConversations)) await shelf.del(`c:${gone}`)
+      await shelf.set(`c:${id}`, { at: c.at, events: within(c.events.slice(-mostEvents), maxConversationChars) })
+    })
+  }
+
+  dropConversation(id: string): Promise<void> {
+    return this.asOwner((shelf) => shelf.del(`c:${id}`))
+  }
+
+  /** What is kept, of whoever was signed in last. */
+  lists(): Promise<KeptLists | undefined> {
+    return this.inOrder(async (shelf) => {
+      const lists = (await shelf.get('lists')) as KeptLists | undefined
+      if (lists) this.owner = lists.me.id
+      return lists
+    })
+  }
+
+  conversation(id: string): Promise<KeptConversation | undefined> {
+    return this.inOrder(async (shelf) => (await shelf.get(`c:${id}`)) as KeptConversation | undefined)
+  }
+
+  private async asOwner(act: (shelf: Shelf) => Promise<void>): Promise<void> {
+    await this.inOrder(async (shelf) => {
+      if (this.owner !== null && (await shelf.get('owner')) === this.owner) await act(shelf)
+    })
+  }
+
+  /** One after the other, and without complaint: a device that keeps nothing loses only this. */
+  private async inOrder<T>(act: (shelf: Shelf) => Promise<T>): Promise<T | undefined> {
+    const { shelf } = this
+    if (!shelf) return undefined
+    const done = this.order.then(() => act(shelf)).catch(() => undefined)
+    this.order = done
+    return done
+  }
+}
