@@ -19,7 +19,7 @@ export async function phonePart(world) {
 
   world.note('the list of sessions is the home page')
   const list = page.getByRole('navigation', { name: 'Sessions' })
-  await list.getByRole('link').nth(1).waitFor()
+  await list.getByRole('link').first().waitFor()
   await view('sessions')
   await accessible(page, 'sessions on a phone')
   await page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: 'More' }).tap()
