@@ -23,6 +23,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/audit"
 	"github.com/carrel-dev/carrel/internal/config"
 	"github.com/carrel-dev/carrel/internal/gateway"
+	"github.com/carrel-dev/carrel/internal/history"
 	"github.com/carrel-dev/carrel/internal/keeper"
 	"github.com/carrel-dev/carrel/internal/meter"
 	"github.com/carrel-dev/carrel/internal/pool"
@@ -110,6 +111,7 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	// Instances of a server before are found in the background: the page need not wait.
 	wg.Go(func() { s.start(ctx) })
 	wg.Go(func() { timetable.Run(ctx, s.timetable) })
+	wg.Go(func() { s.history.Run(ctx) })
 
 	var signalled os.Signal
 	select {
@@ -160,6 +162,7 @@ type server struct {
 	sessions  *session.Service
 	meter     *meter.Meter
 	snapshots *snapshot.Service
+	history   *history.History
 	api       *api.Server
 
 	timetable timetable.Options
@@ -183,9 +186,10 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 	s.sessions = session.New(session.Options{DB: db.Bun(), Pool: s.pool, Log: log})
 	s.meter = meter.New(db.Bun(), s.gateway, quotas{s.accounts}, log)
 	s.snapshots = snapshot.New(snapshot.Options{Runtime: s.keeper, Pool: s.pool, Storage: s.storageLimit, Keep: cfg.Snapshot.Keep, Interval: cfg.Snapshot.Interval, Log: log})
+	s.history = history.New(history.Options{Step: cfg.History.Step, Server: serverSeries, User: userSeries, Measure: s.measure, File: historyFile, Log: log})
 	projects := project.NewService(s.pool, s.sessions, log)
 	s.api = api.New(api.Deps{
-		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Snapshots: s.snapshots, Use: s.use, Warm: s.pool.Warm,
+		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Snapshots: s.snapshots, Use: s.use, Warm: s.pool.Warm, History: s.history, Started: time.Now().UTC(),
 		Ready: s.ready, Metrics: metrics(s.pool), Web: webui.Handler(), Log: log, Version: version, Registration: cfg.Registration,
 		DefaultQuota: cfg.Quota.Limits(), Scripted: in.scripted, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies,
 	})

@@ -96,7 +96,8 @@ func emptyRig(t *testing.T, change ...func(*Deps)) *rig {
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "carrel_up 1\n") }),
 		Web:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "page "+r.URL.Path) }),
 		Use:     func(context.Context, int64) (Use, error) { return Use{TokensToday: 12, TokensThisMonth: 345}, nil },
-		Log:     log, Version: "1.2.3", Registration: account.RegistrationInvite, Patience: patience,
+		History: fakeHistory{}, Started: time.Now(),
+		Log: log, Version: "1.2.3", Registration: account.RegistrationInvite, Patience: patience,
 	}
 	for _, f := range change {
 		f(&deps)

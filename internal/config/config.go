@@ -49,6 +49,7 @@ type Config struct {
 	Warm     []Warm   `koanf:"warm"`
 	Session  Session  `koanf:"session"`
 	Snapshot Snapshot `koanf:"snapshot"`
+	History  History  `koanf:"history"`
 	OCI      OCI      `koanf:"oci"`
 	Quota    Quota    `koanf:"quota"`
 	Egress   Egress   `koanf:"egress"`
@@ -125,6 +126,14 @@ type Snapshot struct {
 	Interval time.Duration `koanf:"interval" default:"0s"`
 	// Most snapshots of one person, 2 to 1000; the oldest go. Together they take twice the person's storage limit at most.
 	Keep int `koanf:"keep" default:"24"`
+}
+
+// History is about the figures over time that administrators see.
+type History struct {
+	// How often the figures are taken, from 1s to 1m. With 15s they go back an hour in steps of 15 seconds, twelve hours in
+	// steps of 2 minutes and seven days in steps of 15 minutes; with another step all of these are as much longer or shorter.
+	// Figures that were kept with another step are dropped.
+	Step time.Duration `koanf:"step" default:"15s"`
 }
 
 // OCI is about the runtime oci.
