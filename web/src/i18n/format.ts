@@ -66,6 +66,11 @@ export function time(at: number): string {
   return new Intl.DateTimeFormat(getLocale(), { timeStyle: 'short' }).format(at)
 }
 
+/** The weekday and the time of day. */
+export function timeOfDay(at: number): string {
+  return new Intl.DateTimeFormat(getLocale(), { weekday: 'short', hour: 'numeric', minute: '2-digit' }).format(at)
+}
+
 export function dateTime(at: string): string {
   const then = Date.parse(at)
   if (Number.isNaN(then)) return ''

@@ -40,6 +40,9 @@ export function MorePage() {
             <Link to="/admin/instances" className={row}>
               {face('box', m.instances())}
             </Link>
+            <Link to="/admin/server" className={row}>
+              {face('pulse', m.server())}
+            </Link>
           </>
         )}
         <button type="button" className={row} onClick={() => void signOut(client, () => navigate({ to: '/login' }))}>

@@ -52,6 +52,7 @@ export function Sidebar({ me, onNew, onFind, className }: { me: Me; onNew: () =>
           <>
             <NavLink to="/admin/users" icon="users" text={m.users()} />
             <NavLink to="/admin/instances" icon="box" text={m.instances()} />
+            <NavLink to="/admin/server" icon="pulse" text={m.server()} />
           </>
         )}
         <AccountMenu me={me} />
@@ -79,7 +80,7 @@ function TokenUse({ me }: { me: Me }) {
   )
 }
 
-function NavLink({ to, icon, text }: { to: '/search' | '/files/$' | '/terminal' | '/projects' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
+function NavLink({ to, icon, text }: { to: '/search' | '/files/$' | '/terminal' | '/projects' | '/admin/users' | '/admin/instances' | '/admin/server'; icon: IconName; text: string }) {
   return (
     <Link
       to={to}
