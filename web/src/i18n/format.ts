@@ -13,6 +13,11 @@ export function number(n: number): string {
   return formatter({}).format(n)
 }
 
+/** To two places: a share of cores. */
+export function cores(n: number): string {
+  return formatter({ maximumFractionDigits: 2 }).format(n)
+}
+
 /** 12.4k: a size at a glance. */
 export function compact(n: number): string {
   return formatter({ notation: 'compact', maximumFractionDigits: 1 }).format(n)

@@ -12,7 +12,7 @@ import { Menu, MenuItem } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
 import { Page } from '@/components/Page'
 import { useNow } from '@/components/useNow'
-import { ago, bytes, duration, number } from '@/i18n/format'
+import { ago, bytes, cores, duration, number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { instanceStatus, processKind } from '@/modules/admin/words'
 import type { Shown } from '@/modules/figures/Charts'
@@ -159,7 +159,7 @@ function InstanceCard({ instance: i, name, onAsk }: { instance: Instance; name: 
 }
 
 const shown = ({ quota }: Instance): readonly Shown[] => [
-  { series: 'cpu', title: m.figure_cpu(), show: number, limit: quota.cpu },
+  { series: 'cpu', title: m.figure_cpu(), show: cores, limit: quota.cpu },
   { series: 'memory_bytes', title: m.quota_memory(), show: bytes, inBytes: true, limit: quota.memory_bytes },
   { series: 'storage_bytes', title: m.quota_storage(), show: bytes, inBytes: true, limit: quota.storage_bytes },
   { series: 'pids', title: m.quota_pids(), show: number, limit: quota.pids },

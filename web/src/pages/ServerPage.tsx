@@ -6,7 +6,7 @@ import { Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { Failure, Notice } from '@/components/Notice'
 import { Page } from '@/components/Page'
-import { bytes, compact, duration, number, percent } from '@/i18n/format'
+import { bytes, compact, cores, duration, number, percent } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { checkName } from '@/modules/admin/words'
 import { Charts, type Shown } from '@/modules/figures/Charts'
@@ -85,7 +85,7 @@ function Health({ server: s }: { server: ServerHealth }) {
 }
 
 const shown = (): readonly Shown[] => [
-  { series: 'cpu', title: m.figure_cpu(), show: number },
+  { series: 'cpu', title: m.figure_cpu(), show: cores },
   { series: 'memory_bytes', title: m.figure_memory(), show: bytes, inBytes: true },
   { series: 'memory_available_bytes', title: m.figure_memory_available(), show: bytes, inBytes: true },
   { series: 'pressure', title: m.figure_pressure(), show: percent },
