@@ -72,7 +72,8 @@ export function Chart({ title, line, from, step, show, inBytes = false, limit }:
           className="relative my-1 h-24 touch-pan-y"
           onPointerDown={point}
           onPointerMove={point}
-          onPointerLeave={() => setAt(null)}
+          // A finger that is lifted leaves what it read; the next touch elsewhere takes the focus, and it away.
+          onPointerLeave={(e) => e.pointerType === 'mouse' && setAt(null)}
           onBlur={() => setAt(null)}
           onKeyDown={key}
         >
