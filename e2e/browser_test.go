@@ -21,7 +21,7 @@ import (
 // run in this order; each leaves the page usable for the next. The first makes
 // the accounts, so `-run 'TestBrowser/(two_people|phone)'` runs one part alone.
 func TestBrowser(t *testing.T) {
-	s := carrel.Start(t)
+	s := carrel.Start(t, "CARREL_HISTORY_STEP=1s") // charts have figures at once
 	b := openBrowser(t, s)
 	for _, part := range []string{"two people", "tools", "composer", "files", "lost server", "administrator", "account", "home", "phone", "terminal", "pwa", "pictures"} {
 		t.Run(part, func(t *testing.T) { b.run(t, part) })

@@ -193,7 +193,8 @@ func (s *server) ready(ctx context.Context) []runtime.Finding {
 		out = append(out, finding("claude", claude, "make claude, or set claude.path"))
 	}
 	_, err = s.gateway.Status(ctx)
-	return append(append(out, finding("gateway", err, "carrel serve")), capacity(s.pool.Figures())...)
+	out = append(out, finding("gateway", err, "carrel serve"), disk("."))
+	return append(out, capacity(s.pool.Figures())...)
 }
 
 // contact is whom a push service may ask about our messages.

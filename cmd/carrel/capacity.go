@@ -12,8 +12,8 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/config"
 	"github.com/carrel-dev/carrel/internal/pool"
-	"github.com/carrel-dev/carrel/internal/push"
 	"github.com/carrel-dev/carrel/internal/pressure"
+	"github.com/carrel-dev/carrel/internal/push"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/timetable"
 )

@@ -23,6 +23,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/audit"
 	"github.com/carrel-dev/carrel/internal/config"
 	"github.com/carrel-dev/carrel/internal/gateway"
+	"github.com/carrel-dev/carrel/internal/history"
 	"github.com/carrel-dev/carrel/internal/keeper"
 	"github.com/carrel-dev/carrel/internal/meter"
 	"github.com/carrel-dev/carrel/internal/pool"
@@ -111,6 +112,7 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	// Instances of a server before are found in the background: the page need not wait.
 	wg.Go(func() { s.start(ctx) })
 	wg.Go(func() { timetable.Run(ctx, s.timetable) })
+	wg.Go(func() { s.history.Run(ctx) })
 
 	var signalled os.Signal
 	select {
@@ -162,6 +164,7 @@ type server struct {
 	meter     *meter.Meter
 	snapshots *snapshot.Service
 	push      *push.Service // nil: off
+	history   *history.History
 	api       *api.Server
 
 	timetable timetable.Options
@@ -188,9 +191,10 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 	if cfg.Push.Enabled {
 		s.push = push.New(push.Options{DB: db.Bun(), Pool: s.pool, Sessions: s.sessions, Accounts: s.accounts, Log: log, Contact: contact(cfg), Delay: cfg.Push.Delay, FinishedAfter: cfg.Push.FinishedAfter, TrustedHosts: cfg.Push.TrustedHosts})
 	}
+	s.history = history.New(history.Options{Step: cfg.History.Step, Server: serverSeries, User: userSeries, Measure: s.measure, File: historyFile, Log: log})
 	projects := project.NewService(s.pool, s.sessions, log)
 	deps := api.Deps{
-		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Snapshots: s.snapshots, Use: s.use, Warm: s.pool.Warm,
+		Accounts: s.accounts, Audit: audit.New(db.Bun(), time.Now), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Snapshots: s.snapshots, Use: s.use, Warm: s.pool.Warm, History: s.history, Started: time.Now().UTC(),
 		Ready: s.ready, Metrics: metrics(s.pool, s.push), Web: webui.Handler(), Log: log, Version: version, Registration: cfg.Registration,
 		DefaultQuota: cfg.Quota.Limits(), Scripted: in.scripted, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies,
 	}

@@ -30,7 +30,7 @@ export async function accountPart(world) {
   await noEnglish(page, 'conversation', names)
   await page.getByRole('log').getByRole('button', { name: /permission-card\.txt/ }).waitFor()
 
-  for (const path of ['/', '/projects', '/projects?add=true', '/admin/users', '/admin/instances', '/more', '/nowhere']) {
+  for (const path of ['/', '/projects', '/projects?add=true', '/admin/users', '/admin/instances', '/admin/server', '/more', '/nowhere']) {
     await page.goto(path)
     await page.waitForLoadState('networkidle')
     await noEnglish(page, path, names)

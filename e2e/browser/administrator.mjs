@@ -8,6 +8,10 @@ export async function administratorPart(world) {
   const { page } = ada
   const { id } = await bob.api('GET', '/me')
 
+  // The part before makes it; without that part this one runs all the same.
+  const { items: projects } = await bob.api('GET', '/projects')
+  if (!projects.some((p) => p.name === 'tools')) await bob.api('POST', '/projects', { data: { name: 'tools' }, status: 201 })
+
   world.note('users are listed, a limit is changed and counts')
   await page.goto('/admin/users')
   const line = page.getByRole('listitem').filter({ hasText: 'bob' })
@@ -47,6 +51,29 @@ export async function administratorPart(world) {
   await card.getByText(/[1-9][\d.,]* MiB of 2 GiB/).waitFor()
   await card.getByText(/[1-9]\d* of 512/).waitFor()
 
+  await card.getByRole('button', { name: 'bob’s figures over time' }).click()
+  await measured(card.getByRole('slider', { name: 'Memory' }))
+  await accessible(page, 'figures of an instance')
+  await fits(page, 'figures of an instance')
+  await card.getByRole('button', { name: 'bob’s figures over time' }).click()
+
+  world.note('the server shows how it is, and figures over time')
+  await page.goto('/admin/server')
+  await page.getByRole('listitem').filter({ hasText: 'Database' }).waitFor()
+  assert.equal((await ada.api('GET', '/server')).status, 'ok')
+  const memory = page.getByRole('slider', { name: 'Memory in use' })
+  await measured(memory)
+  await memory.focus()
+  await page.keyboard.press('End')
+  await page.keyboard.press('ArrowLeft')
+  await page.locator('figcaption', { hasText: 'Memory in use' }).getByText(/[1-9][\d.,]* [GM]iB at \d/).waitFor()
+  await accessible(page, 'server')
+  await fits(page, 'server')
+  await page.getByText('12 hours').click()
+  await measured(memory)
+  await page.goto('/admin/instances')
+  await card.waitFor()
+
   world.note('an instance is restarted')
   const instance = await ada.api('GET', `/instances/${id}`)
   await act(page, 'Restart the instance')
@@ -65,6 +92,11 @@ export async function administratorPart(world) {
   await ada.api('GET', `/instances/${id}`, { status: 404 })
   await bob.turn('[echo after the end]', 'after the end')
   await ada.api('PUT', `/users/${id}/quota`, { data: before })
+}
+
+/** A chart has figures once it says what is least and most. */
+async function measured(chart) {
+  await chart.and(chart.page().locator('[aria-valuetext*=" · most "]')).waitFor()
 }
 
 async function act(page, what) {

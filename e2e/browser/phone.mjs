@@ -93,7 +93,7 @@ export async function phonePart(world) {
   const ada = await world.seat('ada', phone)
   await ada.page.goto('/')
   await ada.signIn()
-  for (const path of ['/admin/users', '/admin/instances']) {
+  for (const path of ['/admin/users', '/admin/instances', '/admin/server']) {
     await ada.page.goto(path)
     await ada.page.getByRole('listitem').first().waitFor()
     await fits(ada.page, path)

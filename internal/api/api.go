@@ -57,6 +57,7 @@ func (s *Server) register() {
 	s.registerAudit()
 	s.registerInstance()
 	s.registerInstances()
+	s.registerServer()
 	s.registerProjects()
 	s.registerSessions()
 	s.registerTurns()
@@ -72,6 +73,9 @@ func (s *Server) register() {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Clients counts the open WebSockets.
+func (s *Server) Clients() int { return s.sockets.Count() }
 
 // Close ends every WebSocket and waits for them, at most until ctx ends. The
 // owner of the listener has stopped taking requests before.

@@ -12,6 +12,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/api/socket"
 	"github.com/carrel-dev/carrel/internal/audit"
+	"github.com/carrel-dev/carrel/internal/history"
 	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/project"
 	"github.com/carrel-dev/carrel/internal/quota"
@@ -36,6 +37,8 @@ type Deps struct {
 	// Warm has the instance of a person who has just come started ahead; nil:
 	// it is started by what they do first. It does not wait.
 	Warm func(userID int64)
+	// History keeps figures over time; nil: nobody does.
+	History History
 	// Ready makes the checks of GET /readyz; one that fails means not ready.
 	Ready func(ctx context.Context) []runtime.Finding
 	// Metrics and Web are handlers of their own: Prometheus, and the page.
@@ -44,6 +47,7 @@ type Deps struct {
 	Log     *slog.Logger
 
 	Version      string
+	Started      time.Time
 	Registration string // "closed", "invite" or "open"
 	Languages    []string
 	DefaultQuota quota.Quota // of a new user
@@ -98,6 +102,12 @@ type AuditLog interface {
 type Use struct {
 	TokensToday     int64 `json:"tokens_today" example:"48210" doc:"Tokens since 00:00 UTC."`
 	TokensThisMonth int64 `json:"tokens_this_month" example:"913000" doc:"Tokens since the first of the month, 00:00 UTC."`
+}
+
+// History is package history's.
+type History interface {
+	Server(span string) history.Figures
+	User(userID int64, span string) history.Figures
 }
 
 // Instances is the pool. Where there is no instance, the answer is a not_found.

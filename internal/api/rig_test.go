@@ -98,7 +98,8 @@ func emptyRig(t *testing.T, change ...func(*Deps)) *rig {
 		Web:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "page "+r.URL.Path) }),
 		Use:     func(context.Context, int64) (Use, error) { return Use{TokensToday: 12, TokensThisMonth: 345}, nil },
 		Push:    push.New(push.Options{DB: db.Bun(), Accounts: r.accounts, Log: log}),
-		Log:     log, Version: "1.2.3", Registration: account.RegistrationInvite, Patience: patience,
+		History: fakeHistory{}, Started: time.Now(),
+		Log: log, Version: "1.2.3", Registration: account.RegistrationInvite, Patience: patience,
 	}
 	for _, f := range change {
 		f(&deps)

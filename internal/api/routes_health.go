@@ -1,12 +1,12 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/carrel-dev/carrel/internal/fault"
-	"github.com/carrel-dev/carrel/internal/runtime"
 )
 
 // Readiness is the answer of GET /healthz and /readyz.
@@ -48,23 +48,30 @@ func (s *Server) healthz(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
-	h, status := Readiness{Status: "ok", Checks: []ReadinessCheck{}}, http.StatusOK
-	var found []runtime.Finding
-	if s.deps.Ready != nil {
-		found = s.deps.Ready(r.Context())
+	h, status := s.readiness(r.Context()), http.StatusOK
+	if h.Status != "ok" {
+		status = http.StatusServiceUnavailable
 	}
-	private := s.insider(r) == nil // details name paths of the host
-	for _, f := range found {
-		c := ReadinessCheck{Name: f.Name, State: f.State}
-		if private {
-			c.Detail, c.Remedy = f.Detail, f.Remedy
+	if s.insider(r) != nil { // details name paths of the host
+		for i := range h.Checks {
+			h.Checks[i].Detail, h.Checks[i].Remedy = "", ""
 		}
-		if f.State == "fail" {
-			h.Status, status = "unavailable", http.StatusServiceUnavailable
-		}
-		h.Checks = append(h.Checks, c)
 	}
 	return writeJSON(w, status, h)
+}
+
+func (s *Server) readiness(ctx context.Context) Readiness {
+	h := Readiness{Status: "ok", Checks: []ReadinessCheck{}}
+	if s.deps.Ready == nil {
+		return h
+	}
+	for _, f := range s.deps.Ready(ctx) {
+		if f.State == "fail" {
+			h.Status = "unavailable"
+		}
+		h.Checks = append(h.Checks, ReadinessCheck{Name: f.Name, State: f.State, Detail: f.Detail, Remedy: f.Remedy})
+	}
+	return h
 }
 
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {

@@ -50,6 +50,7 @@ type Config struct {
 	Session  Session  `koanf:"session"`
 	Snapshot Snapshot `koanf:"snapshot"`
 	Push     Push     `koanf:"push"`
+	History  History  `koanf:"history"`
 	OCI      OCI      `koanf:"oci"`
 	Quota    Quota    `koanf:"quota"`
 	Egress   Egress   `koanf:"egress"`
@@ -141,6 +142,14 @@ type Push struct {
 	FinishedAfter time.Duration `koanf:"finished_after" default:"30s"`
 	// Push services, as host or host:port, that may be in a private network and without https.
 	TrustedHosts []string `koanf:"trusted_hosts"`
+}
+
+// History is about the figures over time that administrators see.
+type History struct {
+	// How often the figures are taken, from 1s to 1m. With 15s they go back an hour in steps of 15 seconds, twelve hours in
+	// steps of 2 minutes and seven days in steps of 15 minutes; with another step all of these are as much longer or shorter.
+	// Figures that were kept with another step are dropped.
+	Step time.Duration `koanf:"step" default:"15s"`
 }
 
 // OCI is about the runtime oci.

@@ -76,6 +76,21 @@ func (m *Meter) Usage(ctx context.Context, userID int64) (Usage, error) {
 	return u, nil
 }
 
+// Everyone gives what all users together have used today.
+func (m *Meter) Everyone(ctx context.Context) (Period, error) {
+	var rows []usageRow
+	day := m.now().UTC().Format(dayFormat)
+	err := m.db.NewRaw(`SELECT 0 AS user_id, day, model, `+sumColumns+` FROM meter_usage WHERE day = ? GROUP BY day, model`, day).Scan(ctx, &rows)
+	if err != nil {
+		return Period{}, fmt.Errorf("read usage of everyone: %w", err)
+	}
+	p := Period{ByModel: map[string]gateway.Tokens{}}
+	for _, r := range rows {
+		p.add(r)
+	}
+	return p, nil
+}
+
 // SessionTokens gives what a session has used since it began, by model.
 func (m *Meter) SessionTokens(ctx context.Context, userID int64, sessionID string) (map[string]gateway.Tokens, error) {
 	var rows []usageRow

@@ -106,6 +106,22 @@ func New(o Options) *Service {
 	return s
 }
 
+// States counts the sessions of all users by state.
+func (s *Service) States(ctx context.Context) (map[string]int, error) {
+	var rows []struct {
+		State string
+		N     int
+	}
+	if err := s.db.NewSelect().Table("sessions").Column("state").ColumnExpr("COUNT(*) AS n").Group("state").Scan(ctx, &rows); err != nil {
+		return nil, fmt.Errorf("count sessions: %w", err)
+	}
+	states := make(map[string]int, len(rows))
+	for _, r := range rows {
+		states[r.State] = r.N
+	}
+	return states, nil
+}
+
 // Start corrects the states that an earlier server left, and begins to follow
 // the pool. Call it before or after the pool's own Start.
 func (s *Service) Start(ctx context.Context) error {

@@ -53,6 +53,7 @@ const views = [
   ['account', '/account', {}],
   ['users', '/admin/users', {}],
   ['instances', '/admin/instances', {}],
+  ['server', '/admin/server', {}],
   ['palette', '/s/done', {}, 'Control+k'],
   ['nowhere', '/nowhere', {}],
 ]

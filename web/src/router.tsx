@@ -135,10 +135,11 @@ const more = createRoute({ getParentRoute: () => app, path: '/more', component: 
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
 const users = createRoute({ getParentRoute: () => app, path: '/admin/users', component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
 const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
+const server = createRoute({ getParentRoute: () => app, path: '/admin/server', component: lazyRouteComponent(() => import('./pages/ServerPage'), 'ServerPage') })
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, account, users, instances])]),
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, account, users, instances, server])]),
     context: { client },
     defaultPreload: 'intent',
     defaultPendingComponent: () => <Loading label={m.loading()} />,

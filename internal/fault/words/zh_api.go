@@ -52,6 +52,7 @@ var apiZH = map[string]string{ //nolint:gosec // texts about passwords and token
 	"This connection follows %d sessions, which is the most. Unsubscribe from one first.":                   "此连接已订阅 %d 个会话，达到上限。请先取消订阅一个。",
 	"This is a WebSocket. Connect to it as one, with the header Upgrade: websocket.":                        "这是一个 WebSocket。请用 WebSocket 连接，并发送头 Upgrade: websocket。",
 	"This path does not take %s, but %s.":                                                                   "此路径不接受 %s，可用的方法是 %s。",
+	"This server keeps no figures.":                                                                         "此服务器不记录历史数据。",
 	"This server keeps no metrics.":                                                                         "此服务器不提供指标。",
 	"This server keeps no snapshots.":                                                                       "这台服务器不保存快照。",
 	"Too many messages wait to be dealt with. Wait for the answers to those before.":                        "等待处理的消息过多。请等前面的消息得到答复后再发送。",

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions, type QueryClient } from '@tanstack/react-query'
 import { api, ApiError, call } from './client'
 import { readText } from './text'
-import type { FileEntry, Page, Session } from './wire'
+import type { FileEntry, Page, Session, Span } from './wire'
 
 /** The keys of all that is fetched, and how each is fetched. Nobody writes a key by hand. */
 export const queries = {
@@ -12,6 +12,10 @@ export const queries = {
   instances: () => queryOptions({ queryKey: ['instances'], queryFn: () => all((cursor) => call(api.GET('/instances', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 5_000 }),
   /** One's own; null where there is none. */
   instance: () => queryOptions({ queryKey: ['instance'], queryFn: () => call(api.GET('/instance', {})).catch(nullWhereNone), refetchInterval: 15_000 }),
+  server: () => queryOptions({ queryKey: ['server'], queryFn: () => call(api.GET('/server', {})), refetchInterval: 15_000 }),
+  serverHistory: (range: Span) => queryOptions({ queryKey: ['server', 'history', range], queryFn: () => call(api.GET('/server/history', { params: { query: { range } } })), refetchInterval: 15_000 }),
+  instanceHistory: (userId: number, range: Span) =>
+    queryOptions({ queryKey: ['history', String(userId), range], queryFn: () => call(api.GET('/instances/{user_id}/history', { params: { path: { user_id: userId }, query: { range } } })), refetchInterval: 15_000 }),
   projects: () => queryOptions({ queryKey: ['projects'], queryFn: () => all((cursor) => call(api.GET('/projects', { params: { query: { limit: 200, cursor } } }))) }),
   sessions: () => queryOptions({ queryKey: ['sessions'], queryFn: () => all((cursor) => call(api.GET('/sessions', { params: { query: { limit: 200, cursor } } })), 5), staleTime: 30_000 }),
   terminals: () => queryOptions({ queryKey: ['terminals'], queryFn: () => all((cursor) => call(api.GET('/terminals', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 10_000 }),

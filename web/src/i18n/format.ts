@@ -13,6 +13,11 @@ export function number(n: number): string {
   return formatter({}).format(n)
 }
 
+/** To two places: a share of cores. */
+export function cores(n: number): string {
+  return formatter({ maximumFractionDigits: 2 }).format(n)
+}
+
 /** 12.4k: a size at a glance. */
 export function compact(n: number): string {
   return formatter({ notation: 'compact', maximumFractionDigits: 1 }).format(n)
@@ -64,6 +69,11 @@ export function ago(at: string, now: number): string {
 /** The time of day. */
 export function time(at: number): string {
   return new Intl.DateTimeFormat(getLocale(), { timeStyle: 'short' }).format(at)
+}
+
+/** The weekday and the time of day. */
+export function timeOfDay(at: number): string {
+  return new Intl.DateTimeFormat(getLocale(), { weekday: 'short', hour: 'numeric', minute: '2-digit' }).format(at)
 }
 
 export function dateTime(at: string): string {

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { api, call } from '@/api/client'
 import { queries } from '@/api/queries'
 import type { Instance } from '@/api/wire'
@@ -12,9 +12,12 @@ import { Menu, MenuItem } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
 import { Page } from '@/components/Page'
 import { useNow } from '@/components/useNow'
-import { ago, bytes, duration, number } from '@/i18n/format'
+import { ago, bytes, cores, duration, number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { instanceStatus, processKind } from '@/modules/admin/words'
+import type { Shown } from '@/modules/figures/Charts'
+
+const Charts = lazy(() => import('@/modules/figures/Charts').then((c) => ({ default: c.Charts })))
 
 export function InstancesPage() {
   const client = useQueryClient()
@@ -67,6 +70,7 @@ export function InstancesPage() {
 function InstanceCard({ instance: i, name, onAsk }: { instance: Instance; name: string; onAsk: (what: 'restart' | 'destroy') => void }) {
   const now = useNow()
   const [open, setOpen] = useState(false)
+  const [charts, setCharts] = useState(false)
   const { name: status, light } = instanceStatus(i.status)
   return (
     <li className="overflow-hidden rounded-card border">
@@ -106,6 +110,19 @@ function InstanceCard({ instance: i, name, onAsk }: { instance: Instance; name: 
         </div>
       </dl>
       <div className="border-t">
+        <button type="button" aria-expanded={charts} onClick={() => setCharts(!charts)} className="flex min-h-11 w-full items-center gap-2 px-4 text-start text-minor text-muted -outline-offset-2 hover:bg-hover desk:min-h-9">
+          <Icon name="right" size={13} className={charts ? 'rotate-90' : ''} />
+          {m.instance_figures({ name })}
+        </button>
+        {charts && (
+          <div className="border-t px-4 py-3">
+            <Suspense fallback={<Loading label={m.loading()} rows={4} />}>
+              <Charts query={(span) => queries.instanceHistory(i.user_id, span)} shown={shown(i)} />
+            </Suspense>
+          </div>
+        )}
+      </div>
+      <div className="border-t">
         <button type="button" aria-expanded={open} disabled={i.processes.length === 0} onClick={() => setOpen(!open)} className="flex min-h-11 w-full items-center gap-2 px-4 text-start text-minor text-muted -outline-offset-2 hover:bg-hover disabled:hover:bg-transparent desk:min-h-9">
           {i.processes.length > 0 && <Icon name="right" size={13} className={open ? 'rotate-90' : ''} />}
           {m.processes_count({ count: i.processes.length })}
@@ -140,6 +157,13 @@ function InstanceCard({ instance: i, name, onAsk }: { instance: Instance; name: 
     </li>
   )
 }
+
+const shown = ({ quota }: Instance): readonly Shown[] => [
+  { series: 'cpu', title: m.figure_cpu(), show: cores, limit: quota.cpu },
+  { series: 'memory_bytes', title: m.quota_memory(), show: bytes, inBytes: true, limit: quota.memory_bytes },
+  { series: 'storage_bytes', title: m.quota_storage(), show: bytes, inBytes: true, limit: quota.storage_bytes },
+  { series: 'pids', title: m.quota_pids(), show: number, limit: quota.pids },
+]
 
 function Measure({ name, used, limit, show }: { name: string; used: number; limit: number; show: (n: number) => string }) {
   const share = limit > 0 ? Math.min(1, used / limit) : 0

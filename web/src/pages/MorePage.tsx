@@ -43,6 +43,9 @@ export function MorePage() {
             <Link to="/admin/instances" className={row}>
               {face('box', m.instances())}
             </Link>
+            <Link to="/admin/server" className={row}>
+              {face('pulse', m.server())}
+            </Link>
           </>
         )}
         {installing === 'offered' && (

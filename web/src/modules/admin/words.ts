@@ -32,6 +32,28 @@ export function instanceStatus(status: InstanceStatus): { name: string; light: L
   }
 }
 
+/** What a check of the server's is about; one that is not known keeps its name. */
+export function checkName(name: string): string {
+  switch (name) {
+    case 'store':
+      return m.check_store()
+    case 'runtime':
+      return m.check_runtime()
+    case 'claude':
+      return 'Claude'
+    case 'gateway':
+      return m.check_gateway()
+    case 'disk':
+      return m.check_disk()
+    case 'memory':
+      return m.quota_memory()
+    case 'places':
+      return m.check_places()
+    default:
+      return name
+  }
+}
+
 export function processKind(kind: Process['kind']): string {
   switch (kind) {
     case 'claude':

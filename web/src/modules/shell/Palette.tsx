@@ -132,6 +132,7 @@ function useEntries(me: Me, typed: string, onNew: (project?: string) => void, on
       ? ([
           { key: 'users', group: 'places', text: m.users(), mark: 'users', act: () => void navigate({ to: '/admin/users' }) },
           { key: 'instances', group: 'places', text: m.instances(), mark: 'box', act: () => void navigate({ to: '/admin/instances' }) },
+          { key: 'server', group: 'places', text: m.server(), mark: 'pulse', act: () => void navigate({ to: '/admin/server' }) },
         ] satisfies Entry[])
       : []),
     { key: 'keys', group: 'places', text: m.keys_title(), note: '?', mark: 'dash', act: onKeys },

@@ -26,6 +26,7 @@ export function Sidebar({ me, onNew, onFind }: { me: Me; onNew: () => void; onFi
           <>
             <NavLink to="/admin/users" icon="users" text={m.users()} />
             <NavLink to="/admin/instances" icon="box" text={m.instances()} />
+            <NavLink to="/admin/server" icon="pulse" text={m.server()} />
           </>
         )}
         <AccountMenu me={me} />
@@ -72,7 +73,7 @@ function TokenUse({ me }: { me: Me }) {
   )
 }
 
-function NavLink({ to, icon, text }: { to: '/search' | '/files/$' | '/terminal' | '/projects' | '/admin/users' | '/admin/instances'; icon: IconName; text: string }) {
+function NavLink({ to, icon, text }: { to: '/search' | '/files/$' | '/terminal' | '/projects' | '/admin/users' | '/admin/instances' | '/admin/server'; icon: IconName; text: string }) {
   return (
     <Link
       to={to}
