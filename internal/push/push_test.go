@@ -291,7 +291,7 @@ func TestARequestIsTold(t *testing.T) {
 	w.happens(1, roof, "waiting", ask)
 	for _, d := range []*device{phone, tablet} {
 		m := d.next()
-		want := Message{Kind: "request", SessionID: roof, RequestID: "r1", Tool: "Bash", Title: "Fix the roof", Body: "Run a command? make roof", URL: "/s/" + roof, Tag: roof, Waiting: 1, CanAnswer: true}
+		want := Message{Kind: "request", SessionID: roof, RequestID: "r1", Tool: "Bash", Title: "Fix the roof", Body: "Run a command? make roof", URL: "/s/" + roof, Tag: roof, Waiting: 1, CanAnswer: true, Language: "en"}
 		if m != want {
 			t.Errorf("told %+v, want %+v", m, want)
 		}
