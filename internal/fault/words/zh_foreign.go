@@ -96,7 +96,7 @@ var foreign = map[string]string{ //nolint:gosec // texts about passwords and tok
 	"is not a content block: %s":                                 "不是内容块：%s",
 	"is not valid JSON":                                          "不是有效的 JSON",
 	"may be text only in a document, as text/plain":              "只有在文档中才能是文本，类型为 text/plain",
-	"may not be sent as a prompt":                                "不能作为提示发送",
+	"may not be sent as a prompt":                                "不能作为提示词发送",
 	"must be %s":                                                 "必须是 %s",
 	"must be image/png or image/jpeg or image/gif or image/webp": "必须是 image/png、image/jpeg、image/gif 或 image/webp",
 	"must be a JSON array":                                       "必须是 JSON 数组",
