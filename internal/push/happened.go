@@ -71,11 +71,19 @@ func openRequests(events []protocol.Event) []request {
 			gone(id)
 		} else if l.Type == protocol.EventAnswer {
 			gone(l.RequestID)
-		} else if l.Type == protocol.EventState {
-			open = nil // another process asks anew
+		} else if l.Type == protocol.EventState && !atWork(stateOf(l)) {
+			open = nil // the process that asked is gone; another one asks anew
 		}
 	}
 	return open
+}
+
+func stateOf(l claude.Line) string {
+	var s struct {
+		State string `json:"state"`
+	}
+	_ = json.Unmarshal(l.Raw, &s) // an unknown one is at rest
+	return s.State
 }
 
 // ending is how the last turn ended.
