@@ -23,7 +23,7 @@ import (
 func TestBrowser(t *testing.T) {
 	s := carrel.Start(t)
 	b := openBrowser(t, s)
-	for _, part := range []string{"two people", "tools", "composer", "files", "lost server", "administrator", "account", "home", "phone", "terminal", "pictures"} {
+	for _, part := range []string{"two people", "tools", "composer", "files", "lost server", "administrator", "account", "home", "day", "phone", "terminal", "pictures"} {
 		t.Run(part, func(t *testing.T) { b.run(t, part) })
 	}
 }
