@@ -156,7 +156,7 @@ async function searches(world, desk, session) {
   await fits(page, 'search')
   await accessible(page, 'search')
   await picture(world, page, 'day-7-search')
-  await hits.filter({ hasText: 'Claude' }).first().click()
+  await hits.filter({ hasText: /· Answer$/ }).first().click()
   await page.waitForURL((url) => url.pathname === `/s/${session}` && url.searchParams.has('at'))
   await desk.answer('The heron stands').waitFor()
   // It stands in the part that is seen, and the end, where a conversation opens, does not.
