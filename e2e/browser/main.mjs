@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline'
 import { accountPart } from './account.mjs'
 import { administratorPart } from './administrator.mjs'
+import { dayPart } from './day.mjs'
 import { filesPart } from './files.mjs'
 import { homePart } from './home.mjs'
 import { lostServerPart } from './lost-server.mjs'
@@ -25,6 +26,7 @@ const parts = {
   administrator: administratorPart,
   account: accountPart,
   home: homePart,
+  day: dayPart,
   phone: phonePart,
   terminal: terminalPart,
   pwa: pwaPart,
