@@ -12,6 +12,7 @@ import { picturesPart } from './pictures.mjs'
 import { composerPart } from './composer.mjs'
 import { pwaPart } from './pwa.mjs'
 import { chromium } from './playwright.mjs'
+import { snapshotsPart } from './snapshots.mjs'
 import { terminalPart } from './terminal.mjs'
 import { toolsPart } from './tools.mjs'
 import { twoPeoplePart } from './two-people.mjs'
@@ -28,6 +29,7 @@ const parts = {
   home: homePart,
   day: dayPart,
   phone: phonePart,
+  snapshots: snapshotsPart,
   terminal: terminalPart,
   pwa: pwaPart,
   pictures: picturesPart,

@@ -125,6 +125,8 @@ const routes = [
   ['GET', /^\/me$/, () => me()],
   ['PATCH', /^\/me$/, (_, b) => (b.current_password === 'wrong' ? problem(400, 'invalid', 'The present password is wrong.', [{ location: 'body.current_password', message: 'The present password is wrong.' }]) : Object.assign(db.users[0], b.email !== undefined && { email: b.email }, b.language && { language: b.language }) && me())],
   ['POST', /^\/invitations$/, (_, b) => ({ id: 'x', role: b.role, created_at: ago(0), created_by: 1, expires_at: ago(-10_000), used_at: null, secret: '5f0c-91ab-77de' })],
+  ['GET', /^\/snapshots$/, () => ({ items: process.env.MOCK_EMPTY === '1' ? [] : [['asked', 12], ['before_restore', 300], ['timed', 1500]].map(([kind, min]) => ({ id: `s-${min}`, kind, created_at: ago(min), bytes: 18_400_000 })), next_cursor: null })],
+  ['POST', /^\/snapshots\/(.+)\/restore$/, () => ({ status: 204 })],
   ['GET', /^\/me\/push$/, () => db.push],
   ['PATCH', /^\/me\/push$/, (_, b) => (db.push.settings = { ...db.push.settings, ...b, quiet: b.no_quiet ? null : (b.quiet ?? db.push.settings.quiet) })],
   ['DELETE', /^\/me\/push\/(.+)$/, ([id]) => { db.push.subscriptions = db.push.subscriptions.filter((s) => s.id !== id); return { status: 204 } }],
