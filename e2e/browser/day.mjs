@@ -163,11 +163,10 @@ async function searches(world, desk, session) {
   await page.waitForFunction(() => {
     const log = document.querySelector('[role=log]')
     const seen = log.getBoundingClientRect()
-    const within = (text) => [...log.querySelectorAll('.prose')].some((p) => {
-      const box = p.getBoundingClientRect()
-      return p.textContent.includes(text) && box.bottom > seen.top && box.top < seen.bottom
-    })
-    return within('The heron stands') && !within('The geese have gone')
+    const boxOf = (text) => [...log.querySelectorAll('.prose')].find((p) => p.textContent.includes(text))?.getBoundingClientRect()
+    const heron = boxOf('The heron stands')
+    const geese = boxOf('The geese have gone')
+    return heron && heron.top >= seen.top && heron.bottom <= seen.bottom && geese?.bottom > seen.bottom
   })
   await picture(world, page, 'day-8-found')
 }

@@ -29,6 +29,18 @@ function setup(random = 1) {
   return { clock, sockets, links, connection, last: () => sockets.at(-1)!, link, retry, opens: () => opens }
 }
 
+describe('sending', () => {
+  it('is not done into a socket that closes', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().accept()
+    expect(t.connection.send('{}')).toBe(true)
+    t.last().readyState = 2 // the close itself is told a moment later
+    expect(t.connection.send('{}')).toBe(false)
+    expect(t.last().sent).toEqual([{}])
+  })
+})
+
 describe('reconnecting', () => {
   it('waits longer each time, up to a limit', () => {
     const t = setup()

@@ -5,6 +5,8 @@ export interface Socket {
   onclose: ((e: { code: number; reason: string }) => void) | null
   send(data: string | Uint8Array<ArrayBuffer>): void
   close(): void
+  /** 1: what is sent goes out. */
+  readonly readyState: number
 }
 
 export interface Clock {
@@ -91,7 +93,8 @@ export class Connection {
 
   /** Sends a message if the connection stands, and tells whether it did. */
   send(data: string | Uint8Array<ArrayBuffer>): boolean {
-    if (this.link.status !== 'open' || !this.socket) return false
+    // A socket that closes says so later: what was put into it would be lost.
+    if (this.link.status !== 'open' || this.socket?.readyState !== 1) return false
     this.socket.send(data)
     return true
   }

@@ -40,6 +40,7 @@ export class FakeSocket implements Socket {
   onmessage: ((e: { data: unknown }) => void) | null = null
   onclose: ((e: { code: number; reason: string }) => void) | null = null
   closed = false
+  readyState = 0
   readonly sent: any[] = []
 
   send(data: string | Uint8Array<ArrayBuffer>): void {
@@ -47,14 +48,17 @@ export class FakeSocket implements Socket {
   }
   close(): void {
     this.closed = true
+    this.readyState = 2
   }
   accept(): void {
+    this.readyState = 1
     this.onopen?.()
   }
   say(frame: unknown): void {
     this.onmessage?.({ data: typeof frame === 'string' ? frame : JSON.stringify(frame) })
   }
   drop(code = 1006): void {
+    this.readyState = 3
     this.onclose?.({ code, reason: '' })
   }
 }

@@ -47,7 +47,7 @@ export function Shell({ me }: { me: Me }) {
   return (
     <div className="flex h-full flex-col safe-top">
       <UpdateLine />
-      <div className="group grid min-h-0 flex-1 grid-rows-[minmax(0,1fr)_auto] desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
+      <div className="group/shell grid min-h-0 flex-1 grid-rows-[minmax(0,1fr)_auto] desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
         <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} />
         <main className="flex min-h-0 min-w-0 flex-col bg-surface">
           {atHome && (
