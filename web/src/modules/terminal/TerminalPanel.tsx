@@ -27,6 +27,7 @@ export function TerminalPanel({ project, open, onOpen }: Props) {
   const all = terminals.data?.filter((t) => project === undefined || t.project === project) ?? []
   const shown = all.find((t) => t.id === open) ?? (open === undefined ? all[0] : undefined)
   const [seen, setSeen] = useState<ReadonlySet<string>>(new Set())
+  const [finding, setFinding] = useState<string | null>(null)
   const [asks, setAsks] = useState<{ what: 'close' | 'rename'; terminal: Terminal } | null>(null)
   const tabs = useRef<HTMLDivElement>(null)
   if (shown && !seen.has(shown.id)) setSeen(new Set([...seen, shown.id]))
@@ -61,7 +62,7 @@ export function TerminalPanel({ project, open, onOpen }: Props) {
   const fresh = (compact: boolean) => <NewTerminal compact={compact} project={project} busy={begin.isPending} onBegin={(place) => begin.mutate(place)} />
   return (
     <section aria-label={m.terminals()} className="flex min-h-0 min-w-0 flex-1 flex-col">
-      {all.length > 0 && <Tabs ref={tabs} terminals={all} shown={shown?.id} onShow={onOpen} onClose={(t) => void askToClose(t)} onRename={(terminal) => setAsks({ what: 'rename', terminal })} action={fresh(true)} />}
+      {all.length > 0 && <Tabs ref={tabs} terminals={all} shown={shown?.id} onShow={onOpen} onFind={() => setFinding(finding === shown?.id ? null : (shown?.id ?? null))} onClose={(t) => void askToClose(t)} onRename={(terminal) => setAsks({ what: 'rename', terminal })} action={fresh(true)} />}
       {(begin.error ?? end.error) && (
         <div className="p-3">
           <Failure error={begin.error ?? end.error} />
@@ -92,6 +93,8 @@ export function TerminalPanel({ project, open, onOpen }: Props) {
             terminal={t}
             all={all}
             hidden={t.id !== shown?.id}
+            finding={t.id === finding}
+            onFinding={(on) => setFinding(on ? t.id : null)}
             onLeave={() => tabs.current?.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus()}
             onAnew={() => {
               remove(t)
