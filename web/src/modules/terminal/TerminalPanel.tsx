@@ -18,10 +18,12 @@ interface Props {
   project?: string
   open: string | undefined
   onOpen: (id: string | undefined) => void
+  /** Whether the one that comes to be shown takes the keyboard. */
+  focus?: boolean
 }
 
 /** Several terminals, one of them shown. Those that were shown stay attached while the panel is there. */
-export function TerminalPanel({ project, open, onOpen }: Props) {
+export function TerminalPanel({ project, open, onOpen, focus = true }: Props) {
   const client = useQueryClient()
   const terminals = useQuery(queries.terminals())
   const all = terminals.data?.filter((t) => project === undefined || t.project === project) ?? []
@@ -93,6 +95,7 @@ export function TerminalPanel({ project, open, onOpen }: Props) {
             terminal={t}
             all={all}
             hidden={t.id !== shown?.id}
+            focus={focus}
             finding={t.id === finding}
             onFinding={(on) => setFinding(on ? t.id : null)}
             onLeave={() => tabs.current?.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus()}

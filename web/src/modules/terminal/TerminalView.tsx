@@ -19,6 +19,7 @@ interface Props {
   terminal: Terminal
   all: readonly Terminal[]
   hidden: boolean
+  focus: boolean
   finding: boolean
   onFinding: (on: boolean) => void
   onLeave: () => void
@@ -26,7 +27,7 @@ interface Props {
 }
 
 /** One terminal with what stands around it. */
-export function TerminalView({ terminal, all, hidden, finding, onFinding, onLeave, onAnew }: Props) {
+export function TerminalView({ terminal, all, hidden, focus, finding, onFinding, onLeave, onAnew }: Props) {
   const client = useQueryClient()
   const host = useRef<HTMLDivElement>(null)
   const root = useRef<HTMLDivElement>(null)
@@ -59,8 +60,8 @@ export function TerminalView({ terminal, all, hidden, finding, onFinding, onLeav
   }, [id, client])
   useEffect(() => {
     // Where there is a keyboard one may type at once; a phone's would cover half of what came to be read.
-    if (!hidden && matchMedia('(pointer: fine)').matches) screen?.focus()
-  }, [hidden, screen])
+    if (!hidden && focus && matchMedia('(pointer: fine)').matches) screen?.focus()
+  }, [hidden, focus, screen])
   return (
     <div ref={root} id={`panel-${id}`} role="tabpanel" aria-labelledby={`tab-${id}`} hidden={hidden} className={hidden ? 'hidden' : 'flex min-h-0 min-w-0 flex-1 flex-col'}>
       {screen && <Around screen={screen} terminal={terminal} finding={finding} onFinding={onFinding} onAnew={onAnew} />}
