@@ -14,6 +14,7 @@ import { chromium } from './playwright.mjs'
 import { terminalPart } from './terminal.mjs'
 import { toolsPart } from './tools.mjs'
 import { twoPeoplePart } from './two-people.mjs'
+import { workPart } from './work.mjs'
 import { World } from './world.mjs'
 
 const parts = {
@@ -27,6 +28,7 @@ const parts = {
   home: homePart,
   phone: phonePart,
   terminal: terminalPart,
+  work: workPart,
   pwa: pwaPart,
   pictures: picturesPart,
 }

@@ -155,15 +155,16 @@ function useFound({ sessionId, at: given, jump, sought, view, scroller, around, 
   }, [sessionId, at, opened, there])
   useLayoutEffect(() => {
     if (key === null || shown.current === asked) return
-    if (drawn.current !== asked) {
+    const el = scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`)
+    if (!el) {
+      if (drawn.current === asked) return
       drawn.current = asked
       leave()
       around(index)
       return
     }
-    const el = scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`)
-    if (!el) return
     shown.current = asked
+    leave()
     el.scrollIntoView({ block: 'center' })
     // Who looks for words goes on typing.
     if (sought === null) el.focus({ preventScroll: true })

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useRef, useState, type ReactNode } from 'react'
 import { queries } from '@/api/queries'
 import { Button, IconButton } from '@/components/Button'
-import { Loading } from '@/components/Empty'
+import { Empty, Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { Menu, MenuItem } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
@@ -20,6 +20,7 @@ export function FilesPanel({ project }: { project: string }) {
   const root = join('projects', project)
   const [open, setOpen] = useState<string | null>(null)
   const tree = useRef<HTMLDivElement>(null)
+  const empty = useQuery({ ...queries.folder(root), ...useWatching() }).data?.items.length === 0
   useAfterTurns()
   const back = () => {
     // Whose row it was gets the focus back.
@@ -36,10 +37,19 @@ export function FilesPanel({ project }: { project: string }) {
       <div ref={tree} className={open === null ? 'flex min-h-0 flex-1 flex-col' : 'hidden'}>
         <Root root={root} project={project} />
         <div className="scroller min-h-0 flex-1">
-          <Tree root={root} selected={open ?? root} onOpen={(e) => e.type === 'file' && setOpen(e.path)} />
+          {empty ? <NoFiles root={root} /> : <Tree root={root} selected={open ?? root} onOpen={(e) => e.type === 'file' && setOpen(e.path)} />}
         </div>
       </div>
     </FileActions>
+  )
+}
+
+function NoFiles({ root }: { root: string }) {
+  const { make } = useFileActions()
+  return (
+    <Empty mark={<Icon name="folder" size={28} className="text-muted" />} title={m.folder_empty_title()} action={<Button onClick={() => make('file', root)}>{m.file_new()}</Button>}>
+      {m.files_project_empty()}
+    </Empty>
   )
 }
 
@@ -103,7 +113,7 @@ function OpenFile({ path, onBack }: { path: string; onBack: () => void }) {
 function WholePage({ path }: { path: string }) {
   return (
     <Link to="/files/$" params={{ _splat: path }} aria-label={m.files_whole()} title={m.files_whole()} className="inline-grid size-11 shrink-0 place-items-center rounded-control text-muted hover:bg-hover hover:text-content desk:size-8">
-      <Icon name="panel" size={16} />
+      <Icon name="away" size={16} />
     </Link>
   )
 }

@@ -4,6 +4,7 @@ import { api, call } from '@/api/client'
 import { queries } from '@/api/queries'
 import type { Terminal } from '@/api/wire'
 import { Button } from '@/components/Button'
+import { Coded } from '@/components/Coded'
 import { Empty, Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { Failure } from '@/components/Notice'
@@ -78,7 +79,7 @@ export function TerminalPanel({ project, open, onOpen, focus = true }: Props) {
         </div>
       ) : all.length === 0 ? (
         <Empty mark={<Icon name="terminal" size={36} className="text-muted" />} title={m.terminals_empty_title()} action={fresh(false)}>
-          {m.terminals_empty_text()}
+          <Coded text={m.terminals_empty_text()} />
         </Empty>
       ) : (
         !shown && (

@@ -94,7 +94,7 @@ function File({ file, cwd, project, open, room, onToggle, onGo }: { file: FileCh
             <CopyButton text={file.path} label={m.file_copy_path()} />
             {there !== null && (
               <Link to="/files/$" params={{ _splat: there }} aria-label={m.work_open_file()} title={m.work_open_file()} className="inline-grid size-11 shrink-0 place-items-center rounded-control text-muted hover:bg-hover hover:text-content desk:size-8">
-                <Icon name="file" size={16} />
+                <Icon name="away" size={16} />
               </Link>
             )}
           </>
