@@ -16,6 +16,7 @@ import { snapshotsPart } from './snapshots.mjs'
 import { terminalPart } from './terminal.mjs'
 import { toolsPart } from './tools.mjs'
 import { twoPeoplePart } from './two-people.mjs'
+import { workPart } from './work.mjs'
 import { World } from './world.mjs'
 
 const parts = {
@@ -31,6 +32,7 @@ const parts = {
   phone: phonePart,
   snapshots: snapshotsPart,
   terminal: terminalPart,
+  work: workPart,
   pwa: pwaPart,
   pictures: picturesPart,
 }

@@ -11,6 +11,7 @@ import { HomePage } from './pages/HomePage'
 import { Broken, NotFound } from './pages/Broken'
 import { LoginPage } from './pages/LoginPage'
 import { stream } from './stream/page'
+import { isWorkTab, type WorkTab } from './modules/conversation/work/tabs'
 import { useMe } from './modules/shell/me'
 
 interface Context {
@@ -92,8 +93,11 @@ const home = createRoute({
 const session = createRoute({
   getParentRoute: () => app,
   path: '/s/$sessionId',
-  // The event to open it at: a place that was found.
-  validateSearch: (s: Record<string, unknown>): { at?: number } => (typeof s.at === 'number' && Number.isSafeInteger(s.at) && s.at > 0 ? { at: s.at } : {}),
+  // The event to open it at, a place that was found; and what of the work beside it is shown.
+  validateSearch: (s: Record<string, unknown>): { at?: number; work?: WorkTab } => ({
+    ...(typeof s.at === 'number' && Number.isSafeInteger(s.at) && s.at > 0 && { at: s.at }),
+    ...(isWorkTab(s.work) && { work: s.work }),
+  }),
   // Not waited for: the page shows what it has.
   loader: ({ params, preload }) => {
     if (!preload) stream.prepare(params.sessionId)

@@ -4,7 +4,7 @@ import { IconButton } from './Button'
 import { copyText } from './clipboard'
 import { Icon } from './Icon'
 
-export function CopyButton({ text, className = '' }: { text: string; className?: string }) {
+export function CopyButton({ text, label = m.copy(), className = '' }: { text: string; label?: string; className?: string }) {
   const [done, setDone] = useState(false)
   useEffect(() => {
     if (!done) return
@@ -12,7 +12,7 @@ export function CopyButton({ text, className = '' }: { text: string; className?:
     return () => clearTimeout(t)
   }, [done])
   return (
-    <IconButton label={done ? m.copied() : m.copy()} className={className} onClick={() => void copyText(text).then(setDone)}>
+    <IconButton label={done ? m.copied() : label} className={className} onClick={() => void copyText(text).then(setDone)}>
       <Icon name={done ? 'check' : 'copy'} size={16} />
     </IconButton>
   )

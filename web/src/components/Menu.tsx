@@ -1,6 +1,7 @@
 import { DropdownMenu } from 'radix-ui'
-import type { ReactNode } from 'react'
+import { useContext, type ReactNode } from 'react'
 import { Icon } from './Icon'
+import { PortalPlace } from './portal'
 
 const panel = 'z-50 max-h-[min(26rem,var(--radix-dropdown-menu-content-available-height))] min-w-48 max-w-80 animate-rise scroller rounded-card border border-line bg-surface p-1 shadow-float'
 const item = 'flex min-h-11 cursor-pointer items-center gap-2 rounded-control px-3 py-1.5 text-minor outline-none select-none data-[disabled]:opacity-50 data-[highlighted]:bg-hover desk:min-h-9'
@@ -10,7 +11,7 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode;
   return (
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={useContext(PortalPlace)}>
         <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={panel}>
           {children}
         </DropdownMenu.Content>

@@ -8,7 +8,8 @@ export async function copyText(text: string): Promise<boolean> {
     area.value = text
     area.setAttribute('readonly', '')
     area.className = 'fixed opacity-0'
-    document.body.append(area)
+    // Beside an open dialog nothing can be selected.
+    ;(document.activeElement?.closest('dialog') ?? document.body).append(area)
     area.select()
     const ok = document.execCommand('copy')
     area.remove()

@@ -24,8 +24,8 @@ export type Line =
   | { kind: 'retry'; attempt: number; maxRetries: number; delayMs: number; status: number | null; error: string }
   | { kind: 'result'; uuid?: string; subtype: string; isError: boolean; text: string; apiStatus: number | null; reason?: string; durationMs: number; usage?: Usage; costUsd?: number; turnUsd?: number; contextWindow?: number; byItself: boolean }
   | { kind: 'taskStarted'; taskId: string; toolUseId?: string; background: boolean; description: string; prompt?: string }
-  | { kind: 'taskProgress'; toolUseId?: string; taskId: string; description?: string; toolUses?: number; tokens?: number }
-  | { kind: 'taskEnded'; toolUseId?: string; taskId: string; status: string; summary: string }
+  | { kind: 'taskProgress'; toolUseId?: string; taskId: string; description?: string; toolUses?: number; tokens?: number; durationMs?: number }
+  | { kind: 'taskEnded'; toolUseId?: string; taskId: string; status: string; summary: string; toolUses?: number; tokens?: number; durationMs?: number }
   | { kind: 'tasks'; running: number }
   | { kind: 'compacted'; before?: number; after?: number; trigger?: string }
   | { kind: 'cleared' }

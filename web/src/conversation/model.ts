@@ -77,6 +77,7 @@ export interface Task {
   summary: string
   toolUses?: number
   tokens?: number
+  durationMs?: number
 }
 
 export interface ErrorRow extends Base {

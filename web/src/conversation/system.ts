@@ -41,17 +41,14 @@ export function normaliseSystem(event: Obj): Line {
         description: str(event.description) ?? '',
         prompt: str(event.prompt),
       }
-    case 'task_progress': {
-      const usage = obj(event.usage)
+    case 'task_progress':
       return {
         kind: 'taskProgress',
         taskId: str(event.task_id) ?? '',
         toolUseId: str(event.tool_use_id),
         description: str(event.description),
-        toolUses: num(usage.tool_uses),
-        tokens: num(usage.total_tokens),
+        ...taskUsage(event),
       }
-    }
     case 'task_notification':
       return {
         kind: 'taskEnded',
@@ -59,6 +56,7 @@ export function normaliseSystem(event: Obj): Line {
         toolUseId: str(event.tool_use_id),
         status: str(event.status) ?? '',
         summary: str(event.summary) ?? '',
+        ...taskUsage(event),
       }
     case 'background_tasks_changed':
       return { kind: 'tasks', running: list(event.tasks).length }
@@ -75,4 +73,9 @@ export function normaliseSystem(event: Obj): Line {
       return { kind: 'denied', toolUseId: str(event.tool_use_id), text: str(event.message) ?? '' }
   }
   return { kind: 'unknown', name: `system/${subtype}`, raw: event }
+}
+
+function taskUsage(event: Obj): { toolUses?: number; tokens?: number; durationMs?: number } {
+  const usage = obj(event.usage)
+  return { toolUses: num(usage.tool_uses), tokens: num(usage.total_tokens), durationMs: num(usage.duration_ms) }
 }

@@ -51,7 +51,7 @@ export function reduceTool(c: Conversation, line: ToolLine, e: Event): void {
     }
     case 'taskProgress': {
       const row = toolByUse(c, line.toolUseId)
-      if (row?.task) changeTool(c, line.toolUseId, { task: { ...row.task, progress: line.description ?? row.task.progress, toolUses: line.toolUses, tokens: line.tokens } })
+      if (row?.task) changeTool(c, line.toolUseId, { task: { ...row.task, progress: line.description ?? row.task.progress, toolUses: line.toolUses, tokens: line.tokens, durationMs: line.durationMs } })
       return
     }
     case 'taskEnded':
@@ -78,7 +78,7 @@ function takeResult(c: Conversation, line: Extract<ToolLine, { kind: 'results' }
 function endTask(c: Conversation, line: Extract<ToolLine, { kind: 'taskEnded' }>, e: Event): void {
   const row = toolByUse(c, line.toolUseId)
   if (!row?.task) return
-  const task: Task = { ...row.task, running: false, status: line.status, summary: line.summary }
+  const task: Task = { ...row.task, running: false, status: line.status, summary: line.summary, toolUses: line.toolUses ?? row.task.toolUses, tokens: line.tokens ?? row.task.tokens, durationMs: line.durationMs ?? row.task.durationMs }
   const ended: ToolStatus = line.status === 'completed' ? 'done' : line.status === 'failed' ? 'failed' : 'stopped'
   changeTool(c, line.toolUseId, { task, status: row.result ? ended : ended === 'stopped' ? 'stopped' : row.status })
   if (row.task.background) {

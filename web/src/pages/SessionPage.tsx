@@ -14,7 +14,9 @@ import { promptsOf } from '@/modules/conversation/history'
 import { Timeline } from '@/modules/conversation/Timeline'
 import { TodoBar } from '@/modules/conversation/Todos'
 import { Waiting, waitingOf } from '@/modules/conversation/Waiting'
-import { Foot, Work } from '@/modules/conversation/Work'
+import { Foot } from '@/modules/conversation/work/Foot'
+import { useWork } from '@/modules/conversation/work/useWork'
+import { Work } from '@/modules/conversation/work/Work'
 import { lightOfState } from '@/modules/sessions/order'
 import { seenSessions } from '@/modules/sessions/seen'
 import { titleOf } from '@/modules/sessions/SessionList'
@@ -38,6 +40,8 @@ function Conversation({ id, at }: { id: string; at?: number }) {
   const waiting = waitingOf(view)
   const title = titleOf({ title: view.title ?? session?.title ?? '' })
   usePageTitle(title)
+  const work = useWork()
+  const [jump, setJump] = useState<{ seq: number }>()
   useLooking(session)
   if (error instanceof ApiError && error.status === 404) {
     return (
@@ -53,16 +57,16 @@ function Conversation({ id, at }: { id: string; at?: number }) {
   const loading = !view.opened && view.problem === null && view.asOf === null
   return (
     <>
-      <Header id={id} session={session} view={view} light={failed ? 'failed' : lightOfState(state)} />
+      <Header id={id} session={session} view={view} light={failed ? 'failed' : lightOfState(state)} work={work} />
       <LinkState asOf={view.asOf} />
-      <div className="flex min-h-0 flex-1 overflow-clip">
+      <div className="group/talk flex min-h-0 flex-1 overflow-clip" data-work={work.open ? 'open' : undefined}>
         <div className="flex min-w-0 flex-1 flex-col safe-bottom">
           {error && !session && (
             <div className="p-4">
               <Failure error={error} />
             </div>
           )}
-          <Timeline sessionId={id} at={at} view={view} waiting={waiting} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
+          <Timeline sessionId={id} at={at} jump={jump} view={view} waiting={waiting} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
           <TodoBar todos={view.todos} />
           <Waiting sessionId={id} prompts={waiting} />
           <div className="pt-2">
@@ -73,7 +77,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
           </div>
           <Foot view={view} session={session} />
         </div>
-        <Work id={id} view={view} session={session} />
+        <Work id={id} place={work} view={view} session={session} onGo={(seq) => setJump({ seq })} />
       </div>
       <Announcer view={view} />
     </>

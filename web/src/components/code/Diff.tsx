@@ -7,12 +7,12 @@ import type { Patch } from './diff'
 
 const shownLines = 400
 
-/** A patch, with signs: colour is never all that tells. Without `numbers` where the lines' places in the file are not known. */
-export const Diff = memo(function Diff({ patch, numbers = true }: { patch: Patch; numbers?: boolean }) {
+/** A patch, with signs: colour is never all that tells. Without `numbers` where the lines' places in the file are not known; `room` says whether old and new may stand beside each other. */
+export const Diff = memo(function Diff({ patch, numbers = true, room = true }: { patch: Patch; numbers?: boolean; room?: boolean }) {
   const [all, setAll] = useState(false)
   const rows = patch.hunks.flatMap((h, n) => numbered(h.lines, h.oldStart, h.newStart, n > 0))
   const shown = all ? rows : rows.slice(0, shownLines)
-  const wide = useWide()
+  const wide = useWide() && room
   const beside = useBeside() && wide && patch.removed > 0
   return (
     <div>

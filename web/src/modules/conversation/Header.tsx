@@ -19,11 +19,15 @@ import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/stream'
 import { ContextMeter } from './ContextMeter'
 import { modeChoices, modelChoices } from './pickers'
+import { tabName, workTabs } from './work/tabs'
+import type { WorkPlace } from './work/useWork'
+
+const workIcons = { changes: 'pen', files: 'folder', terminal: 'terminal', tasks: 'list' } as const
 
 const chip = 'inline-flex min-h-8 max-w-40 items-center gap-1 rounded-full border px-3 text-minor text-muted transition-colors hover:bg-hover hover:text-content'
 
 /** The line above a conversation: lamp, title, model, mode, context. */
-export function Header({ session, view, light, id }: { session: Session | undefined; view: SessionView; light: Light; id: string }) {
+export function Header({ session, view, light, id, work }: { session: Session | undefined; view: SessionView; light: Light; id: string; work: WorkPlace }) {
   const client = useQueryClient()
   const navigate = useNavigate()
   const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null)
@@ -82,6 +86,9 @@ export function Header({ session, view, light, id }: { session: Session | undefi
           <MenuChoices value={mode} choices={modeChoices(mode)} onChange={setMode} />
         </Menu>
         <ContextMeter id={id} view={view} />
+        <IconButton label={work.open ? m.work_close() : m.work_show()} aria-expanded={work.open} aria-keyshortcuts="w" data-work-toggle="" onClick={work.toggle}>
+          <Icon name="panel" />
+        </IconButton>
       </div>
       <Menu
         trigger={
@@ -91,6 +98,12 @@ export function Header({ session, view, light, id }: { session: Session | undefi
         }
       >
         <div className="desk:hidden">
+          {workTabs.map((t) => (
+            <MenuItem key={t} onSelect={() => work.show(t)}>
+              <Icon name={workIcons[t]} size={16} /> {tabName(t)}
+            </MenuItem>
+          ))}
+          <MenuLine />
           <p className="px-3 pt-2 text-small font-strong text-muted">{m.mode()}</p>
           <MenuChoices value={mode} choices={modeChoices(mode)} onChange={setMode} />
           {model.choices.length > 0 && (

@@ -25,6 +25,8 @@ interface Props {
   waiting: readonly PromptRow[]
   /** The event to open at, in place of the end. */
   at?: number
+  /** An event to go to, each time it is another object. */
+  jump?: { seq: number }
   empty: React.ReactNode
 }
 
@@ -32,7 +34,7 @@ interface Props {
 const places = new Map<string, { from: string; row: string; top: number }>()
 
 /** The conversation, from its rows. It knows nothing of where they come from. */
-export function Timeline({ sessionId, view, waiting, at, empty }: Props) {
+export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const whole = useRef(true)
@@ -49,7 +51,7 @@ export function Timeline({ sessionId, view, waiting, at, empty }: Props) {
   const bottom = useNear(scroller, () => !toTheEnd && later(), rows[end - 1]?.key)
   const [sought, setSought] = useState<string | null>(null)
   const { finding, setFinding } = useFind(start > 0 || view.more || !toTheEnd)
-  const found = useFound({ sessionId, at, sought, view, scroller, around, leave })
+  const found = useFound({ sessionId, at, jump, sought, view, scroller, around, leave })
   usePlace({ sessionId, place, scroller, from: following ? null : (rows[start]?.key ?? null) })
 
   // How much came since the reader went up to look at something.
@@ -138,29 +140,31 @@ export function Timeline({ sessionId, view, waiting, at, empty }: Props) {
 }
 
 /** Opens the conversation at an event: fetches back to it, draws it, and gives it the focus. Gives the key of its row. */
-function useFound({ sessionId, at, sought, view, scroller, around, leave }: { sessionId: string; at?: number; sought: string | null; view: SessionView; scroller: RefObject<HTMLElement | null>; around: (index: number) => void; leave: () => void }): string | null {
+function useFound({ sessionId, at: given, jump, sought, view, scroller, around, leave }: { sessionId: string; at?: number; jump?: { seq: number }; sought: string | null; view: SessionView; scroller: RefObject<HTMLElement | null>; around: (index: number) => void; leave: () => void }): string | null {
   const { opened, more, first } = view
+  const at = jump?.seq ?? given
   const there = at !== undefined && opened && (first <= at || !more)
   const index = sought !== null ? view.rows.findIndex((r) => r.key === sought) : there ? rowOfEvent(view.rows, at) : -1
   const key = view.rows[index]?.key ?? null
   // What was asked for: a row that was found, or an event.
-  const asked = sought ?? at
-  const drawn = useRef<string | number>(undefined)
-  const shown = useRef<string | number>(undefined)
+  const asked = sought ?? jump ?? at
+  const drawn = useRef<typeof asked>(undefined)
+  const shown = useRef<typeof asked>(undefined)
   useEffect(() => {
     if (at !== undefined && opened && !there) void stream.reach(sessionId, at)
   }, [sessionId, at, opened, there])
   useLayoutEffect(() => {
     if (key === null || shown.current === asked) return
-    if (drawn.current !== asked) {
+    const el = scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`)
+    if (!el) {
+      if (drawn.current === asked) return
       drawn.current = asked
       leave()
       around(index)
       return
     }
-    const el = scroller.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`)
-    if (!el) return
     shown.current = asked
+    leave()
     el.scrollIntoView({ block: 'center' })
     // Who looks for words goes on typing.
     if (sought === null) el.focus({ preventScroll: true })

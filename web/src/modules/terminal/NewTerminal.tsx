@@ -11,7 +11,7 @@ export function NewTerminal({ project, compact = false, busy, onBegin }: { proje
   const look = compact ? 'plain' : 'primary'
   const face = (
     <>
-      <Icon name="plus" size={16} /> <span className={compact ? 'max-desk:sr-only' : ''}>{m.terminal_new()}</span>
+      <Icon name="plus" size={16} /> <span className={compact ? 'sr-only @2xl:not-sr-only' : ''}>{m.terminal_new()}</span>
     </>
   )
   if (project !== undefined || projects.data?.length === 0)

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, type ReactNode, type Ref } from 'react'
+import { useEffect, type KeyboardEvent, type ReactNode, type Ref } from 'react'
 import type { Terminal } from '@/api/wire'
 import { IconButton } from '@/components/Button'
 import { Icon } from '@/components/Icon'
@@ -12,15 +12,19 @@ interface Props {
   terminals: readonly Terminal[]
   shown: string | undefined
   onShow: (id: string) => void
+  onFind: () => void
   onClose: (t: Terminal) => void
   onRename: (t: Terminal) => void
   action: ReactNode
 }
 
 /** One tab a terminal, and what can be done with the one that is shown. */
-export function Tabs({ ref, terminals, shown, onShow, onClose, onRename, action }: Props) {
+export function Tabs({ ref, terminals, shown, onShow, onFind, onClose, onRename, action }: Props) {
   const settings = useSettings()
   const current = terminals.find((t) => t.id === shown)
+  useEffect(() => {
+    document.getElementById(`tab-${shown}`)?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  }, [shown])
   const move = (e: KeyboardEvent) => {
     const by = e.key === 'ArrowRight' ? 1 : e.key === 'ArrowLeft' ? -1 : 0
     if (by === 0) return
@@ -31,7 +35,8 @@ export function Tabs({ ref, terminals, shown, onShow, onClose, onRename, action 
     document.getElementById(`tab-${next.id}`)?.focus()
   }
   return (
-    <div className="flex items-center gap-1 border-b bg-page pr-1">
+    <div className="@container shrink-0 border-b bg-page">
+    <div className="flex items-center gap-1 pr-1">
       <div ref={ref} role="tablist" tabIndex={-1} aria-label={m.terminals()} onKeyDown={move} className="flex min-w-0 flex-1 scroller">
         {terminals.map((t, i) => (
           <button
@@ -52,6 +57,11 @@ export function Tabs({ ref, terminals, shown, onShow, onClose, onRename, action 
         ))}
       </div>
       {action}
+      {current && (
+        <IconButton label={m.terminal_find()} onClick={onFind}>
+          <Icon name="search" size={16} />
+        </IconButton>
+      )}
       <Menu
         trigger={
           <IconButton label={m.terminal_menu()}>
@@ -80,6 +90,7 @@ export function Tabs({ ref, terminals, shown, onShow, onClose, onRename, action 
           </MenuItem>
         )}
       </Menu>
+    </div>
     </div>
   )
 }

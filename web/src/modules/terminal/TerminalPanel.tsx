@@ -4,6 +4,7 @@ import { api, call } from '@/api/client'
 import { queries } from '@/api/queries'
 import type { Terminal } from '@/api/wire'
 import { Button } from '@/components/Button'
+import { Coded } from '@/components/Coded'
 import { Empty, Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { Failure } from '@/components/Notice'
@@ -18,15 +19,18 @@ interface Props {
   project?: string
   open: string | undefined
   onOpen: (id: string | undefined) => void
+  /** Whether the one that comes to be shown takes the keyboard. */
+  focus?: boolean
 }
 
 /** Several terminals, one of them shown. Those that were shown stay attached while the panel is there. */
-export function TerminalPanel({ project, open, onOpen }: Props) {
+export function TerminalPanel({ project, open, onOpen, focus = true }: Props) {
   const client = useQueryClient()
   const terminals = useQuery(queries.terminals())
   const all = terminals.data?.filter((t) => project === undefined || t.project === project) ?? []
   const shown = all.find((t) => t.id === open) ?? (open === undefined ? all[0] : undefined)
   const [seen, setSeen] = useState<ReadonlySet<string>>(new Set())
+  const [finding, setFinding] = useState<string | null>(null)
   const [asks, setAsks] = useState<{ what: 'close' | 'rename'; terminal: Terminal } | null>(null)
   const tabs = useRef<HTMLDivElement>(null)
   if (shown && !seen.has(shown.id)) setSeen(new Set([...seen, shown.id]))
@@ -62,7 +66,7 @@ export function TerminalPanel({ project, open, onOpen }: Props) {
   const fresh = (compact: boolean) => <NewTerminal compact={compact} project={project} busy={begin.isPending} onBegin={(place) => begin.mutate(place)} />
   return (
     <section aria-label={m.terminals()} className="flex min-h-0 min-w-0 flex-1 flex-col">
-      {all.length > 0 && <Tabs ref={tabs} terminals={all} shown={shown?.id} onShow={onOpen} onClose={(t) => void askToClose(t)} onRename={(terminal) => setAsks({ what: 'rename', terminal })} action={fresh(true)} />}
+      {all.length > 0 && <Tabs ref={tabs} terminals={all} shown={shown?.id} onShow={onOpen} onFind={() => setFinding(finding === shown?.id ? null : (shown?.id ?? null))} onClose={(t) => void askToClose(t)} onRename={(terminal) => setAsks({ what: 'rename', terminal })} action={fresh(true)} />}
       {(begin.error ?? end.error) && (
         <div className="p-3">
           <Failure error={begin.error ?? end.error} />
@@ -76,7 +80,7 @@ export function TerminalPanel({ project, open, onOpen }: Props) {
         </div>
       ) : all.length === 0 ? (
         <Empty mark={<Icon name="terminal" size={36} className="text-muted" />} title={m.terminals_empty_title()} action={fresh(false)}>
-          {m.terminals_empty_text()}
+          <Coded text={m.terminals_empty_text()} />
         </Empty>
       ) : (
         !shown && (
@@ -93,6 +97,9 @@ export function TerminalPanel({ project, open, onOpen }: Props) {
             terminal={t}
             all={all}
             hidden={t.id !== shown?.id}
+            focus={focus}
+            finding={t.id === finding}
+            onFinding={(on) => setFinding(on ? t.id : null)}
             onLeave={() => tabs.current?.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus()}
             onAnew={() => {
               remove(t)

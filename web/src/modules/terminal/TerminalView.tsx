@@ -19,19 +19,22 @@ interface Props {
   terminal: Terminal
   all: readonly Terminal[]
   hidden: boolean
+  focus: boolean
+  finding: boolean
+  onFinding: (on: boolean) => void
   onLeave: () => void
   onAnew: () => void
 }
 
 /** One terminal with what stands around it. */
-export function TerminalView({ terminal, all, hidden, onLeave, onAnew }: Props) {
+export function TerminalView({ terminal, all, hidden, focus, finding, onFinding, onLeave, onAnew }: Props) {
   const client = useQueryClient()
   const host = useRef<HTMLDivElement>(null)
   const root = useRef<HTMLDivElement>(null)
   const [screen, setScreen] = useState<Screen | null>(null)
-  const [finding, setFinding] = useState(false)
   const name = nameOf(terminal, all)
   const leave = useEffectEvent(onLeave)
+  const search = useEffectEvent(() => onFinding(true))
   const label = useEffectEvent(() => m.terminal_label({ name }))
   const { id } = terminal
   useVisibleHeight(root)
@@ -50,18 +53,18 @@ export function TerminalView({ terminal, all, hidden, onLeave, onAnew }: Props) 
         ),
       label: label(),
       onLeave: () => leave(),
-      onSearch: () => setFinding(true),
+      onSearch: () => search(),
     })
     setScreen(made)
     return () => made.dispose()
   }, [id, client])
   useEffect(() => {
     // Where there is a keyboard one may type at once; a phone's would cover half of what came to be read.
-    if (!hidden && matchMedia('(pointer: fine)').matches) screen?.focus()
-  }, [hidden, screen])
+    if (!hidden && focus && matchMedia('(pointer: fine)').matches) screen?.focus()
+  }, [hidden, focus, screen])
   return (
     <div ref={root} id={`panel-${id}`} role="tabpanel" aria-labelledby={`tab-${id}`} hidden={hidden} className={hidden ? 'hidden' : 'flex min-h-0 min-w-0 flex-1 flex-col'}>
-      {screen && <Around screen={screen} terminal={terminal} finding={finding} onFinding={setFinding} onAnew={onAnew} />}
+      {screen && <Around screen={screen} terminal={terminal} finding={finding} onFinding={onFinding} onAnew={onAnew} />}
       <div className="min-h-0 flex-1 overflow-auto bg-surface p-2">
         <div ref={host} className="h-full touch-none font-mono" />
       </div>
@@ -90,12 +93,7 @@ function Around({ screen, terminal, finding, onFinding, onAnew }: { screen: Scre
   }, [asked, screen])
   return (
     <>
-      <div className="flex min-h-9 items-center gap-2 border-b px-3 text-minor text-muted">
-        <p className="min-w-0 flex-1 truncate">{view.title && m.terminal_says({ title: view.title })}</p>
-        <IconButton label={m.terminal_find()} onClick={() => onFinding(!finding)}>
-          <Icon name="search" size={16} />
-        </IconButton>
-      </div>
+      {view.title && <p className="shrink-0 truncate border-b px-3 py-1.5 text-minor text-muted">{m.terminal_says({ title: view.title })}</p>}
       {finding && (
         <Find
           screen={screen}

@@ -6,7 +6,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { faceOf } from './face'
 import { ToolBody } from './ToolBody'
 
-const marks: Record<ToolStatus, { icon: IconName; tone: string; glow?: boolean }> = {
+export const marks: Record<ToolStatus, { icon: IconName; tone: string; glow?: boolean }> = {
   preparing: { icon: 'clock', tone: 'text-muted', glow: true },
   asking: { icon: 'chat', tone: 'text-wait' },
   running: { icon: 'clock', tone: 'text-accent', glow: true },
