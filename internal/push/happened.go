@@ -71,11 +71,20 @@ func openRequests(events []protocol.Event) []request {
 			gone(id)
 		} else if l.Type == protocol.EventAnswer {
 			gone(l.RequestID)
-		} else if l.Type == protocol.EventState {
-			open = nil // another process asks anew
+		} else if l.Type == protocol.EventState && otherProcess(l) {
+			open = nil // it asks anew
 		}
 	}
 	return open
+}
+
+// otherProcess says whether a state tells that Claude's process is gone, or is a new one. That it waits is told behind the request.
+func otherProcess(l claude.Line) bool {
+	var e struct {
+		State string `json:"state"`
+	}
+	_ = json.Unmarshal(l.Raw, &e) // one without a state changes nothing
+	return e.State == protocol.StateDormant || e.State == protocol.StateStarting
 }
 
 // ending is how the last turn ended.
