@@ -182,7 +182,7 @@ func TestPush(t *testing.T) {
 	}
 
 	// Of two requests at once each is told, the second when the first is answered.
-	prompt("two", "[parallel [bash touch first.txt] [bash touch second.txt]]")
+	prompt("two", "[parallel [agent [bash touch first.txt]] [agent [bash touch second.txt]]]")
 	first := p.next("request")
 	answer(first)
 	second := p.next("request")
