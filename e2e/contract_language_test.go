@@ -33,7 +33,7 @@ func contractLanguage(t *testing.T, ada *carrel.Person) {
 		{"a variable that is none", request{method: "POST", path: "/commands", body: map[string]any{"argv": []string{"true"}, "env": map[string]string{"a=b": "c"}}}, "变量名不能为空，也不能包含“=”；变量名和值都不能包含零字节。"},
 		{"a terminal in no project", request{method: "POST", path: "/terminals", body: map[string]any{"project": "none"}}, "没有这个名称的项目。"},
 		{"a name that is taken", request{method: "POST", path: "/projects", body: map[string]any{"name": "demo"}}, "已有同名项目。请换一个名称。"},
-		{"a fork of nothing", request{method: "POST", path: "/sessions/" + id + "/fork"}, "还没有可复制的内容。请先发送第一条提示。"},
+		{"a fork of nothing", request{method: "POST", path: "/sessions/" + id + "/fork"}, "还没有可复制的内容。请先发送第一条提示词。"},
 		{"a mode that there is not", request{method: "PATCH", path: "/sessions/" + id, body: map[string]any{"permission_mode": "none"}}, ""},
 	} {
 		c.r.header = map[string]string{"Authorization": "Bearer " + token}

@@ -33,6 +33,8 @@ type notification struct {
 	URL       string `json:"url"`
 	Waiting   int    `json:"waiting"`
 	CanAnswer bool   `json:"can_answer"`
+
+	header http.Header
 }
 
 // phone is a browser with its keys, and the push service of its maker.
@@ -80,6 +82,7 @@ func (p *phone) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		p.t.Errorf("a message cannot be read: %v", err)
 	}
+	n.header = r.Header.Clone()
 	p.told <- n
 	w.WriteHeader(http.StatusCreated)
 }
@@ -168,17 +171,23 @@ func TestPush(t *testing.T) {
 	}
 
 	// What is asked is told, also by the server after this one no second time, and answered with what was told.
-	prompt("one", "[bash touch asked.txt]")
+	prompt("one", "[write asked.txt from a notification]")
 	n := p.next("request")
-	if n.SessionID != id || n.Tool != "Bash" || n.RequestID == "" || !n.CanAnswer || n.Waiting != 1 || n.URL != "/s/"+id || !strings.Contains(n.Body, "touch asked.txt") || n.Title == "" {
+	if n.SessionID != id || n.Tool != "Write" || n.RequestID == "" || !n.CanAnswer || n.Waiting != 1 || n.URL != "/s/"+id || !strings.Contains(n.Body, "asked.txt") || n.Title == "" {
 		t.Errorf("the phone is told %+v", n)
+	}
+	if h := n.header; h.Get("Urgency") != "high" || h.Get("Topic") != strings.ReplaceAll(id, "-", "") {
+		t.Errorf("headers %v", h)
 	}
 	s.Signal(syscall.SIGTERM)
 	s.Serve()
 	carrel.Await(t, "the session to wait still", func() error { return stands(ada, id, "waiting") })
 	answer(n)
-	if n := p.next("finished"); n.SessionID != id || n.CanAnswer || n.Waiting != 0 {
+	if n := p.next("finished"); n.SessionID != id || n.CanAnswer || n.Waiting != 0 || n.header.Get("Urgency") != "normal" {
 		t.Errorf("the phone is told %+v", n)
+	}
+	if got := ada.Must(200, "GET", "/files/content?path=projects/demo/asked.txt", nil, nil).Text; got != "from a notification" {
+		t.Errorf("the file says %q", got)
 	}
 
 	// Of two requests at once each is told, the second when the first is answered.
@@ -220,13 +229,18 @@ func TestPush(t *testing.T) {
 	}
 	ada.Must(404, "GET", "/instance", nil, nil)
 
+	var mine struct {
+		Subscriptions []struct {
+			LastSentAt *time.Time `json:"last_sent_at"`
+		} `json:"subscriptions"`
+	}
+	if ada.Must(200, "GET", "/me/push", nil, &mine); len(mine.Subscriptions) != 1 || mine.Subscriptions[0].LastSentAt == nil {
+		t.Errorf("got %+v", mine)
+	}
 	close(p.gone)
 	ada.Must(202, "POST", "/me/push/test", nil, nil)
-	var mine struct {
-		Subscriptions []json.RawMessage `json:"subscriptions"`
-	}
 	if ada.Must(200, "GET", "/me/push", nil, &mine); len(mine.Subscriptions) != 0 {
-		t.Errorf("a browser that is gone is kept: %s", mine.Subscriptions)
+		t.Errorf("a browser that is gone is kept: %+v", mine.Subscriptions)
 	}
 	ada.Must(404, "DELETE", "/me/push/"+sub.ID, nil, nil)
 	if m := get(t, s.URL+"/metrics"); !strings.Contains(m, `carrel_push_sent_total{result="sent"}`) || !strings.Contains(m, `carrel_push_sent_total{result="gone"} 1`) {

@@ -21,7 +21,7 @@ export async function accountPart(world) {
   await fits(page, 'account')
 
   await page.goto(`/s/${session}`)
-  await page.getByRole('textbox', { name: '提示' }).or(page.locator('[data-composer]')).first().fill(order)
+  await page.getByRole('textbox', { name: '提示词' }).or(page.locator('[data-composer]')).first().fill(order)
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: '允许一次' }).waitFor()
   await noEnglish(page, 'permission card', names)

@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline'
 import { accountPart } from './account.mjs'
 import { administratorPart } from './administrator.mjs'
+import { dayPart } from './day.mjs'
 import { filesPart } from './files.mjs'
 import { homePart } from './home.mjs'
 import { lostServerPart } from './lost-server.mjs'
@@ -11,6 +12,7 @@ import { picturesPart } from './pictures.mjs'
 import { composerPart } from './composer.mjs'
 import { pwaPart } from './pwa.mjs'
 import { chromium } from './playwright.mjs'
+import { snapshotsPart } from './snapshots.mjs'
 import { terminalPart } from './terminal.mjs'
 import { toolsPart } from './tools.mjs'
 import { twoPeoplePart } from './two-people.mjs'
@@ -25,7 +27,9 @@ const parts = {
   administrator: administratorPart,
   account: accountPart,
   home: homePart,
+  day: dayPart,
   phone: phonePart,
+  snapshots: snapshotsPart,
   terminal: terminalPart,
   pwa: pwaPart,
   pictures: picturesPart,

@@ -3,11 +3,13 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/history"
 )
 
@@ -88,14 +90,30 @@ func (s *Server) health(ctx context.Context) ServerHealth {
 		Status: ready.Status, Checks: ready.Checks, Troubled: []Troubled{},
 		Counts: ServerCounts{Instances: map[string]int{}, Processes: map[string]int{}, Clients: s.Clients()},
 	}
+	l := requestOf(ctx).reads
+	for i, c := range h.Checks {
+		h.Checks[i].Detail, h.Checks[i].Remedy = inWords(l, c.Detail), inWords(l, c.Remedy)
+	}
 	for _, st := range s.deps.Instances.All(ctx) {
 		h.Counts.Instances[st.Status]++
 		for _, p := range st.Processes {
 			h.Counts.Processes[p.Kind]++
 		}
 		if st.Health.Status == "degraded" || st.Health.Status == "unhealthy" {
-			h.Troubled = append(h.Troubled, Troubled{st.UserID, st.Health.Status, st.Health.Detail})
+			h.Troubled = append(h.Troubled, Troubled{st.UserID, st.Health.Status, inWords(l, st.Health.Detail)})
 		}
 	}
 	return h
+}
+
+// inWords says what a check found in the reader's language, sentence by sentence. What is not known stays as it is.
+func inWords(l words.Language, text string) string {
+	sentences := strings.SplitAfter(text, ". ")
+	for i, one := range sentences {
+		bare := strings.TrimSuffix(one, " ")
+		if said, known := words.Known(l, bare); known {
+			sentences[i] = said
+		}
+	}
+	return strings.Join(sentences, "")
 }

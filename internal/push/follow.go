@@ -34,6 +34,7 @@ type Message struct {
 	Tag       string `json:"tag"`        // of two with the same the later replaces the earlier
 	Waiting   int64  `json:"waiting"`    // the person's sessions that wait for an answer
 	CanAnswer bool   `json:"can_answer"` // with a plain yes or no
+	Language  string `json:"language"`   // of the person, for the buttons
 }
 
 // Texts that a payload of 4096 bytes has room for, in any script.
@@ -135,7 +136,7 @@ func (s *Service) look(ctx context.Context, o occasion) error {
 }
 
 func message(kind string, u account.User, about session.Session) Message {
-	return Message{Kind: kind, SessionID: about.ID, Title: short(titleOf(u.Language, about), maxTitleRunes), URL: "/s/" + about.ID, Tag: about.ID}
+	return Message{Kind: kind, SessionID: about.ID, Title: short(titleOf(u.Language, about), maxTitleRunes), URL: "/s/" + about.ID, Tag: about.ID, Language: u.Language}
 }
 
 func asked(u account.User, about session.Session, r request) Message {

@@ -71,20 +71,19 @@ func openRequests(events []protocol.Event) []request {
 			gone(id)
 		} else if l.Type == protocol.EventAnswer {
 			gone(l.RequestID)
-		} else if l.Type == protocol.EventState && otherProcess(l) {
-			open = nil // it asks anew
+		} else if l.Type == protocol.EventState && !atWork(stateOf(l)) {
+			open = nil // the process that asked is gone; another one asks anew
 		}
 	}
 	return open
 }
 
-// otherProcess says whether a state tells that Claude's process is gone, or is a new one. That it waits is told behind the request.
-func otherProcess(l claude.Line) bool {
-	var e struct {
+func stateOf(l claude.Line) string {
+	var s struct {
 		State string `json:"state"`
 	}
-	_ = json.Unmarshal(l.Raw, &e) // one without a state changes nothing
-	return e.State == protocol.StateDormant || e.State == protocol.StateStarting
+	_ = json.Unmarshal(l.Raw, &s) // an unknown one is at rest
+	return s.State
 }
 
 // ending is how the last turn ended.

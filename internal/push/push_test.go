@@ -248,6 +248,7 @@ func (w *world) happens(user int64, id, state string, lines ...string) {
 const (
 	roof = "11111111-1111-4111-8111-111111111111"
 	ask  = `{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"make\n  roof\u202e"}}}`
+	asks = `{"type":"carrel.state","state":"waiting"}` // comes after what is asked
 	done = `{"type":"result","subtype":"success","is_error":false,"terminal_reason":"completed","result":"The roof is tight."}`
 )
 
@@ -313,10 +314,10 @@ func TestARequestIsTold(t *testing.T) {
 	w := start(t)
 	phone, tablet, bens := w.phone(1, "phone"), w.phone(1, "tablet"), w.phone(2, "ben")
 	w.happens(1, roof, "running")
-	w.happens(1, roof, "waiting", ask)
+	w.happens(1, roof, "waiting", ask, asks)
 	for _, d := range []*device{phone, tablet} {
 		m := d.next()
-		want := Message{Kind: "request", SessionID: roof, RequestID: "r1", Tool: "Bash", Title: "Fix the roof", Body: "Run a command? make roof", URL: "/s/" + roof, Tag: roof, Waiting: 1, CanAnswer: true}
+		want := Message{Kind: "request", SessionID: roof, RequestID: "r1", Tool: "Bash", Title: "Fix the roof", Body: "Run a command? make roof", URL: "/s/" + roof, Tag: roof, Waiting: 1, CanAnswer: true, Language: "en"}
 		if m != want {
 			t.Errorf("told %+v, want %+v", m, want)
 		}

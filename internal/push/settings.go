@@ -233,7 +233,7 @@ func (s *Service) Test(ctx context.Context, userID int64) error {
 	if len(subs) == 0 {
 		return fault.New(fault.Conflict, "No device of yours takes notifications yet. Turn them on first.")
 	}
-	m := Message{Kind: KindTest, URL: "/account", Tag: "test"}
+	m := Message{Kind: KindTest, URL: "/account", Tag: "test", Language: u.Language}
 	m.Title, m.Body = sayTest(u.Language)
 	if m.Waiting, err = waiting(ctx, s.db, userID); err != nil {
 		return err

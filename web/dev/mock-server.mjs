@@ -21,6 +21,7 @@ const db = {
   config: { version: 'mock', needs_setup: process.env.MOCK_SETUP === '1', registration: 'invite', scripted: process.env.MOCK_SCRIPTED === '1', languages: ['en', 'zh-CN'] },
   users: [user(1, 'ana', 'admin'), user(2, 'bo', 'moderator'), user(3, 'chen', 'user', { email: 'chen.wei@example.org' }), user(4, 'dora', 'user', { active: false })],
   tokens: [{ id: 'a', name: 'nightly build', created_at: ago(9000), last_used_at: ago(30), expires_at: null }],
+  push: { public_key: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4', subscriptions: [{ id: 'p', device: 'Chrome, Android', created_at: ago(9000), last_sent_at: ago(12), problem: '' }, { id: 'q', device: 'Safari, iPhone', created_at: ago(90), last_sent_at: null, problem: 'the push service did not take it: 403 Forbidden' }], settings: { requests: true, finished: true, failed: true, quiet: { from: '22:00', to: '07:00', zone: 'Asia/Shanghai' } } },
   projects: process.env.MOCK_EMPTY === '1' ? [] : ['fetcher', 'thesis', '实验报告'].map((name, i) => ({ name, created_at: ago(50_000), modified_at: ago(300 * (i + 1)) })),
 }
 
@@ -124,6 +125,12 @@ const routes = [
   ['GET', /^\/me$/, () => me()],
   ['PATCH', /^\/me$/, (_, b) => (b.current_password === 'wrong' ? problem(400, 'invalid', 'The present password is wrong.', [{ location: 'body.current_password', message: 'The present password is wrong.' }]) : Object.assign(db.users[0], b.email !== undefined && { email: b.email }, b.language && { language: b.language }) && me())],
   ['POST', /^\/invitations$/, (_, b) => ({ id: 'x', role: b.role, created_at: ago(0), created_by: 1, expires_at: ago(-10_000), used_at: null, secret: '5f0c-91ab-77de' })],
+  ['GET', /^\/snapshots$/, () => ({ items: process.env.MOCK_EMPTY === '1' ? [] : [['asked', 12], ['before_restore', 300], ['timed', 1500]].map(([kind, min]) => ({ id: `s-${min}`, kind, created_at: ago(min), bytes: 18_400_000 })), next_cursor: null })],
+  ['POST', /^\/snapshots\/(.+)\/restore$/, () => ({ status: 204 })],
+  ['GET', /^\/me\/push$/, () => db.push],
+  ['PATCH', /^\/me\/push$/, (_, b) => (db.push.settings = { ...db.push.settings, ...b, quiet: b.no_quiet ? null : (b.quiet ?? db.push.settings.quiet) })],
+  ['DELETE', /^\/me\/push\/(.+)$/, ([id]) => { db.push.subscriptions = db.push.subscriptions.filter((s) => s.id !== id); return { status: 204 } }],
+  ['POST', /^\/me\/push\/test$/, () => ({ status: 204 })],
   ['GET', /^\/me\/tokens$/, () => ({ items: db.tokens, next_cursor: null })],
   ['POST', /^\/me\/tokens$/, (_, b) => { const t = { id: String(Math.random()), name: b.name, created_at: ago(0), last_used_at: null, expires_at: null }; db.tokens.push(t); return { ...t, secret: 'carrel_4f9c1b7d2e8a5063c9d1f0e2b7a64d58' } }],
   ['DELETE', /^\/me\/tokens\/(.+)$/, ([id]) => { db.tokens = db.tokens.filter((t) => t.id !== id); return { status: 204 } }],

@@ -50,6 +50,8 @@ const views = [
   ['terminal-empty', '/terminal', { MOCK_EMPTY: '1' }],
   ['more', '/more', {}],
   ['share', '/share', {}],
+  ['snapshots', '/snapshots', {}],
+  ['snapshots-empty', '/snapshots', { MOCK_EMPTY: '1' }],
   ['account', '/account', {}],
   ['users', '/admin/users', {}],
   ['instances', '/admin/instances', {}],

@@ -132,6 +132,7 @@ const share = createRoute({
   component: lazyRouteComponent(() => import('./pages/SharePage'), 'SharePage'),
 })
 const more = createRoute({ getParentRoute: () => app, path: '/more', component: lazyRouteComponent(() => import('./pages/MorePage'), 'MorePage') })
+const snapshots = createRoute({ getParentRoute: () => app, path: '/snapshots', component: lazyRouteComponent(() => import('./pages/SnapshotsPage'), 'SnapshotsPage') })
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
 const users = createRoute({ getParentRoute: () => app, path: '/admin/users', component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
 const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
@@ -139,7 +140,7 @@ const server = createRoute({ getParentRoute: () => app, path: '/admin/server', c
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, account, users, instances, server])]),
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, snapshots, account, users, instances, server])]),
     context: { client },
     defaultPreload: 'intent',
     defaultPendingComponent: () => <Loading label={m.loading()} />,

@@ -36,6 +36,21 @@ func Error(l Language, e *fault.Error) *fault.Error {
 	return &out
 }
 
+// Known gives a text in a language that is there only as it was said, if it is one of ours.
+func Known(l Language, text string) (said string, ok bool) {
+	if l != Chinese {
+		return text, false
+	}
+	if said, ours := chinese()[text]; ours {
+		return said, true
+	}
+	format, args, ok := recognise(text)
+	if !ok {
+		return text, false
+	}
+	return fault.Fill(format, func(i int) string { return fmt.Sprint(args[i]) }), true
+}
+
 // Say gives a text in a language.
 func Say(l Language, t fault.Text) string {
 	if l != Chinese {

@@ -23,7 +23,7 @@ func TestSay(t *testing.T) {
 		{fault.Quote("expected length >= 3"), "长度应不少于 3"},
 		{fault.Quote("expected property a to be present when b is present"), "有字段 b 时，必须有字段 a"},
 		{fault.Quote("invalid character '}' looking for beginning of object key string"), "JSON 语法错误：应为字段名，却是字符 '}'"},
-		{fault.Say("The prompt's %s %s.", "content[1].text", fault.Quote("is empty")), "提示的 content[1].text 为空。"},
+		{fault.Say("The prompt's %s %s.", "content[1].text", fault.Quote("is empty")), "提示词的 content[1].text 为空。"},
 		{fault.Say("%s", "Today's token budget of 100 tokens is used up. It starts anew at 2030-01-02 00:00 UTC. An administrator can raise it before."),
 			"今天 100 个 token 的预算已用完，将于 2030-01-02 00:00 UTC 重新开始。管理员可以提前提高预算。"},
 	} {

@@ -4,6 +4,21 @@ package words
 // their arguments already in them: huma's validation, the checks of package
 // claude, the decoder of JSON. They are known again by their form.
 var foreign = map[string]string{ //nolint:gosec // texts about passwords and tokens, which are none
+	// What checks of the server found.
+	"It does not answer.":                   "没有响应。",
+	"It cannot be measured.":                "无法测量。",
+	"%s GiB of %s GiB free.":                "剩余 %s GiB，共 %s GiB。",
+	"%s GiB of %s GiB are available.":       "可用 %s GiB，共 %s GiB。",
+	"The memory has not been measured yet.": "内存尚未测量。",
+	"The memory cannot be measured: processes are bounded by the settings alone.":                         "无法测量内存：进程数仅受设置限制。",
+	"This kernel does not tell how long programs wait for memory (PSI): what is available decides alone.": "此内核不报告程序等待内存的时间（PSI）：仅以可用内存为准。",
+	"Memory is short: idle processes are ended, and no more are started than end.":                        "内存不足：空闲进程会被结束，且新启动的进程不多于结束的进程。",
+	"%v Claude processes, of as many as the memory holds.":                                                "%v 个 Claude 进程，上限由内存决定。",
+	"%v of %v Claude processes.":                                                     "%v / %v 个 Claude 进程。",
+	"%v sessions wait in line, the first for %s.":                                    "%v 个会话在排队，最先的已等待 %s。",
+	"Raise pool.max_live_sessions if there is memory, or lower quota.live_sessions.": "若内存充足，可提高 pool.max_live_sessions，或降低 quota.live_sessions。",
+	"Make room on the disk of the data folder, or lower snapshot.keep.":              "请清理数据目录所在磁盘，或降低 snapshot.keep。",
+
 	// huma, of a value.
 	"unexpected property":                                          "不应有此字段",
 	"expected string to be RFC 3339 date-time":                     "应为 RFC 3339 格式的日期时间",
@@ -96,7 +111,7 @@ var foreign = map[string]string{ //nolint:gosec // texts about passwords and tok
 	"is not a content block: %s":                                 "不是内容块：%s",
 	"is not valid JSON":                                          "不是有效的 JSON",
 	"may be text only in a document, as text/plain":              "只有在文档中才能是文本，类型为 text/plain",
-	"may not be sent as a prompt":                                "不能作为提示发送",
+	"may not be sent as a prompt":                                "不能作为提示词发送",
 	"must be %s":                                                 "必须是 %s",
 	"must be image/png or image/jpeg or image/gif or image/webp": "必须是 image/png、image/jpeg、image/gif 或 image/webp",
 	"must be a JSON array":                                       "必须是 JSON 数组",

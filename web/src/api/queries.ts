@@ -8,6 +8,8 @@ export const queries = {
   config: () => queryOptions({ queryKey: ['config'], queryFn: () => call(api.GET('/config', {})), staleTime: 60_000 }),
   me: () => queryOptions({ queryKey: ['me'], queryFn: () => call(api.GET('/me', {})), staleTime: 60_000, retry: false }),
   tokens: () => queryOptions({ queryKey: ['tokens'], queryFn: () => call(api.GET('/me/tokens', {})) }),
+  snapshots: () => queryOptions({ queryKey: ['snapshots'], queryFn: () => all((cursor) => call(api.GET('/snapshots', { params: { query: { limit: 200, cursor } } }))) }),
+  push: () => queryOptions({ queryKey: ['push', 'settings'], queryFn: () => call(api.GET('/me/push', {})), retry: false }),
   users: () => queryOptions({ queryKey: ['users'], queryFn: () => all((cursor) => call(api.GET('/users', { params: { query: { limit: 200, cursor } } }))) }),
   instances: () => queryOptions({ queryKey: ['instances'], queryFn: () => all((cursor) => call(api.GET('/instances', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 5_000 }),
   /** One's own; null where there is none. */

@@ -29,6 +29,9 @@ export type ServerHealth = Schemas['ServerHealth']
 export type Span = '1h' | '12h' | '7d'
 export type Process = Schemas['Process']
 export type Terminal = Schemas['Terminal']
+export type Snapshot = Schemas['Snapshot']
+export type PushDevice = Schemas['Subscription']
+export type PushSettings = Schemas['Settings']
 export type Invitation = Schemas['Invitation']
 
 /** An error of the contract, `application/problem+json`. */

@@ -11,6 +11,7 @@ import { Segments } from '@/components/Segments'
 import { bytes, number } from '@/i18n/format'
 import { languages, setLocale, useLocale, type Locale } from '@/i18n/locale'
 import { m } from '@/i18n/paraglide/messages.js'
+import { Notifications } from '@/modules/account/Notifications'
 import { Tokens } from '@/modules/account/Tokens'
 import { InstallByHand } from '@/modules/shell/InstallByHand'
 import { useMe } from '@/modules/shell/me'
@@ -22,6 +23,7 @@ export function AccountPage() {
     <Page title={m.account()}>
       <Profile />
       <Looks />
+      <Notifications />
       <Password />
       <Section title={m.tokens_title()} text={m.tokens_text()}>
         <Tokens />

@@ -32,6 +32,9 @@ export function MorePage() {
         <Link to="/search" className={row}>
           {face('search', m.search())}
         </Link>
+        <Link to="/snapshots" className={row}>
+          {face('clock', m.snapshots())}
+        </Link>
         <Link to="/account" className={row}>
           {face('user', m.account())}
         </Link>

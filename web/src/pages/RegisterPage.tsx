@@ -44,7 +44,7 @@ export function RegisterPage() {
       >
         {config?.registration !== 'open' && <Field label={m.invitation()} hint={m.invitation_hint()} error={fields.get('invitation')} value={form.invitation} onChange={set('invitation')} required autoComplete="off" spellCheck={false} className="font-mono" />}
         <Field label={m.username()} hint={m.username_hint()} error={fields.get('username')} value={form.username} onChange={set('username')} required autoComplete="username" autoCapitalize="none" spellCheck={false} />
-        <Field label={m.email()} error={fields.get('email')} type="email" value={form.email} onChange={set('email')} autoComplete="email" />
+        <Field label={m.email()} error={fields.get('email')} type="email" value={form.email} onChange={set('email')} required autoComplete="email" />
         <Field label={m.password()} hint={passwordHint()} error={fields.get('password')} type="password" value={form.password} onChange={set('password')} required minLength={8} autoComplete="new-password" />
         {register.error && <Failure error={register.error} />}
         <Button type="submit" look="primary" busy={register.isPending}>

@@ -20,6 +20,7 @@ import { seenSessions } from '@/modules/sessions/seen'
 import { titleOf } from '@/modules/sessions/SessionList'
 import { LinkState } from '@/modules/shell/LinkState'
 import { usePageTitle } from '@/components/pageTitle'
+import { clearTold } from '@/push/device'
 import { useSessionView } from '@/stream/page'
 import type { SessionView } from '@/stream/stream'
 
@@ -84,7 +85,9 @@ function useLooking(session: Session | undefined): void {
   useEffect(() => {
     if (!session) return
     const look = () => {
-      if (!document.hidden) seenSessions.note(session)
+      if (document.hidden) return
+      seenSessions.note(session)
+      void clearTold(session.id).catch(() => {})
     }
     look()
     document.addEventListener('visibilitychange', look)

@@ -19,7 +19,14 @@ function setup(random = 1) {
     onOpen: () => opens++,
     onChange: (l) => links.push(l),
   })
-  return { clock, sockets, links, connection, last: () => sockets.at(-1)!, link: () => links.at(-1)!, opens: () => opens }
+  const link = () => links.at(-1)!
+  /** Until the next attempt. */
+  const retry = () => {
+    const l = link()
+    if (l.status !== 'lost') throw new Error(l.status)
+    clock.pass(l.retryAt - clock.now())
+  }
+  return { clock, sockets, links, connection, last: () => sockets.at(-1)!, link, retry, opens: () => opens }
 }
 
 describe('reconnecting', () => {
@@ -32,7 +39,7 @@ describe('reconnecting', () => {
       const l = t.link()
       if (l.status !== 'lost') throw new Error(l.status)
       delays.push(l.retryAt - t.clock.now())
-      t.clock.pass(20_000)
+      t.retry()
     }
     expect(delays).toEqual([1000, 2000, 4000, 8000, 16000, 20000, 20000, 20000])
   })
@@ -51,12 +58,12 @@ describe('reconnecting', () => {
       t.last().accept()
       t.clock.pass(100)
       t.last().drop() // accepts and drops: no reason to hurry
-      t.clock.pass(20_000)
+      t.retry()
     }
     t.last().accept()
     t.last().drop()
     expect(t.link()).toMatchObject({ attempt: 5 })
-    t.clock.pass(20_000)
+    t.retry()
     t.last().accept()
     t.clock.pass(11_000)
     t.last().drop()
@@ -79,8 +86,27 @@ describe('reconnecting', () => {
     t.last().drop()
     t.connection.wake()
     expect(t.sockets).toHaveLength(2)
-    t.clock.pass(60_000)
+    t.last().accept()
+    t.clock.pass(30_000)
     expect(t.sockets).toHaveLength(2)
+  })
+
+  it('gives up a connection that hangs in its making, at once when the page wakes', () => {
+    const t = setup()
+    t.connection.start()
+    t.clock.pass(9_000)
+    expect(t.link()).toMatchObject({ status: 'connecting' })
+    t.clock.pass(1_000)
+    expect(t.link()).toMatchObject({ status: 'lost' })
+    t.retry()
+    t.clock.pass(1_000)
+    t.connection.wake() // a moment old: it may yet come
+    expect(t.sockets).toHaveLength(2)
+    t.clock.pass(1_000)
+    t.connection.wake()
+    expect(t.sockets).toHaveLength(3)
+    t.last().accept()
+    expect(t.link()).toEqual({ status: 'open' })
   })
 
   it('ignores what a socket that was given up still says', () => {
@@ -122,7 +148,17 @@ describe('a silent connection', () => {
     t.connection.start()
     t.last().accept()
     t.connection.wake()
-    t.clock.pass(3_000)
+    t.clock.pass(1_500)
     expect(t.link().status).toBe('lost')
+  })
+
+  it('is not even asked after a long sleep', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().accept()
+    t.clock.sleep(600_000)
+    t.connection.wake()
+    expect(t.sockets).toHaveLength(2)
+    expect(t.link()).toMatchObject({ status: 'connecting' })
   })
 })

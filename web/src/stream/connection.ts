@@ -42,7 +42,9 @@ const steadyMs = 10_000
 // after this much of it the page asks, and waits this long for any answer.
 const silenceMs = 45_000
 const probeMs = 8_000
-const wakeProbeMs = 3_000
+const wakeProbeMs = 1_500
+// A network that swallows what is sent lets a connection hang in its making for minutes.
+const connectMs = 10_000
 
 /** Close codes by which the server says that asking again is no use; 1000 is the end of a terminal. */
 const refusals = new Set([1000, 4401, 4403, 4404, 1008])
@@ -65,6 +67,8 @@ export class Connection {
   private probe: unknown = null
   private attempt = 0
   private openedAt = 0
+  private begunAt = 0
+  private heardAt = 0
   private link: Link = { status: 'idle' }
 
   constructor(options: Options) {
@@ -100,20 +104,32 @@ export class Connection {
         this.connect()
         return
       case 'open':
-        this.ask(wakeProbeMs)
+        // Timers stood still with the page: by the clock it should have been found dead long ago.
+        if (this.clock.now() - this.heardAt > silenceMs + probeMs) this.again()
+        else this.ask(wakeProbeMs)
+        return
+      case 'connecting':
+        // What was begun before the page slept, or over another network, may never end.
+        if (this.clock.now() - this.begunAt > wakeProbeMs) this.again()
         return
       case 'idle':
-      case 'connecting':
       case 'refused':
         return
     }
   }
 
+  private again(): void {
+    this.drop()
+    this.connect()
+  }
+
   private connect(): void {
     this.attempt++
+    this.begunAt = this.clock.now()
     this.change({ status: 'connecting', attempt: this.attempt })
     const socket = this.o.open()
     this.socket = socket
+    this.probe = this.clock.set(() => this.lost(4000), connectMs)
     socket.onopen = () => {
       if (this.socket !== socket) return
       this.openedAt = this.clock.now()
@@ -148,6 +164,7 @@ export class Connection {
 
   /** Something came: all is well for a while. */
   private heard(): void {
+    this.heardAt = this.clock.now()
     this.clock.clear(this.probe)
     this.probe = this.clock.set(() => this.ask(probeMs), silenceMs)
   }
@@ -155,10 +172,7 @@ export class Connection {
   private ask(patience: number): void {
     this.clock.clear(this.probe)
     this.send('{"type":"ping"}')
-    this.probe = this.clock.set(() => {
-      this.socket?.close()
-      this.lost(4000)
-    }, patience)
+    this.probe = this.clock.set(() => this.lost(4000), patience)
   }
 
   private drop(): void {

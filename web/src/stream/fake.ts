@@ -16,6 +16,10 @@ export class FakeClock implements Clock {
   clear(timer: unknown): void {
     this.timers.delete(timer as number)
   }
+  /** Time passes while timers stand still, as in a page that sleeps. */
+  sleep(ms: number): void {
+    this.time += ms
+  }
   /** Lets time pass and runs what falls due, in order. */
   pass(ms: number): void {
     const end = this.time + ms

@@ -53,11 +53,15 @@ export function keepStream(): () => void {
   document.addEventListener('visibilitychange', wake)
   window.addEventListener('online', wake)
   window.addEventListener('focus', wake)
+  window.addEventListener('pageshow', wake)
+  document.addEventListener('resume', wake)
   return () => {
     unfollow()
     document.removeEventListener('visibilitychange', wake)
     window.removeEventListener('online', wake)
     window.removeEventListener('focus', wake)
+    window.removeEventListener('pageshow', wake)
+    document.removeEventListener('resume', wake)
   }
 }
 

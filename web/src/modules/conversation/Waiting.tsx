@@ -8,9 +8,10 @@ import type { SessionView } from '@/stream/stream'
 import { drafts } from './draft'
 import { picturesOf } from './pictures'
 
-/** The prompts that wait behind a turn or for a place. Those that wait for nothing but their own start stand in the conversation. */
+/** The prompts that wait behind a turn or for a place. Those that wait for nothing but their own start, or were given up, stand in the conversation. */
 export function waitingOf(view: SessionView): PromptRow[] {
-  return view.activity === 'none' && view.state !== 'queued' ? view.queue.filter((p) => p.status === 'queued') : view.queue
+  const behind = view.activity !== 'none' || view.state === 'queued'
+  return view.queue.filter((p) => p.status === 'queued' || (behind && p.status !== 'failed'))
 }
 
 /** What waits, above the composer: what Claude writes meanwhile does not move its buttons. */

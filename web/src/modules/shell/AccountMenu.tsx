@@ -30,6 +30,9 @@ export function AccountMenu({ me }: { me: User }) {
           <Icon name="download" size={16} /> {m.install()}
         </MenuItem>
       )}
+      <MenuItem onSelect={() => void navigate({ to: '/snapshots' })}>
+        <Icon name="clock" size={16} /> {m.snapshots()}
+      </MenuItem>
       <MenuLine />
       <MenuItem onSelect={() => void signOut(client, () => navigate({ to: '/login' }))}>
         <Icon name="out" size={16} /> {m.sign_out()}

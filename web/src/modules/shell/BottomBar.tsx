@@ -19,7 +19,7 @@ export function BottomBar({ hidden }: { hidden: boolean }) {
       {text}
     </>
   )
-  const more = ['/account', '/admin', '/more', '/projects', '/search'].some((p) => path.startsWith(p))
+  const more = ['/account', '/admin', '/more', '/projects', '/search', '/snapshots'].some((p) => path.startsWith(p))
   return (
     <nav aria-label={m.places()} className="grid grid-cols-5 border-t group-has-[textarea[data-keyboard]:focus]:hidden bg-page safe-bottom desk:hidden">
       <Link to="/" className={item} aria-current={path === '/' ? 'page' : undefined}>

@@ -127,6 +127,7 @@ function useEntries(me: Me, typed: string, onNew: (project?: string) => void, on
     { key: 'files', group: 'places', text: m.files(), mark: 'folder', act: () => void navigate({ to: '/files/$', params: { _splat: '' } }) },
     { key: 'terminal', group: 'places', text: m.terminal(), mark: 'terminal', act: () => void navigate({ to: '/terminal' }) },
     { key: 'projects', group: 'places', text: m.projects(), mark: 'list', act: () => void navigate({ to: '/projects' }) },
+    { key: 'snapshots', group: 'places', text: m.snapshots(), mark: 'clock', act: () => void navigate({ to: '/snapshots' }) },
     { key: 'account', group: 'places', text: m.account(), mark: 'user', act: () => void navigate({ to: '/account' }) },
     ...(admin
       ? ([

@@ -4,10 +4,13 @@ import { drafts } from '@/modules/conversation/draft'
 import { seenSessions } from '@/modules/sessions/seen'
 import { forgetKept } from '@/offline/page'
 import { forgetShared } from '@/share/store'
+import { turnOff } from '@/push/device'
 import { stream } from '@/stream/page'
 
 /** Ends the sign-in and forgets, on this device, all that it gave access to. */
 export async function signOut(client: QueryClient, leave: () => Promise<void>): Promise<void> {
+  // The next one at this browser is not told of this one's sessions.
+  await turnOff().catch(() => {})
   await call(api.POST('/auth/logout', {}))
   await leave() // first, so that no view asks for what it may no longer have
   stream.reset()

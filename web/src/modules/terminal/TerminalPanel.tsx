@@ -37,7 +37,8 @@ export function TerminalPanel({ project, open, onOpen }: Props) {
   const begin = useMutation({
     mutationFn: (place: string) => call(api.POST('/terminals', { body: { cols: 80, rows: 24, ...(place && { project: place }) } })),
     onSuccess: (t) => {
-      client.setQueryData(queries.terminals().queryKey, (list) => [...(list ?? []), t])
+      // The list may have been fetched meanwhile, and hold it already.
+      client.setQueryData(queries.terminals().queryKey, (list) => [...(list ?? []).filter((o) => o.id !== t.id), t])
       onOpen(t.id)
     },
   })
