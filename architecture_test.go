@@ -62,6 +62,7 @@ func TestImportsRunDownward(t *testing.T) {
 		{"internal/pool", "internal/api", "the pool works without HTTP"},
 		{"internal/pool", "internal/account", "the pool asks for owners, and need not know accounts"},
 		{"internal/session", "internal/api", "conversations work without HTTP"},
+		{"internal/push", "internal/api", "devices are told without HTTP"},
 		{"internal/account", "internal/api", "accounts work without HTTP"},
 		{"internal/account", "internal/pool", "accounts stand beside instances"},
 		{"internal/account", "internal/session", "accounts stand beside conversations"},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"github.com/carrel-dev/carrel/internal/config"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/api"
 	"github.com/carrel-dev/carrel/internal/api/socket"
+	"github.com/carrel-dev/carrel/internal/config"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/meter"
 	"github.com/carrel-dev/carrel/internal/pool"
@@ -197,9 +197,9 @@ func (s *server) ready(ctx context.Context) []runtime.Finding {
 	return append(out, capacity(s.pool.Figures())...)
 }
 
-// contact is whom a push service may ask about our messages.
+// contact is whom a push service may ask about our messages: an address, or a https URL, and nothing else.
 func contact(cfg config.Config) string {
-	if cfg.Push.Contact == "" && cfg.PublicURL != nil {
+	if cfg.Push.Contact == "" && cfg.PublicURL != nil && cfg.PublicURL.Scheme == "https" {
 		return cfg.PublicURL.String()
 	}
 	return cfg.Push.Contact

@@ -134,11 +134,11 @@ type Push struct {
 	// Whether devices may be told. The server then speaks https to the push services that browsers name: of Google, Apple,
 	// Mozilla and Microsoft, through HTTPS_PROXY if that is set.
 	Enabled bool `koanf:"enabled" default:"true"`
-	// How a push service reaches the administrator: an e-mail address or a https URL. Empty: public_url.
+	// How a push service reaches the administrator: an e-mail address or a https URL. Empty: public_url, if that is https.
 	Contact string `koanf:"contact"`
 	// How long a request waits before it is told, so that nobody is called who sits in front of it.
 	Delay time.Duration `koanf:"delay" default:"5s"`
-	// How long a turn must have run for its end to be told.
+	// How long a turn must have run for its end to be told, where no client follows the session.
 	FinishedAfter time.Duration `koanf:"finished_after" default:"30s"`
 	// Push services, as host or host:port, that may be in a private network and without https.
 	TrustedHosts []string `koanf:"trusted_hosts"`

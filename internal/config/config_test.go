@@ -153,6 +153,7 @@ claude: 5
 log:
 oci: {uid_base: 1000, command: ""}
 egress: {allow: "https://example.org/"}
+push: {contact: "mailto:ops@example.org"}
 shutdown_timeout: 1m
 regsitration: open
 `, []string{"CARREL_GATEWAY_APIKEY=sk-secret", "CARREL_LOG_LEVEL=loud", "CARREL_QUITE_ANOTHER_THING=1", "CARREL_GATEWAY_API_KEY=sk-ant two"}, "--session-idle-timeout=-5s")
@@ -177,6 +178,7 @@ regsitration: open
 		"oci.command":                "empty",
 		"log.level":                  "(set by CARREL_LOG_LEVEL)",
 		"egress.allow":               "no URLs",
+		"push.contact":               "without mailto:",
 		"shutdown_timeout":           "15s",
 		"session.idle_timeout":       "--session-idle-timeout",
 		"gateway.api_key":            "a space",

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,6 +65,9 @@ const (
 	maxUID          = 1<<32 - 2
 )
 
+// contactPattern is what push services take for a contact; some refuse every message that has another.
+var contactPattern = regexp.MustCompile(`^(https://[^\s/]\S*|[^\s@:/]+@[^\s@:/]+)$`)
+
 type resolver = func(ctx context.Context, host string) ([]netip.Addr, error)
 
 func (c *Config) validate(ctx context.Context, resolve resolver, f *faults) {
@@ -83,6 +87,7 @@ func (c *Config) validate(ctx context.Context, resolve resolver, f *faults) {
 	check(c.PublicURL == nil || c.PublicURL.Path == "", "public_url", "must be a URL without a path: Carrel is served at the root of its host")
 	check(c.Pool.HealthInterval > 0, "pool.health_interval", "must be more than 0")
 	check(c.Push.Delay >= 0 && c.Push.FinishedAfter >= 0, "push.delay", "and push.finished_after must not be below 0")
+	check(c.Push.Contact == "" || contactPattern.MatchString(c.Push.Contact), "push.contact", "must be an e-mail address, without mailto:, or a URL that begins with https://")
 	check(c.Snapshot.Interval == 0 || c.Snapshot.Interval >= time.Minute, "snapshot.interval", "must be 0 or at least 1m")
 	check(c.Snapshot.Keep >= 2 && c.Snapshot.Keep <= 1000, "snapshot.keep", "must be from 2 to 1000")
 	check(c.History.Step >= time.Second && c.History.Step <= time.Minute, "history.step", "must be from 1s to 1m")

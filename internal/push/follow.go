@@ -12,7 +12,6 @@ import (
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/session"
-	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
 // Kinds of notifications.
@@ -61,6 +60,7 @@ func (s *Service) follow(ctx context.Context) {
 			}
 			sending.Go(func() {
 				defer func() { <-room }()
+				defer s.states.done(o.userID)
 				ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 				defer cancel()
 				if err := s.look(ctx, o); err != nil && ctx.Err() == nil && !errors.Is(err, fault.NotFoundError) {
@@ -97,17 +97,20 @@ func (s *Service) look(ctx context.Context, o occasion) error {
 		return err
 	}
 	about, err := s.o.Sessions.Get(ctx, o.userID, o.id)
-	if err != nil || (about.State == protocol.StateWaiting) == o.ended {
+	if err != nil || !o.still(about.State) {
 		return err // it has gone on meanwhile
 	}
-	events, err := s.o.Sessions.EventsBefore(ctx, o.userID, o.id, 0, eventsRead)
+	events, err := s.o.Sessions.Last(ctx, o.userID, o.id, eventsRead)
 	if err != nil {
 		return err
 	}
 	var m Message
 	if o.ended {
 		end, ok := endOf(events)
-		if !ok || !end.failed && (!settings.Finished || o.ran < s.o.FinishedAfter) || end.failed && !settings.Failed {
+		if !ok || end.failed && !settings.Failed {
+			return nil
+		}
+		if !end.failed && (!settings.Finished || o.ran < s.o.FinishedAfter || s.o.Sessions.Followed(o.userID, o.id)) {
 			return nil
 		}
 		m = ended(u, about, end)
@@ -124,6 +127,9 @@ func (s *Service) look(ctx context.Context, o occasion) error {
 	}
 	if m.Waiting, err = waiting(ctx, s.db, o.userID); err != nil {
 		return err
+	}
+	if !o.ended {
+		m.Waiting = max(m.Waiting, 1) // this one, which the database may not have yet
 	}
 	s.send(ctx, subs, m)
 	return nil

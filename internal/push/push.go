@@ -24,7 +24,10 @@ import (
 // Sessions reads conversations; package session's service does.
 type Sessions interface {
 	Get(ctx context.Context, userID int64, id string) (session.Session, error)
-	EventsBefore(ctx context.Context, userID int64, id string, before int64, limit int) ([]protocol.Event, error)
+	// Last gives the last events, and none where there is no instance: it starts none, and counts as no use.
+	Last(ctx context.Context, userID int64, id string, limit int) ([]protocol.Event, error)
+	// Followed says whether a client follows the session now.
+	Followed(userID int64, id string) bool
 }
 
 // Accounts knows people; package account's service does.
@@ -101,7 +104,7 @@ func New(o Options) *Service {
 func (s *Service) Start() {
 	s.unwatch = s.o.Pool.Watch(func(c pool.Change) {
 		if c.Session != nil {
-			s.states.observe(key{c.UserID, c.Session.ID}, c.Session.State, s.now())
+			s.states.observe(key{c.UserID, c.Session.ID}, c.Session.State, c.Session.LastSeq, s.now())
 		}
 	})
 	s.wg.Go(func() { s.follow(s.life) })

@@ -19,6 +19,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -177,6 +178,8 @@ type world struct {
 	events   map[key][]protocol.Event
 	language string
 	inactive bool
+	followed bool
+	trusted  []string      // push services beside the one
 	looked   chan struct{} // a person was looked up
 	at       time.Time
 }
@@ -186,7 +189,7 @@ func (w *world) Watch(f func(pool.Change)) func() {
 	defer w.mu.Unlock()
 	w.watch = f
 	for k, state := range w.states {
-		f(pool.Change{UserID: k.userID, Session: &protocol.Session{ID: k.id, State: state}})
+		f(pool.Change{UserID: k.userID, Session: &protocol.Session{ID: k.id, State: state, LastSeq: int64(len(w.events[k]))}})
 	}
 	return func() {}
 }
@@ -201,10 +204,16 @@ func (w *world) Get(_ context.Context, userID int64, id string) (session.Session
 	return session.Session{ID: id, UserID: userID, Title: "Fix the roof", State: state}, nil
 }
 
-func (w *world) EventsBefore(_ context.Context, userID int64, id string, _ int64, _ int) ([]protocol.Event, error) {
+func (w *world) Last(_ context.Context, userID int64, id string, _ int) ([]protocol.Event, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.events[key{userID, id}], nil
+}
+
+func (w *world) Followed(int64, string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.followed
 }
 
 func (w *world) User(_ context.Context, id int64) (account.User, error) {
@@ -217,12 +226,15 @@ func (w *world) User(_ context.Context, id int64) (account.User, error) {
 	return account.User{ID: id, Language: w.language, Active: !w.inactive}, nil
 }
 
-// happens adds lines to a session, and then has it stand so.
+// happens adds lines to a session, and then has it stand so, which a supervisor writes behind them.
 func (w *world) happens(user int64, id, state string, lines ...string) {
 	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	k := key{user, id}
+	if state != w.states[k] {
+		lines = append(slices.Clone(lines), `{"type":"carrel.state","state":"`+state+`"}`)
+	}
 	for _, l := range lines {
 		w.events[k] = append(w.events[k], protocol.Event{Seq: int64(len(w.events[k]) + 1), Event: json.RawMessage(l)})
 	}
@@ -230,7 +242,7 @@ func (w *world) happens(user int64, id, state string, lines ...string) {
 	if _, err := w.db.Bun().NewRaw("UPDATE sessions SET state = ? WHERE user_id = ? AND id = ?", state, user, id).Exec(w.t.Context()); err != nil {
 		w.t.Error(err)
 	}
-	w.watch(pool.Change{UserID: user, Session: &protocol.Session{ID: id, State: state}})
+	w.watch(pool.Change{UserID: user, Session: &protocol.Session{ID: id, State: state, LastSeq: int64(len(w.events[k]))}})
 }
 
 const (
@@ -254,21 +266,34 @@ func start(t testing.TB) *world {
 		}
 	}
 	for user := range int64(2) {
-		_, err := db.Bun().NewRaw(`INSERT INTO sessions (user_id, id, project, title, titled_by, model, asked_model, permission_mode, state, created_at, last_activity_at, last_seq, usage, cost_usd, fork_of, cli_left)
-			VALUES (?, ?, '', '', '', '', '', '', 'dormant', ?, ?, 0, '{}', 0, '', FALSE)`, user+1, roof, w.at, w.at).Exec(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		w.insert(user+1, roof)
 	}
 	w.serve()
 	return w
+}
+
+func (w *world) insert(user int64, id string) {
+	w.t.Helper()
+	_, err := w.db.Bun().NewRaw(`INSERT INTO sessions (user_id, id, project, title, titled_by, model, asked_model, permission_mode, state, created_at, last_activity_at, last_seq, usage, cost_usd, fork_of, cli_left)
+		VALUES (?, ?, '', '', '', '', '', '', 'dormant', ?, ?, 0, '{}', 0, '', FALSE)`, user, id, w.at, w.at).Exec(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// session is one more of a user's.
+func (w *world) session(user int64, n int) string {
+	w.t.Helper()
+	id := fmt.Sprintf("22222222-2222-4222-8222-%012d", n)
+	w.insert(user, id)
+	return id
 }
 
 // serve starts the service, or the next one after a restart.
 func (w *world) serve() {
 	u, _ := url.Parse(w.services.URL)
 	w.Service = New(Options{DB: w.db.Bun(), Pool: w, Sessions: w, Accounts: w, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
-		Contact: "ops@example.org", Delay: time.Millisecond, TrustedHosts: []string{u.Host}})
+		Contact: "ops@example.org", Delay: time.Millisecond, TrustedHosts: append(w.trusted, u.Host)})
 	w.now = func() time.Time { return w.at.Add(time.Since(begun)) }
 	w.Start()
 	w.t.Cleanup(w.Stop)
@@ -362,6 +387,64 @@ func TestARequestIsToldOnce(t *testing.T) {
 	}
 }
 
+// Claude asks for two things at once; the second is told when the first is answered, though the session waits all the while.
+func TestTheNextOfTwoRequestsIsTold(t *testing.T) {
+	w := start(t)
+	phone := w.phone(1, "phone")
+	w.happens(1, roof, "waiting", ask, strings.Replace(ask, "r1", "r2", 1))
+	if m := phone.next(); m.RequestID != "r1" {
+		t.Fatalf("told %+v", m)
+	}
+	w.happens(1, roof, "waiting", `{"type":"system","subtype":"status"}`) // nothing new of requests
+	w.idle()
+	w.happens(1, roof, "waiting", `{"type":"carrel.answer","request_id":"r1","behavior":"allow"}`)
+	if m := phone.next(); m.RequestID != "r2" {
+		t.Errorf("told %+v", m)
+	}
+}
+
+// What another process asked is asked anew.
+func TestARequestOfAProcessThatIsGoneIsNotTold(t *testing.T) {
+	w := start(t)
+	phone := w.phone(1, "phone")
+	w.happens(1, roof, "waiting", `{"type":"carrel.prompt","id":"p"}`, ask, `{"type":"carrel.state","state":"dormant"}`, `{"type":"carrel.state","state":"starting"}`, strings.Replace(ask, "r1", "r2", 1))
+	if m := phone.next(); m.RequestID != "r2" {
+		t.Errorf("told %+v", m)
+	}
+}
+
+// A person whose device hangs does not keep another's from being told.
+func TestASlowDeviceKeepsNobodyElseWaiting(t *testing.T) {
+	w := start(t)
+	arrived, hang := make(chan struct{}, 1), make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+		<-hang
+		rw.WriteHeader(http.StatusCreated)
+	}))
+	t.Cleanup(slow.Close)
+	t.Cleanup(func() { close(hang) })
+	u, _ := url.Parse(slow.URL)
+	w.Stop()
+	w.trusted = []string{u.Host}
+	w.serve()
+	if _, _, err := w.Subscribe(t.Context(), 1, w.services.device(t, "tar").subscription(slow.URL)); err != nil {
+		t.Fatal(err)
+	}
+	bens := w.phone(2, "ben")
+	for i := range 2 * atOnce {
+		w.happens(1, w.session(1, i), "waiting", ask)
+	}
+	<-arrived
+	w.happens(2, roof, "waiting", strings.Replace(ask, "r1", "r9", 1))
+	if m := bens.next(); m.RequestID != "r9" {
+		t.Errorf("told %+v", m)
+	}
+}
+
 func TestWhatWasAnsweredAtOnceIsNotTold(t *testing.T) {
 	w := start(t)
 	phone := w.phone(1, "phone")
@@ -386,17 +469,20 @@ func TestEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		lines      []string
 		kind, body string
+		followed   bool
 	}{
-		"finished":    {[]string{prompt, done}, "finished", "The roof is tight."},
-		"failed":      {[]string{prompt, `{"type":"result","is_error":true,"result":"API Error: 529"}`}, "failed", "It did not finish: API Error: 529"},
-		"given up":    {[]string{prompt, `{"type":"carrel.error","code":"x","detail":"Claude ended again and again."}`}, "failed", "It did not finish: Claude ended again and again."},
-		"interrupted": {[]string{prompt, `{"type":"result","is_error":true,"terminal_reason":"aborted_streaming"}`}, "", ""},
-		"not begun":   {[]string{done, prompt}, "", ""},
-		"withdrawn":   {[]string{done, prompt, `{"type":"carrel.withdrawn","id":"p"}`}, "", ""},
+		"finished":    {[]string{prompt, done}, "finished", "The roof is tight.", false},
+		"seen":        {[]string{prompt, done}, "", "", true},
+		"failed":      {[]string{prompt, `{"type":"result","is_error":true,"result":"API Error: 529"}`}, "failed", "It did not finish: API Error: 529", true},
+		"given up":    {[]string{prompt, `{"type":"carrel.error","code":"x","detail":"Claude ended again and again."}`}, "failed", "It did not finish: Claude ended again and again.", false},
+		"interrupted": {[]string{prompt, `{"type":"result","is_error":true,"terminal_reason":"aborted_streaming"}`}, "", "", false},
+		"not begun":   {[]string{done, prompt}, "", "", false},
+		"withdrawn":   {[]string{done, prompt, `{"type":"carrel.withdrawn","id":"p"}`}, "", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := start(t)
 			phone := w.phone(1, "phone")
+			w.followed = c.followed
 			w.happens(1, roof, "running")
 			w.happens(1, roof, "ready", c.lines...)
 			if c.kind != "" {

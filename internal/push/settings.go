@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	_ "time/tzdata" // people's zones are known on a host that knows none
 
 	"github.com/uptrace/bun"
 

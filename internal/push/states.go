@@ -16,12 +16,14 @@ type states struct {
 	delay time.Duration
 	wake  chan struct{}
 
-	mu  sync.Mutex
-	all map[key]*state // those that are at work, wait, or have something due
+	mu   sync.Mutex
+	all  map[key]*state // those that are at work, wait, or have something due
+	busy map[int64]bool // users whose session is being looked at
 }
 
 type state struct {
 	now   string
+	seq   int64     // of the last event, when it was last told
 	began time.Time // of the turn
 	due   time.Time // zero: nothing is
 	ended bool      // what is due is the end of a turn, and not a request
@@ -35,16 +37,24 @@ type occasion struct {
 	ran   time.Duration
 }
 
+// still says whether a session that stands so gives the occasion yet. One that is queued or starts goes on with its turn.
+func (o occasion) still(state string) bool {
+	if o.ended {
+		return state == protocol.StateReady || state == protocol.StateDormant
+	}
+	return state == protocol.StateWaiting
+}
+
 func newStates(delay time.Duration) states {
-	return states{delay: delay, wake: make(chan struct{}, 1), all: map[key]*state{}}
+	return states{delay: delay, wake: make(chan struct{}, 1), all: map[key]*state{}, busy: map[int64]bool{}}
 }
 
 func atWork(state string) bool {
 	return state == protocol.StateRunning || state == protocol.StateWaiting
 }
 
-// observe takes note of a state. It does not wait.
-func (s *states) observe(k key, now string, at time.Time) {
+// observe takes note of a state, and of the number of the last event. It does not wait.
+func (s *states) observe(k key, now string, seq int64, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.all[k]
@@ -55,11 +65,13 @@ func (s *states) observe(k key, now string, at time.Time) {
 		st = &state{}
 		s.all[k] = st
 	}
-	before := st.now
-	if st.now = now; before == now {
-		return
-	}
+	before, news := st.now, seq > st.seq
+	st.now, st.seq = now, seq
 	switch {
+	case before == now && (now != protocol.StateWaiting || !news || !st.due.IsZero()):
+		return
+	case before == now: // one of its requests may have been answered, and another not
+		st.due, st.ended = at.Add(s.delay), false
 	case now == protocol.StateWaiting:
 		st.due, st.ended = at.Add(s.delay), false
 		if !atWork(before) {
@@ -81,7 +93,8 @@ func (s *states) observe(k key, now string, at time.Time) {
 	}
 }
 
-// take gives what is due, and when the next will be; zero: nothing waits.
+// take gives what is due, and when the next will be; zero: nothing waits. One of a user's at a time, until it is
+// done: whose devices are slow to reach keeps nobody else's waiting.
 func (s *states) take(at time.Time) (due []occasion, next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,7 +107,10 @@ func (s *states) take(at time.Time) (due []occasion, next time.Time) {
 				next = st.due
 			}
 			continue
+		case s.busy[k.userID]:
+			continue
 		}
+		s.busy[k.userID] = true
 		due = append(due, occasion{k, st.ended, st.ran})
 		st.due = time.Time{}
 		if !atWork(st.now) {
@@ -102,4 +118,15 @@ func (s *states) take(at time.Time) (due []occasion, next time.Time) {
 		}
 	}
 	return due, next
+}
+
+// done says that a user's occasion has been looked at.
+func (s *states) done(userID int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.busy, userID)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }

@@ -248,6 +248,29 @@ func (s *Service) EventsBefore(ctx context.Context, userID int64, id string, bef
 	return evs, nil
 }
 
+// Last gives the last events of a session, in order, and none where there is no instance: it starts none, and counts
+// as no use of the one there is.
+func (s *Service) Last(ctx context.Context, userID int64, id string, limit int) ([]protocol.Event, error) {
+	inst, ok := s.pool.Current(userID)
+	if !ok {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	evs, err := pageOf(ctx, inst, id, 0, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the last events of session %s: %w", id, unreachable(err))
+	}
+	return evs, nil
+}
+
+// Followed says whether somebody reads the session's events as they come.
+func (s *Service) Followed(userID int64, id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.streams[key{userID, id}]) > 0
+}
+
 func (s *Service) readPage(ctx context.Context, k key, before int64, limit int) ([]protocol.Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -255,9 +278,13 @@ func (s *Service) readPage(ctx context.Context, k key, before int64, limit int) 
 	if err != nil {
 		return nil, err
 	}
+	return pageOf(ctx, inst, k.id, before, limit)
+}
+
+func pageOf(ctx context.Context, inst *pool.Instance, id string, before int64, limit int) ([]protocol.Event, error) {
 	evs, bytes := []protocol.Event{}, 0
-	req := &protocol.EventsRequest{SessionID: k.id, Until: true, Before: before, Last: limit, MaxBytes: maxEventsBytes}
-	err = inst.Client().Events(ctx, req, func(ev *protocol.Event) error {
+	req := &protocol.EventsRequest{SessionID: id, Until: true, Before: before, Last: limit, MaxBytes: maxEventsBytes}
+	err := inst.Client().Events(ctx, req, func(ev *protocol.Event) error {
 		// A supervisor from before there were pages gives all there is; the end of it is the page.
 		if before > 0 && ev.Seq >= before {
 			return errEnough

@@ -241,8 +241,14 @@ func TestStreamsAreCounted(t *testing.T) {
 	} else {
 		end()
 	}
+	if !b.Followed(ana.ID, ss.ID) {
+		t.Error("nobody follows it")
+	}
 	for _, end := range ends {
 		end()
+	}
+	if b.Followed(ana.ID, ss.ID) || b.Followed(ben.ID, ss.ID) {
+		t.Error("somebody follows it still")
 	}
 	if _, err := b.Events(t.Context(), ana.ID, ss.ID, 0, 0, 0); err != nil {
 		t.Fatal(err)

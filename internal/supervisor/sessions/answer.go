@@ -71,6 +71,9 @@ func (s *session) answer(req *protocol.AnswerRequest) (*run, []byte, error) {
 	}
 	s.touchLocked()
 	s.settleLocked()
+	if s.ledger.state == protocol.StateWaiting {
+		s.publishLocked() // another request is open: who tells the person of it hears of no other state
+	}
 	return s.run, line, nil
 }
 
