@@ -219,22 +219,17 @@ async function inTerminal(world, bob) {
   await page.waitForFunction(() => !document.querySelector('.xterm'))
   await page.keyboard.press('w')
   await work.waitFor()
-  assert.ok(sockets[0].isClosed(), 'closed, it is still attached')
+  if (!sockets[0].isClosed()) await sockets[0].waitForEvent('close')
 }
 
 async function tasks(world, bob) {
   const { page } = bob
   const work = column(page)
-  world.note('what is to be done, what runs, and who was sent')
+  world.note('what runs, and who was sent')
   await tab(work, /^Tasks/).click()
-  await bob.turn('[todo x Measure the bench | > Plane the board | Oil it] [echo planned]', 'planned')
-  const todo = work.getByRole('region', { name: 'To do' })
-  await todo.getByText('Plane the board').waitFor()
-  assert.equal(await todo.getByRole('listitem').count(), 3)
+  // The CLI offers no to-do list to this model; what one looks like is held by the unit tests, from recorded ones.
   await bob.prompt('[background [bash sleep 1000]] [agent [say 20]] [echo sent]')
-  await bob.request().getByRole('button', { name: 'Allow once' }).click()
   await bob.answer('sent').waitFor({ timeout: 60_000 })
-  await bob.untilDone()
   const agents = work.getByRole('region', { name: 'Subagents' })
   await agents.getByText('Scripted subagent').waitFor()
   await agents.getByText(/^Done · general-purpose · .*tokens/).waitFor()

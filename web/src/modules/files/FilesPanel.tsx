@@ -53,7 +53,7 @@ function NoFiles({ root }: { root: string }) {
   )
 }
 
-const bar = 'flex min-h-11 shrink-0 items-center gap-1 border-b ps-3 pe-1.5 desk:min-h-10'
+const bar = 'flex min-h-11 shrink-0 items-center gap-1 border-b ps-3 pe-1.5'
 
 function Root({ root, project }: { root: string; project: string }) {
   const { make } = useFileActions()

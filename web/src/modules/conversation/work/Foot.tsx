@@ -11,7 +11,7 @@ export function Foot({ view, session, full = false }: { view: SessionView; sessi
   const turn = view.lastTurn
   if (full) {
     return (
-      <dl className="grid grid-cols-[1fr_auto] gap-x-4 gap-y-1 border-t px-4 py-3 text-minor tabular">
+      <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 gap-y-1 border-t px-4 py-3 text-minor tabular">
         {context && (
           <Line name={m.foot_context()} value={context.share === null ? m.tokens({ count: compact(context.tokens) }) : `${compact(context.tokens)} · ${percent(context.share)}`} />
         )}
@@ -35,7 +35,7 @@ function Line({ name, value }: { name: string; value: string }) {
   return (
     <>
       <dt className="text-muted">{name}</dt>
-      <dd className="text-end whitespace-nowrap">{value}</dd>
+      <dd className="text-end">{value}</dd>
     </>
   )
 }

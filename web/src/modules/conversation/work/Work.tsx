@@ -1,4 +1,4 @@
-import { lazy, Suspense, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent } from 'react'
+import { lazy, Suspense, useEffect, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent } from 'react'
 import type { Session } from '@/api/wire'
 import { IconButton } from '@/components/Button'
 import { Loading } from '@/components/Empty'
@@ -112,9 +112,14 @@ function Tabs({ tab, figures, onShow, onClose }: { tab: WorkTab; figures: Record
     e.preventDefault()
     tabs.at(to % tabs.length)?.focus()
   }
+  const list = useRef<HTMLDivElement>(null)
+  useEffect(() => {
+    list.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  }, [tab])
   return (
-    <div className="flex shrink-0 items-stretch border-b pe-1">
-      <div role="tablist" tabIndex={-1} aria-label={m.work()} onKeyDown={move} className="flex min-w-0 flex-1 overflow-x-auto [scrollbar-width:none]">
+    <div className="@container shrink-0 border-b">
+    <div className="flex items-stretch pe-1">
+      <div ref={list} role="tablist" tabIndex={-1} aria-label={m.work()} onKeyDown={move} className="flex min-w-0 flex-1 overflow-x-auto [scrollbar-width:none]">
         {workTabs.map((t) => (
           <button
             key={t}
@@ -125,16 +130,17 @@ function Tabs({ tab, figures, onShow, onClose }: { tab: WorkTab; figures: Record
             aria-controls={`work-${t}`}
             tabIndex={t === tab ? 0 : -1}
             onClick={() => onShow(t)}
-            className="inline-flex min-h-11 min-w-11 shrink-0 grow items-center justify-center gap-1.5 px-2 text-minor text-muted -outline-offset-2 hover:text-content aria-selected:font-strong aria-selected:text-content aria-selected:shadow-[inset_0_-2px_0_var(--accent)] desk:min-h-10"
+            className="inline-flex min-h-11 min-w-11 shrink-0 grow items-center justify-center gap-1 px-1.5 text-small text-muted @xs:text-minor @sm:gap-1.5 -outline-offset-2 hover:text-content aria-selected:font-strong aria-selected:text-content aria-selected:shadow-[inset_0_-2px_0_var(--accent)] desk:min-h-10"
           >
             {tabName(t)}
-            {figures[t] > 0 && <span className="rounded-full bg-sunken px-1.5 text-small font-normal tabular">{number(figures[t])}</span>}
+            {figures[t] > 0 && <span className="rounded-full bg-sunken px-1 text-small @sm:px-1.5 font-normal tabular">{number(figures[t])}</span>}
           </button>
         ))}
       </div>
       <IconButton label={m.work_close()} onClick={onClose} className="self-center">
         <Icon name="close" size={16} />
       </IconButton>
+    </div>
     </div>
   )
 }
