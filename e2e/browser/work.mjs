@@ -1,8 +1,7 @@
 // What stands beside a conversation: changes, files, terminals, tasks; as a
 // column at a desk, as a sheet on a phone.
 import assert from 'node:assert/strict'
-import { accessible, fits, picture, targets } from './checks.mjs'
-import { phone } from './world.mjs'
+import { accessible, fits, picture } from './checks.mjs'
 
 const column = (page) => page.getByRole('complementary', { name: 'Work' })
 const sheet = (page) => page.getByRole('dialog', { name: 'Work' })
@@ -29,7 +28,7 @@ async function run(page, place, command, answer) {
 export async function workPart(world) {
   const bob = world.person('bob')
   const { page } = bob
-  const session = await bob.startProject('bench')
+  await bob.startProject('bench')
   const work = column(page)
   await page.getByRole('button', { name: /^Mode:/ }).click()
   await page.getByRole('menuitemradio', { name: /^Accepts edits/ }).click()
@@ -55,7 +54,6 @@ export async function workPart(world) {
   await inTerminal(world, bob)
   await tasks(world, bob)
   await smallDesk(world, bob)
-  await onPhone(world, session)
 }
 
 async function changes(world, bob) {
@@ -269,65 +267,4 @@ async function smallDesk(world, bob) {
   await sheet(page).waitFor({ state: 'detached' })
   await page.setViewportSize({ width: 1440, height: 900 })
   await column(page).waitFor()
-}
-
-async function onPhone(world, session) {
-  world.note('on a phone it is a sheet')
-  const bob = await world.seat('bob', phone)
-  const { page } = bob
-  await bob.signIn()
-  await page.goto(`/s/${session}`)
-  await bob.composer().waitFor()
-  const work = sheet(page)
-  const open = async (name) => {
-    await page.getByRole('button', { name: 'Session menu' }).tap()
-    await page.getByRole('menuitem', { name, exact: true }).waitFor()
-    await targets(page, 'session menu')
-    await page.getByRole('menuitem', { name, exact: true }).tap()
-    await work.getByRole('tab', { name: new RegExp(`^${name}`), selected: true }).waitFor()
-  }
-  const view = async (where) => {
-    await fits(page, where)
-    await targets(page, where)
-    await accessible(page, where)
-    await look(world, page, `phone-${where}`)
-  }
-  await open('Changes')
-  await files(work).last().tap()
-  await work.getByRole('region', { name: 'Edit 2 of 2' }).waitFor()
-  await view('changes')
-  await work.getByRole('region', { name: 'Created' }).getByRole('button', { name: 'Show in the conversation' }).tap()
-  await work.waitFor({ state: 'detached' })
-  await page.waitForFunction(() => document.activeElement?.matches('[data-row]') && document.activeElement.textContent.includes('list.txt'))
-
-  await open('Tasks')
-  await work.getByText('Plane the board').waitFor()
-  await view('tasks')
-  await tab(work, 'Files').tap()
-  await work.getByRole('treeitem', { name: 'notes.md' }).waitFor()
-  await view('files')
-  await work.getByRole('treeitem', { name: 'notes.md' }).tap()
-  await work.getByRole('button', { name: 'Edit', exact: true }).tap()
-  const editor = work.getByRole('textbox', { name: /notes\.md/ })
-  await editor.tap()
-  await page.keyboard.press('Control+End')
-  await page.keyboard.type('by thumb')
-  await view('file')
-  await work.getByRole('button', { name: 'Save' }).tap()
-  await work.getByText(/^Saved/).waitFor()
-  assert.equal(await bob.file('projects/bench/notes.md'), '# Notes\nby thumb')
-
-  await tab(work, 'Terminal').tap()
-  await rows(work).first().waitFor()
-  await run(page, work, 'clear; echo thumb-$((3+4))', 'thumb-7')
-  await view('terminal')
-  await work.getByRole('button', { name: 'Terminal menu' }).tap()
-  await page.getByRole('menuitem', { name: 'Larger letters' }).waitFor() // above the sheet, and in reach
-  await view('terminal-menu')
-  await page.getByRole('menuitem', { name: 'Larger letters' }).tap()
-  await page.reload()
-  await work.getByRole('tab', { name: 'Terminal', selected: true }).waitFor()
-  await work.getByRole('button', { name: 'Close the work' }).tap()
-  await work.waitFor({ state: 'detached' })
-  await world.leave(bob)
 }
