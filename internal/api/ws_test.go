@@ -39,7 +39,7 @@ type frame struct {
 	Version   string          `json:"version"`
 }
 
-const readTimeout = 10 * time.Second
+const readTimeout = time.Minute
 
 // dial connects and takes the hello.
 func (r *rig) dial(name string) *client {
