@@ -54,7 +54,7 @@ func (s *Server) registerMe() {
 			return &body[Me]{Body: me}, err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/me", Summary: "Change the own account",
-		Description: "A new password needs the present one. It ends every other sign-in."}, s.changeMe)
+		Description: "A new password needs the present one. It ends every other sign-in, and no device is told anything any more."}, s.changeMe)
 }
 
 func (s *Server) changeMe(ctx context.Context, in *changeMeInput) (*changedMeOutput, error) {
@@ -75,6 +75,9 @@ func (s *Server) changeMe(ctx context.Context, in *changeMeInput) (*changedMeOut
 	out := &changedMeOutput{}
 	if b.Password != nil {
 		s.note(ctx, "me.password", userTarget(id), nil)
+		if err := s.deps.Push.Forget(ctx, id); err != nil {
+			return nil, err
+		}
 		if q.person.byCookie { // the old cookie has ended with the old password
 			secret, expires, err := s.deps.Accounts.OpenLogin(ctx, id)
 			if err != nil {

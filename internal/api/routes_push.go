@@ -20,6 +20,8 @@ type Push interface {
 	Settings(ctx context.Context, userID int64) (push.Settings, error)
 	ChangeSettings(ctx context.Context, userID int64, c push.Change) (push.Settings, error)
 	Test(ctx context.Context, userID int64) error
+	// Forget has no device of the user told anything any more.
+	Forget(ctx context.Context, userID int64) error
 }
 
 // Notifications is what a person is told, and where.
@@ -73,6 +75,9 @@ func (s *Server) registerPush() {
 			subs, err := p.Subscriptions(ctx, id)
 			if err != nil {
 				return nil, err
+			}
+			for i := range subs {
+				subs[i].Problem = inWords(requestOf(ctx).reads, subs[i].Problem)
 			}
 			settings, err := p.Settings(ctx, id)
 			if err != nil {
@@ -133,3 +138,4 @@ func (noPush) Subscribe(context.Context, int64, push.NewSubscription) (push.Subs
 func (noPush) ChangeSettings(context.Context, int64, push.Change) (push.Settings, error) {
 	return push.Settings{}, errNoPush()
 }
+func (noPush) Forget(context.Context, int64) error { return nil } // there is none

@@ -109,6 +109,11 @@ func (s *Server) changeUser(ctx context.Context, in *changeUserInput) (*body[acc
 		"username": u.Username, "role": u.Role, "active": u.Active, "password": b.Password != nil,
 	})
 	s.sockets.Recheck(u.ID)
+	if b.Password != nil || !u.Active {
+		if err := s.deps.Push.Forget(ctx, u.ID); err != nil {
+			return nil, err
+		}
+	}
 	if !u.Active {
 		if err := s.deps.Instances.Destroy(ctx, u.ID); err != nil && !errors.Is(err, fault.NotFoundError) {
 			return nil, err

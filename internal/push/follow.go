@@ -187,7 +187,7 @@ func (s *Service) sendTo(ctx context.Context, k keyRow, sub subscriptionRow, m M
 		return // the server stops
 	default:
 		s.counts.add("failed")
-		s.log.Warn("send a notification", "user", sub.UserID, "service", hostOf(sub.Endpoint), "err", err)
+		s.log.Warn("send a notification", "user", sub.UserID, "service", hostOf(sub.Endpoint), "err", err, "why", errors.Unwrap(err))
 		err = sentTo(context.WithoutCancel(ctx), s.db, sub.ID, s.now(), short(err.Error(), 200))
 	}
 	if err != nil && !errors.Is(err, fault.NotFoundError) {

@@ -85,6 +85,7 @@ type Service struct {
 	wg      sync.WaitGroup
 	unwatch func()
 	states  states
+	testing sync.Map // users whose devices are being tested
 }
 
 // New returns a service that sends nothing yet.
@@ -134,7 +135,10 @@ type key struct {
 	id     string
 }
 
-var errNotSent = errors.New("the push service did not take it")
+var (
+	errNotSent    = errors.New("the push service did not take it")
+	errNotReached = errors.New("the push service cannot be reached")
+)
 
 // hostOf is an endpoint's host, for people and logs: the rest of it is a secret.
 func hostOf(endpoint string) string {

@@ -11,10 +11,12 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -746,5 +748,44 @@ func TestAMessageFits(t *testing.T) {
 	}
 	if strings.Contains(short("a\u202eb\x07\n c", 10), "\u202e") || short("a\u202eb\x07\n c", 10) != "ab c" {
 		t.Errorf("got %q", short("a\u202eb\x07\n c", 10))
+	}
+}
+
+// What a name leads to inside is told to nobody but the log.
+func TestWhatIsToldOfAFailure(t *testing.T) {
+	w := start(t)
+	n := w.services.device(t, "one").subscription("https://127.0.0.1.nip.example")
+	if _, _, err := w.Subscribe(t.Context(), 1, n); err != nil {
+		t.Fatal(err)
+	}
+	w.sender.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Addr: &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 443}, Err: errors.New("private")}
+	}
+	if err := w.Test(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	all, err := w.Subscriptions(t.Context(), 1)
+	if err != nil || len(all) != 1 || all[0].Problem != "the push service cannot be reached" {
+		t.Errorf("got %+v, %v", all, err)
+	}
+}
+
+func TestOneTestAtATime(t *testing.T) {
+	w := start(t)
+	d := w.phone(1, "phone")
+	w.testing.Store(int64(1), true)
+	if err := w.Test(t.Context(), 1); fault.CodeOf(err) != fault.RateLimited {
+		t.Errorf("a second one: %v", err)
+	}
+	w.testing.Delete(int64(1))
+	if err := w.Test(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	d.next()
+	if err := w.Forget(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := w.Subscriptions(t.Context(), 1); err != nil || len(all) != 0 {
+		t.Errorf("left %+v, %v", all, err)
 	}
 }

@@ -114,11 +114,10 @@ func once(ctx context.Context, payload []byte, to *webpush.Subscription, o *webp
 	if err != nil {
 		var u *url.Error
 		if errors.As(err, &u) {
-			err = u.Err // without the address, which is a secret of the browser's
-		} else {
-			again = -1
+			// Without the address, which is a secret of the browser's; and what a name leads to is not the person's to know.
+			return 0, &unreached{why: u.Err}
 		}
-		return again, fmt.Errorf("reach the push service: %w", err)
+		return -1, fmt.Errorf("make a push message: %w", err)
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 4096))
@@ -133,6 +132,12 @@ func once(ctx context.Context, payload []byte, to *webpush.Subscription, o *webp
 	}
 	return -1, fmt.Errorf("%w: %s", errNotSent, res.Status)
 }
+
+// unreached says no more than that: the reason is for the log.
+type unreached struct{ why error }
+
+func (e *unreached) Error() string { return errNotReached.Error() }
+func (e *unreached) Unwrap() error { return e.why }
 
 // topic is a tag as the header takes it: at most 32 characters of base64url. A UUID without its dashes is that long.
 func topic(tag string) string {

@@ -220,8 +220,21 @@ func (s *Service) ChangeSettings(ctx context.Context, userID int64, c Change) (S
 	return now, nil
 }
 
-// Test tells all devices of a person something, in quiet hours too, and returns when each has been tried.
+// Forget has all devices of a person told nothing any more: who had the old password may have signed one up.
+func (s *Service) Forget(ctx context.Context, userID int64) error {
+	if _, err := s.db.NewDelete().Table("push_subscriptions").Where("user_id = ?", userID).Exec(ctx); err != nil {
+		return fmt.Errorf("forget a user's devices: %w", err)
+	}
+	return nil
+}
+
+// Test tells all devices of a person something, in quiet hours too, and returns when each has been tried. One at a
+// time: it has the server send to wherever the person wants.
 func (s *Service) Test(ctx context.Context, userID int64) error {
+	if _, runs := s.testing.LoadOrStore(userID, true); runs {
+		return fault.New(fault.RateLimited, "A test is being sent already. Wait until it has been.")
+	}
+	defer s.testing.Delete(userID)
 	u, err := s.o.Accounts.User(ctx, userID)
 	if err != nil {
 		return err

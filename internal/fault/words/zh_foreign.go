@@ -4,6 +4,10 @@ package words
 // their arguments already in them: huma's validation, the checks of package
 // claude, the decoder of JSON. They are known again by their form.
 var foreign = map[string]string{ //nolint:gosec // texts about passwords and tokens, which are none
+	// Why a notification could not be sent.
+	"the push service cannot be reached":   "无法连接推送服务",
+	"the push service did not take it: %s": "推送服务未接受：%s",
+
 	// What checks of the server found.
 	"It does not answer.":                   "没有响应。",
 	"It cannot be measured.":                "无法测量。",

@@ -3,6 +3,7 @@ package words
 // pushZH is what package push says.
 var pushZH = map[string]string{
 	"Give a time as HH:MM, such as 07:30.":                                          "请按 HH:MM 给出时间，例如 07:30。",
+	"A test is being sent already. Wait until it has been.":                         "正在发送测试通知。请等它发送完毕。",
 	"No device of yours takes notifications yet. Turn them on first.":               "你还没有接收通知的设备。请先开启通知。",
 	"Quiet hours end at another time than they begin.":                              "免打扰时段的开始与结束时间不能相同。",
 	"The endpoint is not the https address of a push service.":                      "endpoint 不是推送服务的 https 地址。",

@@ -1,8 +1,7 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
-import { api, call } from '@/api/client'
-import { noteSession, queries } from '@/api/queries'
+import { queries } from '@/api/queries'
 import type { Session } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Empty, Loading } from '@/components/Empty'
@@ -16,6 +15,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { drafts } from '@/modules/conversation/draft'
 import { lightOfState } from '@/modules/sessions/order'
 import { titleOf } from '@/modules/sessions/SessionList'
+import { useBegin } from '@/modules/sessions/useBegin'
 import { lightName } from '@/modules/sessions/words'
 import { handOver } from '@/share/handed'
 import { forgetShared, readShared, type Shared } from '@/share/store'
@@ -112,18 +112,11 @@ function SessionButton({ session, onPick }: { session: Session; onPick: () => vo
 }
 
 function InProject({ onMade }: { onMade: (id: string) => void }) {
-  const client = useQueryClient()
   const { data, error } = useQuery(queries.projects())
   const [chosen, setChosen] = useState('')
   const names = data?.map((p) => p.name) ?? []
   const project = names.includes(chosen) ? chosen : (names[0] ?? '')
-  const create = useMutation({
-    mutationFn: () => call(api.POST('/sessions', { body: { project, permission_mode: 'default' } })),
-    onSuccess: (session) => {
-      noteSession(client, session)
-      onMade(session.id)
-    },
-  })
+  const create = useBegin((session) => onMade(session.id))
   if (error && !data) return <Failure error={error} />
   if (!data) return <Loading label={m.loading()} />
   if (names.length === 0) return <p className="text-minor text-muted">{m.session_needs_project()}</p>
@@ -132,7 +125,7 @@ function InProject({ onMade }: { onMade: (id: string) => void }) {
       className="flex max-w-sm flex-col gap-4"
       onSubmit={(e) => {
         e.preventDefault()
-        create.mutate()
+        create.mutate({ project })
       }}
     >
       <Select label={m.project()} value={project} onChange={(e) => setChosen(e.target.value)}>

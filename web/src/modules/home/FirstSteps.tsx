@@ -1,29 +1,29 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { api, call } from '@/api/client'
-import { noteSession, queries } from '@/api/queries'
+import { queries } from '@/api/queries'
 import { Button } from '@/components/Button'
 import { Empty } from '@/components/Empty'
 import { Lamp } from '@/components/Lamp'
 import { Failure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
 import { drafts } from '@/modules/conversation/draft'
+import { useBegin } from '@/modules/sessions/useBegin'
 
 /** Where there is nothing yet: something to try at once, or a project of one's own. */
 export function FirstSteps() {
   const client = useQueryClient()
   const navigate = useNavigate()
+  const begin = useBegin((session) => {
+    // Written for them, sent by them.
+    drafts.change(session.id, { text: m.sample_prompt() })
+    void navigate({ to: '/s/$sessionId', params: { sessionId: session.id } })
+  })
   const sample = useMutation({
     mutationFn: async () => {
       const { name } = await call(api.POST('/projects', { body: { name: 'sample', template: 'sample' } }))
-      return call(api.POST('/sessions', { body: { project: name } }))
-    },
-    onSuccess: (session) => {
       void client.invalidateQueries({ queryKey: queries.projects().queryKey })
-      noteSession(client, session)
-      // Written for them, sent by them.
-      drafts.change(session.id, { text: m.sample_prompt() })
-      void navigate({ to: '/s/$sessionId', params: { sessionId: session.id } })
+      await begin.mutateAsync({ project: name })
     },
   })
   return (

@@ -1,35 +1,30 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
-import { api, call } from '@/api/client'
-import { noteSession, queries } from '@/api/queries'
+import { queries } from '@/api/queries'
 import { Button } from '@/components/Button'
 import { Dialog } from '@/components/Dialog'
 import { Loading } from '@/components/Empty'
 import { Select } from '@/components/Field'
 import { Failure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
+import { useBegin } from './useBegin'
 import { modeName, modeNote } from './words'
 
 const lastProjectKey = 'carrel.project'
 
 /** Begins a session: in which project, and when Claude asks before it acts. */
 export function NewSession({ onClose, project: given }: { onClose: () => void; project?: string }) {
-  const client = useQueryClient()
   const navigate = useNavigate()
   const projects = useQuery(queries.projects())
   const [chosen, setChosen] = useState(given ?? localStorage.getItem(lastProjectKey) ?? '')
   const [mode, setMode] = useState('default')
   const names = projects.data?.map((p) => p.name) ?? []
   const project = names.includes(chosen) ? chosen : (names[0] ?? '')
-  const create = useMutation({
-    mutationFn: () => call(api.POST('/sessions', { body: { project, permission_mode: mode } })),
-    onSuccess: (session) => {
-      localStorage.setItem(lastProjectKey, project)
-      noteSession(client, session)
-      onClose()
-      void navigate({ to: '/s/$sessionId', params: { sessionId: session.id } })
-    },
+  const create = useBegin((session) => {
+    localStorage.setItem(lastProjectKey, session.project)
+    onClose()
+    void navigate({ to: '/s/$sessionId', params: { sessionId: session.id } })
   })
   return (
     <Dialog title={m.session_new()} onClose={onClose}>
@@ -47,7 +42,7 @@ export function NewSession({ onClose, project: given }: { onClose: () => void; p
           className="flex flex-col gap-4"
           onSubmit={(e) => {
             e.preventDefault()
-            create.mutate()
+            create.mutate({ project, permission_mode: mode })
           }}
         >
           <Select label={m.project()} value={project} onChange={(e) => setChosen(e.target.value)}>
