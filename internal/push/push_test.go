@@ -2,314 +2,27 @@ package push
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/ecdh"
-	"crypto/hkdf"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"crypto/ecdsa"
-	"crypto/elliptic"
 
 	"go.uber.org/goleak"
 
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/fault"
-	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/session"
-	"github.com/carrel-dev/carrel/internal/store"
-	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener")) // ends a moment after Close
-}
-
-// device is a browser with its keys, and what it was told.
-type device struct {
-	t      testing.TB
-	key    *ecdh.PrivateKey
-	auth   []byte
-	path   string
-	told   chan Message
-	header chan http.Header
-}
-
-// service is a push service: it answers what it is told to, and passes on what it takes.
-type service struct {
-	*httptest.Server
-	mu      sync.Mutex
-	devices map[string]*device
-	answers []int // before 201
-	asked   int
-}
-
-func newPushService(t testing.TB) *service {
-	s := &service{devices: map[string]*device{}}
-	s.Server = httptest.NewServer(s)
-	t.Cleanup(s.Close)
-	return s
-}
-
-func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	d := s.devices[r.URL.Path]
-	s.asked++
-	code := http.StatusCreated
-	if len(s.answers) > 0 {
-		code, s.answers = s.answers[0], s.answers[1:]
-	}
-	s.mu.Unlock()
-	body, _ := io.ReadAll(r.Body)
-	if code/100 == 3 {
-		w.Header().Set("Location", s.URL+"/elsewhere")
-	}
-	w.WriteHeader(code)
-	if code != http.StatusCreated || d == nil {
-		return
-	}
-	d.header <- r.Header.Clone()
-	d.told <- d.open(body)
-}
-
-func (s *service) times() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.asked
-}
-
-func (s *service) device(t testing.TB, name string) *device {
-	k, err := ecdh.P256().GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &device{t: t, key: k, auth: make([]byte, 16), path: "/send/" + name, told: make(chan Message, 10), header: make(chan http.Header, 10)}
-	_, _ = rand.Read(d.auth)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.devices[d.path] = d
-	return d
-}
-
-func (d *device) subscription(base string) NewSubscription {
-	enc := base64.RawURLEncoding.EncodeToString
-	return NewSubscription{Endpoint: base + d.path, P256DH: enc(d.key.PublicKey().Bytes()), Auth: enc(d.auth), Device: "a phone"}
-}
-
-// open decrypts a message as RFC 8291 has it.
-func (d *device) open(b []byte) Message {
-	d.t.Helper()
-	must := func(v []byte, err error) []byte {
-		if err != nil {
-			d.t.Error(err)
-		}
-		return v
-	}
-	salt, size, idLen := b[:16], binary.BigEndian.Uint32(b[16:20]), int(b[20])
-	server, sealed := b[21:21+idLen], b[21+idLen:]
-	if int(size) < len(sealed) || len(b) > 4096 {
-		d.t.Errorf("a record of %d bytes in one of %d, %d in all", len(sealed), size, len(b))
-	}
-	theirs, err := ecdh.P256().NewPublicKey(server)
-	if err != nil {
-		d.t.Error(err)
-		return Message{}
-	}
-	shared := must(d.key.ECDH(theirs))
-	info := append(append([]byte("WebPush: info\x00"), d.key.PublicKey().Bytes()...), server...)
-	ikm := must(hkdf.Key(sha256.New, shared, d.auth, string(info), 32))
-	cek := must(hkdf.Key(sha256.New, ikm, salt, "Content-Encoding: aes128gcm\x00", 16))
-	nonce := must(hkdf.Key(sha256.New, ikm, salt, "Content-Encoding: nonce\x00", 12))
-	block, err := aes.NewCipher(cek)
-	if err != nil {
-		d.t.Error(err)
-	}
-	gcm, err := cipher.NewGCM(block)
-	if err != nil {
-		d.t.Error(err)
-	}
-	plain := must(gcm.Open(nil, nonce, sealed, nil))
-	plain = plain[:strings.LastIndexByte(string(plain), 2)]
-	var m Message
-	if err := json.Unmarshal(plain, &m); err != nil {
-		d.t.Errorf("%v: %q", err, plain)
-	}
-	return m
-}
-
-func (d *device) next() Message {
-	d.t.Helper()
-	select {
-	case m := <-d.told:
-		return m
-	case <-time.After(20 * time.Second):
-		d.t.Fatal("the device is told nothing")
-	}
-	return Message{}
-}
-
-// world is everything around the service.
-type world struct {
-	*Service
-	t        testing.TB
-	db       *store.DB
-	services *service
-
-	mu       sync.Mutex
-	watch    func(pool.Change)
-	states   map[key]string
-	events   map[key][]protocol.Event
-	language string
-	inactive bool
-	followed bool
-	trusted  []string      // push services beside the one
-	looked   chan struct{} // a person was looked up
-	at       time.Time
-}
-
-func (w *world) Watch(f func(pool.Change)) func() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.watch = f
-	for k, state := range w.states {
-		f(pool.Change{UserID: k.userID, Session: &protocol.Session{ID: k.id, State: state, LastSeq: int64(len(w.events[k]))}})
-	}
-	return func() {}
-}
-
-func (w *world) Get(_ context.Context, userID int64, id string) (session.Session, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	state, ok := w.states[key{userID, id}]
-	if !ok {
-		return session.Session{}, fault.New(fault.NotFound, "There is no such session.")
-	}
-	return session.Session{ID: id, UserID: userID, Title: "Fix the roof", State: state}, nil
-}
-
-func (w *world) Last(_ context.Context, userID int64, id string, _ int) ([]protocol.Event, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.events[key{userID, id}], nil
-}
-
-func (w *world) Followed(int64, string) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.followed
-}
-
-func (w *world) User(_ context.Context, id int64) (account.User, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	select {
-	case w.looked <- struct{}{}:
-	default:
-	}
-	return account.User{ID: id, Language: w.language, Active: !w.inactive}, nil
-}
-
-// happens adds lines to a session, and then has it stand so, which a supervisor writes behind them.
-func (w *world) happens(user int64, id, state string, lines ...string) {
-	w.t.Helper()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	k := key{user, id}
-	if state != w.states[k] {
-		lines = append(slices.Clone(lines), `{"type":"carrel.state","state":"`+state+`"}`)
-	}
-	for _, l := range lines {
-		w.events[k] = append(w.events[k], protocol.Event{Seq: int64(len(w.events[k]) + 1), Event: json.RawMessage(l)})
-	}
-	w.states[k] = state
-	if _, err := w.db.Bun().NewRaw("UPDATE sessions SET state = ? WHERE user_id = ? AND id = ?", state, user, id).Exec(w.t.Context()); err != nil {
-		w.t.Error(err)
-	}
-	w.watch(pool.Change{UserID: user, Session: &protocol.Session{ID: id, State: state, LastSeq: int64(len(w.events[k]))}})
-}
-
-const (
-	roof = "11111111-1111-4111-8111-111111111111"
-	ask  = `{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"make\n  roof\u202e"}}}`
-	asks = `{"type":"carrel.state","state":"waiting"}` // comes after what is asked
-	done = `{"type":"result","subtype":"success","is_error":false,"terminal_reason":"completed","result":"The roof is tight."}`
-)
-
-func start(t testing.TB) *world {
-	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "carrel.db"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	w := &world{t: t, db: db, services: newPushService(t), states: map[key]string{}, events: map[key][]protocol.Event{}, language: "en", looked: make(chan struct{}, 1), at: time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)}
-	for _, name := range []string{"ana", "ben"} {
-		if _, err := db.Bun().NewRaw("INSERT INTO users (username, password_hash, role, language, active, created_at) VALUES (?, '', 'user', 'en', TRUE, ?)", name, w.at).Exec(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for user := range int64(2) {
-		w.insert(user+1, roof)
-	}
-	w.serve()
-	return w
-}
-
-func (w *world) insert(user int64, id string) {
-	w.t.Helper()
-	_, err := w.db.Bun().NewRaw(`INSERT INTO sessions (user_id, id, project, title, titled_by, model, asked_model, permission_mode, state, created_at, last_activity_at, last_seq, usage, cost_usd, fork_of, cli_left)
-		VALUES (?, ?, '', '', '', '', '', '', 'dormant', ?, ?, 0, '{}', 0, '', FALSE)`, user, id, w.at, w.at).Exec(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// session is one more of a user's.
-func (w *world) session(user int64, n int) string {
-	w.t.Helper()
-	id := fmt.Sprintf("22222222-2222-4222-8222-%012d", n)
-	w.insert(user, id)
-	return id
-}
-
-// serve starts the service, or the next one after a restart.
-func (w *world) serve() {
-	u, _ := url.Parse(w.services.URL)
-	w.Service = New(Options{DB: w.db.Bun(), Pool: w, Sessions: w, Accounts: w, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
-		Contact: "ops@example.org", Delay: time.Millisecond, TrustedHosts: append(w.trusted, u.Host)})
-	w.now = func() time.Time { return w.at.Add(time.Since(begun)) }
-	w.Start()
-	w.t.Cleanup(w.Stop)
-}
-
-var begun = time.Now()
-
-func (w *world) phone(user int64, name string) *device {
-	w.t.Helper()
-	d := w.services.device(w.t, name)
-	if _, _, err := w.Subscribe(w.t.Context(), user, d.subscription(w.services.URL)); err != nil {
-		w.t.Fatal(err)
-	}
-	return d
 }
 
 func TestARequestIsTold(t *testing.T) {
@@ -333,42 +46,6 @@ func TestARequestIsTold(t *testing.T) {
 	w.happens(2, roof, "waiting", strings.Replace(ask, "r1", "r9", 1))
 	if m := bens.next(); m.RequestID != "r9" {
 		t.Errorf("Ben is told %+v", m)
-	}
-}
-
-// checkSignature holds the header to RFC 8292: our key, a signature by it, the service as audience, an end within a day.
-func (w *world) checkSignature(header string) {
-	w.t.Helper()
-	header, ok := strings.CutPrefix(header, "vapid t=")
-	token, public, ok2 := strings.Cut(header, ", k=")
-	ours, err := w.PublicKey(w.t.Context())
-	if !ok || !ok2 || err != nil || public != ours {
-		w.t.Fatalf("authorization %q, our key %q, %v", header, ours, err)
-	}
-	point, err := base64.RawURLEncoding.DecodeString(public)
-	if err != nil || len(point) != 65 {
-		w.t.Fatalf("the key is %d bytes, %v", len(point), err)
-	}
-	parts := strings.Split(token, ".")
-	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
-	if err != nil || len(signature) != 64 {
-		w.t.Fatalf("signature: %d bytes, %v", len(signature), err)
-	}
-	hash := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	pub := ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(point[1:33]), Y: new(big.Int).SetBytes(point[33:])}
-	if !ecdsa.Verify(&pub, hash[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
-		w.t.Error("the signature is not by the key")
-	}
-	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var c struct {
-		Aud, Sub string
-		Exp      int64
-	}
-	if err := json.Unmarshal(claims, &c); err != nil || c.Aud != w.services.URL || c.Sub != "mailto:ops@example.org" || time.Until(time.Unix(c.Exp, 0)) > 24*time.Hour {
-		w.t.Errorf("claims %s, %v", claims, err)
 	}
 }
 
@@ -450,20 +127,13 @@ func TestASlowDeviceKeepsNobodyElseWaiting(t *testing.T) {
 func TestWhatWasAnsweredAtOnceIsNotTold(t *testing.T) {
 	w := start(t)
 	phone := w.phone(1, "phone")
-	w.states2(func() { w.Service.states.delay = time.Hour })
+	w.knowing(func() { w.Service.states.delay = time.Hour })
 	w.happens(1, roof, "waiting", ask)
 	w.happens(1, roof, "running", `{"type":"carrel.answer","request_id":"r1","behavior":"allow"}`)
 	w.happens(1, roof, "ready", done)
 	if m := phone.next(); m.Kind != "finished" {
 		t.Errorf("told %+v", m)
 	}
-}
-
-// states2 changes what the follower reads under its lock.
-func (w *world) states2(f func()) {
-	w.Service.states.mu.Lock()
-	defer w.Service.states.mu.Unlock()
-	f()
 }
 
 func TestEnds(t *testing.T) {
@@ -500,25 +170,6 @@ func TestEnds(t *testing.T) {
 			}
 		})
 	}
-}
-
-// idle waits until nothing is due any more.
-func (w *world) idle() {
-	w.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		w.Service.states.mu.Lock()
-		due := 0
-		for _, st := range w.Service.states.all {
-			if !st.due.IsZero() {
-				due++
-			}
-		}
-		w.Service.states.mu.Unlock()
-		if due == 0 {
-			return
-		}
-	}
-	w.t.Fatal("something stays due")
 }
 
 func TestQuestionsPlansAndLanguages(t *testing.T) {
