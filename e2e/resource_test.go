@@ -197,7 +197,8 @@ func TestResources(t *testing.T) {
 	})
 	c.attack(t, "memory by many", func(t *testing.T) {
 		r := command(t, c.ada, "", "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do ./probe take-memory "+strconv.Itoa(quotaMemory/4)+" & done; wait")
-		if r.ExitCode != 0 {
+		// Whom of the person's own processes the kernel ends is its choice: the shell may be among them.
+		if r.ExitCode != 0 && r.ExitCode != 137 {
 			t.Errorf("memory by many: %+v", r)
 		}
 	})

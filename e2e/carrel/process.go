@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -26,14 +27,14 @@ func Supervisors(instanceID string) []int {
 	})
 }
 
-// Claudes finds the pids, on the host, of the CLI's processes that hold a session.
-func Claudes(sessionID string) []int {
+// Claudes finds the pids, on the host, of the CLI's processes that hold one of the sessions.
+func Claudes(sessionIDs ...string) []int {
 	return hostProcesses(func(args [][]byte, _ func() []byte) bool {
 		if filepath.Base(string(args[0])) != "claude" {
 			return false
 		}
 		for _, a := range args {
-			if string(a) == sessionID {
+			if slices.Contains(sessionIDs, string(a)) {
 				return true
 			}
 		}
