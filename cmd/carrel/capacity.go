@@ -33,9 +33,9 @@ func capacity(f pool.Figures) []runtime.Finding {
 	if !f.MemoryOK {
 		memory.State = "warn"
 	}
-	line := runtime.Finding{Name: "places", State: "ok", Detail: fmt.Sprintf("%d Claude processes, of as many as the memory holds.", f.Held)}
+	line := runtime.Finding{Name: "places", State: "ok", Detail: fmt.Sprintf("Claude processes: %d, of as many as the memory holds.", f.Held)}
 	if f.Places > 0 {
-		line.Detail = fmt.Sprintf("%d of %d Claude processes.", f.Held, f.Places)
+		line.Detail = fmt.Sprintf("Claude processes: %d of %d.", f.Held, f.Places)
 	}
 	if f.Waiting > 0 {
 		line.State = "warn"
