@@ -54,6 +54,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
     chunkSizeWarningLimit: 900,
+    // What every page needs is one file: thirty small ones wait for each other.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'page', tags: ['$initial'] }, { name: 'conversation', test: /pages\/SessionPage/ }] } } },
   },
   server: { proxy: { '/api': { target: backend, ws: true } } },
   test: {

@@ -1,5 +1,6 @@
 import createClient from 'openapi-fetch'
 import { getLocale } from '@/i18n/locale'
+import { fetchOnce } from './early'
 import type { paths, Problem } from './wire'
 
 /** What a call failed with: the server's problem document, or why there is none. */
@@ -19,7 +20,7 @@ export class ApiError extends Error {
   }
 }
 
-export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin' })
+export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin', fetch: fetchOnce })
 
 // What the server says of an error is read here, in the page's language and not the browser's.
 api.use({

@@ -127,7 +127,7 @@ describe('a long conversation', () => {
     t.stream.start()
     t.stream.subscribe('s', () => {})
     await t.accept()
-    expect(t.asked[0]).toEqual({ before: 0, limit: 400 })
+    expect(t.asked[0]).toEqual({ before: 0, limit: 200 })
     t.paint()
     const view = t.stream.view('s')
     expect(view).toMatchObject({ opened: true, lastSeq: journal.length })

@@ -71,8 +71,8 @@ const unreachable = 'unreachable'
 /** A message of more bytes is refused by the server, connection and all. */
 const maxMessageChars = 12 << 20
 
-/** How many events are fetched at once: to show the end, and to go far back. */
-const pageEvents = 400
+/** How many events are fetched at once: to show the end (public/early.js asks for as many), and to go far back. */
+const pageEvents = 200
 const longPageEvents = 2500
 /** So many rows fill a screen; a page of events may hold fewer, when it is full of pieces. */
 const enoughRows = 24

@@ -4,7 +4,7 @@ export type Theme = 'system' | 'light' | 'dark'
 
 export const themes: readonly Theme[] = ['system', 'light', 'dark']
 
-// The same key is read by public/theme.js, before the first paint.
+// The same key is read by public/early.js, before the first paint.
 const key = 'carrel.theme'
 const listeners = new Set<() => void>()
 

@@ -4,7 +4,7 @@ import { isShare, sharedIn } from './share'
 import { wayOf } from './shell'
 
 const origin = 'https://carrel.example'
-const shell = new Set(['/index.html', '/assets/index-1.js', '/theme.js'])
+const shell = new Set(['/index.html', '/assets/index-1.js', '/early.js'])
 const way = (path: string, mode: RequestMode = 'cors', method = 'GET') => wayOf({ url: new URL(path, origin).href, mode, method }, origin, shell)
 
 describe('what the worker answers', () => {
@@ -12,7 +12,7 @@ describe('what the worker answers', () => {
     expect(way('/s/abc', 'navigate')).toBe('page')
     expect(way('/', 'navigate')).toBe('page')
     expect(way('/assets/index-1.js')).toBe('shell')
-    expect(way('/theme.js')).toBe('shell')
+    expect(way('/early.js')).toBe('shell')
     expect(way('/assets/mermaid-1.js')).toBe('used')
   })
   it('is nothing of the server, of a person or of another place', () => {

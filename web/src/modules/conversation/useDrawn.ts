@@ -2,7 +2,7 @@ import { useLayoutEffect, useState } from 'react'
 import type { TimelineRow } from '@/conversation/rows'
 
 /** Rows that are drawn at the end, rows that are added at an edge, and rows that are drawn at most. */
-const atEnd = 60
+const atEnd = 30
 const step = 60
 const most = 240
 

@@ -1,0 +1,23 @@
+// Runs before the page's own code is there. A file of its own, because the
+// content security policy forbids inline scripts.
+;(function () {
+  // A chosen theme never flashes.
+  var theme = null
+  try {
+    theme = localStorage.getItem('carrel.theme')
+  } catch (e) {
+    // Storage may be switched off; the system's theme is shown then.
+  }
+  if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme
+
+  // What the page asks for first is under way while its code comes; src/api/early.ts takes the answers.
+  var session = /^\/s\/([^/]+)$/.exec(location.pathname)
+  var paths = ['/api/v1/me']
+  if (session && !/[?&]at=/.test(location.search)) paths.push('/api/v1/sessions/' + session[1] + '/events?before=0&limit=200')
+  window.carrelEarly = new Map()
+  paths.forEach(function (path) {
+    var answer = fetch(path, { credentials: 'same-origin' })
+    answer.catch(function () {})
+    window.carrelEarly.set(path, answer)
+  })
+})()

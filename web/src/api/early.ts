@@ -1,0 +1,15 @@
+/** Answers that public/early.js asked for before this code was there, by path. */
+const early = (globalThis as { carrelEarly?: Map<string, Promise<Response>> }).carrelEarly
+
+/**
+ * `fetch`, but for what was asked for already: such an answer is taken once. A
+ * failure is asked for again, in the page's language; that nobody is signed in
+ * needs no words.
+ */
+export async function fetchOnce(request: Request): Promise<Response> {
+  const path = request.method === 'GET' ? request.url.slice(location.origin.length) : ''
+  const begun = early?.get(path)
+  early?.delete(path)
+  const answer = await begun?.catch(() => undefined)
+  return answer && (answer.ok || answer.status === 401) ? answer : fetch(request)
+}
