@@ -24,7 +24,7 @@ import { LinkState } from '@/modules/shell/LinkState'
 import { usePageTitle } from '@/components/pageTitle'
 import { clearTold } from '@/push/device'
 import { useSessionView } from '@/stream/page'
-import type { SessionView } from '@/stream/stream'
+import type { SessionView } from '@/stream/held'
 
 /** One conversation. The key makes a new one of it for another session: drafts and scrolling are its own. */
 export function SessionPage() {

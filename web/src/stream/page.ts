@@ -3,7 +3,8 @@ import { api, call } from '@/api/client'
 import { getLocale, onLocale } from '@/i18n/locale'
 import { keptConversations } from '@/offline/page'
 import type { Link, Socket } from './connection'
-import { Stream, type SessionView } from './stream'
+import type { SessionView } from './held'
+import { Stream } from './stream'
 
 /** The page's one stream. */
 export const stream = new Stream({

@@ -1,85 +1,22 @@
 import type { AnswerFrame, ClientFrame, Content, NoticeFrame, ServerFrame } from '@/api/wire'
-import { emptyConversation, type Conversation, type PromptRow } from '@/conversation/model'
-import { isObj, str } from '@/conversation/json'
+import type { PromptRow } from '@/conversation/model'
 import { blocksOf } from '@/conversation/normalise'
-import { reduce, type Event } from '@/conversation/reduce'
-import { snapshot, type Snapshot } from '@/conversation/rows'
-import { Connection, realClock, type Clock, type Link, type Socket } from './connection'
+import { Connection, type Link, type Socket } from './connection'
+import { Held, type SessionView, type Sources } from './held'
 import { Outbox, type Outgoing, type Storage } from './outbox'
 import { decode, encode } from './wire'
-import { Past, type EventPage } from './past'
 
-export interface Problem {
-  code: string
-  detail: string
-}
-
-/** What a view of a session is drawn from. */
-export interface SessionView extends Snapshot {
-  /** Prompts that are not on the server's disk yet. */
-  outgoing: PromptRow[]
-  /** Requests whose answer is under way. */
-  answering: ReadonlySet<string>
-  /** What the server last refused for this session. */
-  problem: Problem | null
-  /** Whether the end of the conversation is there. */
-  opened: boolean
-  /** Whether there is more before what is there, and the number of the first event that is. */
-  more: boolean
-  first: number
-  /** Whether earlier events are being fetched. */
-  reading: boolean
-  /** When this was read, where the server cannot be asked and the device's own copy is shown. */
-  asOf: number | null
-}
-
-interface Held {
-  past: Past
-  conversation: Conversation
-  view: SessionView
-  listeners: Set<() => void>
-  subscribed: boolean
-  answers: Map<string, AnswerFrame>
-  problem: Problem | null
-  reading: Promise<void> | null
-  asOf: number | null
-  dirty: boolean
-}
-
-export interface StreamOptions {
+export interface StreamOptions extends Sources {
   open: () => Socket
   storage: Storage | null
   newId: () => string
-  /** The last events of a session before a number; 0: the last of all. It fails with what has a `code` and a `detail`. */
-  page: (sessionId: string, before: number, limit: number) => Promise<EventPage>
-  /** The ends of conversations that the device keeps, to be read without a server. */
-  kept?: {
-    read: (sessionId: string) => Promise<{ at: number; events: readonly Event[] } | undefined>
-    write: (sessionId: string, events: readonly Event[]) => void
-  }
   /** Calls back once, soon: per animation frame in a visible page. */
   schedule: (f: () => void) => void
-  /** Calls back once the page has nothing better to do. */
-  idle: (f: () => void) => void
-  clock?: Clock
   random?: () => number
 }
 
-/** The code of what failed because no server was there. */
-const unreachable = 'unreachable'
-
 /** A message of more bytes is refused by the server, connection and all. */
 const maxMessageChars = 12 << 20
-
-/** How many events are fetched at once: to show the end (public/early.js asks for as many), and to go far back. */
-const pageEvents = 200
-const longPageEvents = 2500
-/** So many rows fill a screen; a page of events may hold fewer, when it is full of pieces. */
-const enoughRows = 24
-/** How far back the greeting of the process is looked for. */
-const maxGreetingPages = 12
-/** So long the server may take before what the device kept is shown. */
-const patienceMs = 4000
 
 /**
  * The stream's store: the one connection, and the conversations that came
@@ -91,6 +28,8 @@ export class Stream {
   private readonly connection: Connection
   private readonly outbox: Outbox
   private readonly held = new Map<string, Held>()
+  /** The conversations whose view is not true any more. */
+  private readonly dirty = new Set<string>()
   /** Requests that were answered on this device, while the page is open. */
   private readonly answeredIds = new Set<string>()
   private readonly noticeListeners = new Set<(n: NoticeFrame) => void>()
@@ -129,7 +68,7 @@ export class Stream {
   reset(): void {
     this.connection.stop()
     this.outbox.clear()
-    for (const h of this.held.values()) this.renew(h)
+    for (const h of this.held.values()) h.renew()
     this.flush()
     this.held.clear()
   }
@@ -179,7 +118,7 @@ export class Stream {
   /** Begins to fetch the end of a conversation that is about to be looked at. */
   prepare(sessionId: string): void {
     const h = this.of(sessionId)
-    if (!h.past.opened && !h.reading) void this.open(sessionId, h)
+    if (!h.opened && !h.isReading) void this.begin(sessionId, h)
   }
 
   view(sessionId: string): SessionView {
@@ -243,17 +182,13 @@ export class Stream {
   }
 
   /** Fetches a page of what came before. */
-  async earlier(sessionId: string): Promise<void> {
-    const h = this.of(sessionId)
-    if (h.reading || !h.past.more) return
-    const { first } = h.past
-    await this.read(sessionId, h, pageEvents, (past) => past.first < first)
+  earlier(sessionId: string): Promise<void> {
+    return this.of(sessionId).earlier()
   }
 
   /** Fetches what there is back to the event with a number. */
-  async reach(sessionId: string, seq: number): Promise<void> {
-    const h = this.of(sessionId)
-    await this.read(sessionId, h, longPageEvents, (past) => past.first <= seq)
+  reach(sessionId: string, seq: number): Promise<void> {
+    return this.of(sessionId).reach(seq)
   }
 
   /** Asks for the session anew, after the server refused it. */
@@ -275,15 +210,8 @@ export class Stream {
 
   private take(frame: ServerFrame): void {
     switch (frame.type) {
-      case 'event': {
-        const h = this.of(frame.session_id)
-        if (frame.seq <= h.conversation.lastSeq) return // said again after a reconnect
-        h.past.append(frame)
-        reduce(h.conversation, frame)
-        h.dirty = true
-        this.soon()
-        return
-      }
+      case 'event':
+        return this.of(frame.session_id).take(frame)
       case 'ack':
         return // the prompt itself comes as an event, and takes the outgoing one's place
       case 'error':
@@ -308,7 +236,7 @@ export class Stream {
     for (const id of answers) {
       h.answers.delete(id)
       // Somebody answered on another device, or Claude asks no more.
-      if (frame.code === 'not_found' || frame.code === 'conflict') h.conversation.requests.delete(id)
+      if (frame.code === 'not_found' || frame.code === 'conflict') h.asksNoMore(id)
     }
     h.problem = problem
     this.touch(frame.session_id)
@@ -325,104 +253,30 @@ export class Stream {
 
   private attach(sessionId: string, h: Held): void {
     h.subscribed = true
-    if (h.past.opened) this.send({ type: 'subscribe', session_id: sessionId, after: h.conversation.lastSeq })
-    else if (!h.reading) void this.open(sessionId, h)
+    if (h.opened) this.send({ type: 'subscribe', session_id: sessionId, after: h.last })
+    else if (!h.isReading) void this.begin(sessionId, h)
   }
 
   /** Shows a conversation from its end, and then follows it. */
-  private async open(sessionId: string, h: Held): Promise<void> {
-    const past = h.past
-    // A network that swallows what is asked says no more than one that is not there.
-    const clock = this.o.clock ?? realClock
-    const late = clock.set(() => void this.recall(sessionId, h), patienceMs)
-    await this.read(sessionId, h, pageEvents, (p) => shows(p) >= enoughRows)
-    clock.clear(late)
-    if (h.past === past && !past.opened && h.problem?.code === unreachable) return this.recall(sessionId, h)
-    if (h.past !== past || !past.opened) return
+  private async begin(sessionId: string, h: Held): Promise<void> {
+    if (!(await h.open(() => this.link.status === 'open'))) return
     if (h.listeners.size > 0) this.attach(sessionId, h)
-    // A session that sleeps is about to greet; of one that is awake the greeting may be long past.
-    await new Promise<void>((r) => this.o.idle(r))
-    let pages = 0
-    if (h.conversation.state !== 'dormant') await this.read(sessionId, h, longPageEvents, () => past.greeted || ++pages > maxGreetingPages)
-  }
-
-  /**
-   * Fetches pages backwards until there is enough, and shows them at once. One
-   * reading of a session is under way at a time; what comes meanwhile at the
-   * end is not touched by it.
-   */
-  private async read(sessionId: string, h: Held, limit: number, enough: (past: Past) => boolean): Promise<void> {
-    while (h.reading) await h.reading
-    const past = h.past
-    if (past.opened && (!past.more || enough(past))) return
-    const work = async () => {
-      try {
-        do {
-          const page = await this.o.page(sessionId, past.first, limit)
-          if (h.past !== past) return
-          past.prepend(page)
-        } while (past.more && !enough(past))
-        past.opened = true
-        h.asOf = null
-        if (h.problem?.code === unreachable) h.problem = null
-      } catch (e) {
-        const code = codeOf(e)
-        // What the device kept goes on being shown; whole pages then take its place.
-        if (h.asOf !== null && code === unreachable) return
-        h.asOf = null
-        if (h.past === past) h.problem = { code, detail: e instanceof Error ? e.message : '' }
-      }
-      if (h.past === past) h.conversation = past.reduce(h.conversation)
-    }
-    h.reading = work().finally(() => {
-      h.reading = null
-      this.touch(sessionId)
-    })
-    this.touch(sessionId)
-    await h.reading
-  }
-
-  /**
-   * Without a server: what the device kept of the conversation. It is only shown.
-   * The journal is read anew once the server is there, so nothing is there twice.
-   */
-  private async recall(sessionId: string, h: Held): Promise<void> {
-    if (h.asOf !== null || this.link.status === 'open') return
-    const past = h.past
-    const kept = await this.o.kept?.read(sessionId)
-    if (!kept || h.past !== past || past.opened) return
-    h.conversation = emptyConversation(true)
-    for (const e of kept.events) reduce(h.conversation, e)
-    h.asOf = kept.at
-    h.problem = null
-    this.touch(sessionId)
+    await h.seekGreeting()
   }
 
   private of(sessionId: string): Held {
     let h = this.held.get(sessionId)
     if (!h) {
-      h = { past: new Past(), conversation: emptyConversation(), view: emptyView, listeners: new Set(), subscribed: false, answers: new Map(), problem: null, reading: null, asOf: null, dirty: false }
+      h = new Held(sessionId, this.o, () => this.touch(sessionId))
       this.held.set(sessionId, h)
-      h.view = this.see(sessionId, h)
+      // What waits to be sent is seen at once.
+      h.show(this.waiting(sessionId, h))
     }
     return h
   }
 
-  private renew(h: Held): void {
-    h.past = new Past()
-    h.conversation = emptyConversation()
-    h.answers.clear()
-    h.problem = null
-    h.asOf = null
-    h.dirty = true
-  }
-
   private touch(sessionId: string): void {
-    this.of(sessionId).dirty = true
-    this.soon()
-  }
-
-  private soon(): void {
+    this.dirty.add(sessionId)
     if (this.scheduled) return
     this.scheduled = true
     this.o.schedule(() => this.flush())
@@ -430,44 +284,21 @@ export class Stream {
 
   private flush(): void {
     this.scheduled = false
-    for (const [id, h] of this.held) {
-      if (!h.dirty) continue
-      h.dirty = false
-      h.view = this.see(id, h)
-      if (h.past.opened && h.listeners.size > 0) this.o.kept?.write(id, h.past.events)
-      for (const l of h.listeners) l()
+    const dirty = [...this.dirty]
+    this.dirty.clear()
+    for (const id of dirty) {
+      const h = this.held.get(id)
+      h?.show(this.waiting(id, h))
     }
   }
 
-  private see(sessionId: string, h: Held): SessionView {
-    const c = h.conversation
-    for (const o of this.outbox.of(sessionId)) if (c.rows.has(`p:${o.id}`)) this.outbox.remove(o.id)
-    for (const id of [...h.answers.keys()]) if (!c.requests.has(id)) h.answers.delete(id)
-    return {
-      ...snapshot(c, h.view),
-      outgoing: this.outbox.of(sessionId).map(rowOf),
-      answering: new Set(h.answers.keys()),
-      problem: h.problem,
-      opened: h.past.opened,
-      more: h.past.more,
-      first: h.past.first,
-      reading: h.reading !== null,
-      asOf: h.asOf,
-    }
+  /** The prompts that the server has not taken. */
+  private waiting(sessionId: string, h: Held): PromptRow[] {
+    for (const o of this.outbox.of(sessionId)) if (h.has(o.id)) this.outbox.remove(o.id)
+    return this.outbox.of(sessionId).map(rowOf)
   }
 }
 
 function rowOf(o: Outgoing): PromptRow {
   return { kind: 'prompt', key: `p:${o.id}`, seq: 0, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem }
-}
-
-const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null, opened: false, more: false, first: 0, reading: false, asOf: null }
-
-function shows(past: Past): number {
-  const c = past.reduce(emptyConversation())
-  return c.durable.length + c.queue.length
-}
-
-function codeOf(e: unknown): string {
-  return isObj(e) ? (str(e.code) ?? 'internal') : 'internal'
 }

@@ -3,7 +3,7 @@ import { Icon } from '@/components/Icon'
 import { compact, percent } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { stream } from '@/stream/page'
-import type { SessionView } from '@/stream/stream'
+import type { SessionView } from '@/stream/held'
 import { contextOf } from './pickers'
 
 /** From here on a compaction is near. */

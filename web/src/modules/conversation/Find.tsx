@@ -5,7 +5,7 @@ import { rowsWith } from '@/conversation/words'
 import { number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { stream } from '@/stream/page'
-import type { SessionView } from '@/stream/stream'
+import type { SessionView } from '@/stream/held'
 
 interface Props {
   sessionId: string

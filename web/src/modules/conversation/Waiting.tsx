@@ -4,7 +4,7 @@ import { Button } from '@/components/Button'
 import { textOf, type PromptRow } from '@/conversation/model'
 import { m } from '@/i18n/paraglide/messages.js'
 import { problemTitle } from '@/i18n/problem'
-import type { SessionView } from '@/stream/stream'
+import type { SessionView } from '@/stream/held'
 import { drafts } from './draft'
 import { picturesOf } from './pictures'
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Session } from '@/api/wire'
 import { fixture, play } from '@/conversation/fixture'
-import type { SessionView } from '@/stream/stream'
+import type { SessionView } from '@/stream/held'
 import { contextOf, modelChoices, modeChoices, shortModel } from './pickers'
 
 const view = (name: string) => ({ ...play(fixture(name)).s, outgoing: [], answering: new Set<string>(), problem: null, opened: true, more: false, first: 1, reading: false, asOf: null }) as SessionView

@@ -1,7 +1,7 @@
 import type { Session } from '@/api/wire'
 import type { Choice } from '@/components/Menu'
 import { modeName, modeNote, modes } from '@/modules/sessions/words'
-import type { SessionView } from '@/stream/stream'
+import type { SessionView } from '@/stream/held'
 
 /** The models there are to pick, and which of them is on. */
 export function modelChoices(view: SessionView, session: Session | undefined): { value: string; label: string; choices: Choice[] } {

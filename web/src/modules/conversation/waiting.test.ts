@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { PromptRow, PromptStatus } from '@/conversation/model'
-import type { SessionView } from '@/stream/stream'
+import type { SessionView } from '@/stream/held'
 import { waitingOf } from './Waiting'
 
 const prompt = (status: PromptStatus) => ({ kind: 'prompt', key: status, id: status, status, blocks: [] }) as unknown as PromptRow

@@ -1,7 +1,7 @@
 import type { Session } from '@/api/wire'
 import { compact, duration, money, number, percent } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
-import type { SessionView } from '@/stream/stream'
+import type { SessionView } from '@/stream/held'
 import { contextOf } from '../pickers'
 
 /** What the last turn and the session cost, and how full the context is. */
