@@ -70,6 +70,14 @@ it('asks again for what failed, but for that nobody is signed in', async () => {
   expect((await get('/api/v1/me')).status).toBe(200)
 })
 
+it('keeps no answer for whoever signs in next', async () => {
+  visit('http://carrel.test/s/abc')
+  const { fetchOnce } = await import('./early')
+  await fetchOnce(new Request('http://carrel.test/api/v1/auth/login', { method: 'POST' }))
+  await get(asked[1]!)
+  expect(asked).toHaveLength(4)
+})
+
 it('asks again when the network failed', async () => {
   answer = () => {
     throw new TypeError('Failed to fetch')

@@ -7,7 +7,9 @@ const early = (globalThis as { carrelEarly?: Map<string, Promise<Response>> }).c
  * needs no words.
  */
 export async function fetchOnce(request: Request): Promise<Response> {
-  const path = request.method === 'GET' ? request.url.slice(location.origin.length) : ''
+  // Who signs in here is somebody else than who was asked for.
+  if (request.method !== 'GET') early?.clear()
+  const path = request.url.slice(location.origin.length)
   const begun = early?.get(path)
   early?.delete(path)
   const answer = await begun?.catch(() => undefined)
