@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	sessionFields = []string{"id", "project", "title", "state", "model", "permission_mode", "created_at", "last_activity_at", "last_seq", "usage", "cost_usd"}
+	sessionFields = []string{"id", "project", "title", "state", "model", "permission_mode", "effort", "created_at", "last_activity_at", "last_seq", "usage", "cost_usd"}
 	uuidPattern   = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
 
@@ -20,6 +20,7 @@ var (
 type conversation struct {
 	ID, Project, Title, State, Model string
 	PermissionMode                   string         `json:"permission_mode"`
+	Effort                           string         `json:"effort"`
 	LastSeq                          int64          `json:"last_seq"`
 	Usage                            map[string]any `json:"usage"`
 	CostUSD                          float64        `json:"cost_usd"`
@@ -37,8 +38,8 @@ func contractSessions(t *testing.T, ada *carrel.Person) {
 	}
 	bob.Must(201, "POST", "/sessions", map[string]any{"project": "第二"}, &plain)
 	wellFormed(t, bob.Must(200, "GET", "/sessions/"+plain.ID, nil, &plain), sessionFields...)
-	if plain.PermissionMode != "default" {
-		t.Errorf("mode %q; want default", plain.PermissionMode)
+	if plain.PermissionMode != "default" || plain.Effort != "default" {
+		t.Errorf("mode %q, effort %q; want default", plain.PermissionMode, plain.Effort)
 	}
 	for project, want := range map[string]string{"one": s.ID, "第二": plain.ID} {
 		var l list[conversation]
@@ -52,6 +53,7 @@ func contractSessions(t *testing.T, ada *carrel.Person) {
 	}
 	for field, body := range map[string]map[string]any{
 		"body.permission_mode": {"project": "one", "permission_mode": "none"},
+		"body.effort":          {"project": "one", "effort": "none"},
 		"body.model":           {"project": "one", "model": "-x"},
 		"body.title":           {"project": "one", "title": strings.Repeat("a", 501)},
 		"body.project":         {"project": "../x"},
@@ -67,17 +69,18 @@ func contractSessions(t *testing.T, ada *carrel.Person) {
 		var got conversation
 		wellFormed(t, bob.Must(200, "PATCH", "/sessions/"+s.ID, c, &got), sessionFields...)
 		bob.Must(200, "GET", "/sessions/"+s.ID, nil, &got)
-		if got.Title != want.Title || got.PermissionMode != want.PermissionMode || !strings.Contains(got.Model, want.Model) {
+		if got.Title != want.Title || got.PermissionMode != want.PermissionMode || !strings.Contains(got.Model, want.Model) || want.Effort != "" && got.Effort != want.Effort {
 			t.Errorf("after %v: %+v", c, got)
 		}
 	}
 	change(map[string]any{"title": "文 Another"}, conversation{Title: "文 Another", PermissionMode: "plan", Model: "sonnet"})
-	change(map[string]any{"permission_mode": "acceptEdits", "model": "opus"}, conversation{Title: "文 Another", PermissionMode: "acceptEdits", Model: "opus"})
+	change(map[string]any{"permission_mode": "acceptEdits", "model": "opus", "effort": "low"}, conversation{Title: "文 Another", PermissionMode: "acceptEdits", Model: "opus", Effort: "low"})
 	ws := bob.Dial()
 	ws.Send(map[string]any{"type": "subscribe", "session_id": s.ID, "after": 0})
 	ws.WaitEvent("ready", s.ID, 0, isState("ready"))
-	change(map[string]any{"permission_mode": "plan", "model": "haiku", "title": "Live"}, conversation{Title: "Live", PermissionMode: "plan", Model: "haiku"})
+	change(map[string]any{"permission_mode": "plan", "model": "haiku", "effort": "high", "title": "Live"}, conversation{Title: "Live", PermissionMode: "plan", Model: "haiku", Effort: "high"})
 	names(t, "a mode that is none", bob.Do("PATCH", "/sessions/"+s.ID, map[string]any{"permission_mode": "x"}, nil), "body.permission_mode")
+	names(t, "an effort that is none", bob.Do("PATCH", "/sessions/"+s.ID, map[string]any{"effort": "x"}, nil), "body.effort")
 	names(t, "an empty title", bob.Do("PATCH", "/sessions/"+s.ID, map[string]any{"title": " "}, nil), "body.title")
 	_, at := ws.Turn(s.ID, "p", "[echo hello]")
 	var after conversation

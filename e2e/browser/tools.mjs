@@ -77,7 +77,7 @@ async function inMidAnswer(world, bob) {
 }
 
 async function modeAndModel(world, bob, session) {
-  world.note('mode and model are changed')
+  world.note('mode, model and effort are changed')
   const { page } = bob
   await page.getByRole('button', { name: /^Mode:/ }).click()
   await page.getByRole('menuitemradio', { name: /^Accepts edits/ }).click()
@@ -96,6 +96,17 @@ async function modeAndModel(world, bob, session) {
   const events = await bob.api('GET', `/sessions/${session}/events?after=0&limit=5000`)
   const last = events.items.map((e) => e.event).filter((e) => e.type === 'assistant').at(-1)
   assert.match(last.message.model, /haiku/)
+
+  await page.getByRole('button', { name: 'Effort: Default' }).click()
+  await page.getByRole('menuitemradio', { name: 'High', exact: true }).click()
+  await page.getByRole('button', { name: 'Effort: High' }).waitFor()
+  await bob.prompt('[bash echo it works with $CLAUDE_EFFORT effort]') // the CLI tells its commands
+  await bob.request().getByRole('button', { name: 'Allow once' }).click()
+  await bob.answer('it works with high effort').waitFor()
+  await bob.untilDone()
+  await bob.prompt('/effort low')
+  await page.getByRole('button', { name: 'Effort: Low' }).waitFor()
+  await bob.untilDone()
 }
 
 async function reloadAndTwoTabs(world, bob, session) {

@@ -21,8 +21,9 @@ type doc struct {
 var sameAs = map[string]string{"Me": "User", "NewTokenSecret": "Token", "NewInvitationSecret": "Invitation"}
 
 var (
-	roles = []any{account.RoleAdmin, account.RoleModerator, account.RoleUser}
-	kinds = []any{protocol.KindClaude, protocol.KindTerminal, protocol.KindCommand}
+	roles   = []any{account.RoleAdmin, account.RoleModerator, account.RoleUser}
+	efforts = []any{"default", "low", "medium", "high", "xhigh", "max"}
+	kinds   = []any{protocol.KindClaude, protocol.KindTerminal, protocol.KindCommand}
 )
 
 // docs describes fields by schema and name. A test holds it against the schemas.
@@ -131,6 +132,7 @@ var docs = map[string]map[string]doc{
 			protocol.StateStarting, protocol.StateReady, protocol.StateRunning, protocol.StateWaiting}},
 		"model":            {text: "The model; empty: the CLI's choice.", example: "sonnet"},
 		"permission_mode":  {text: "When Claude asks before it acts.", example: "default"},
+		"effort":           {text: "How hard the model works; default: as hard as the CLI has it work.", enum: efforts, example: "high"},
 		"created_at":       {text: "When it was begun."},
 		"last_activity_at": {text: "When it was last used."},
 		"last_seq":         {text: "Number of its last event.", example: 117},

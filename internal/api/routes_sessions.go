@@ -24,6 +24,7 @@ type (
 			Title          string `json:"title,omitempty" maxLength:"500" doc:"A title; the CLI gives one, if left out."`
 			Model          string `json:"model,omitempty" maxLength:"200" example:"sonnet" doc:"The model; the CLI's choice, if left out."`
 			PermissionMode string `json:"permission_mode,omitempty" maxLength:"50" example:"default" doc:"default, acceptEdits, plan, …: when Claude asks before it acts."`
+			Effort         string `json:"effort,omitempty" maxLength:"50" example:"high" doc:"low, medium, high, xhigh or max: how hard the model works; default, if left out."`
 		} `nameHint:"NewSession"`
 	}
 	changeSessionInput struct {
@@ -32,6 +33,7 @@ type (
 			Title          *string `json:"title,omitempty" maxLength:"500" doc:"A new title."`
 			Model          *string `json:"model,omitempty" maxLength:"200" doc:"The model from the next turn on."`
 			PermissionMode *string `json:"permission_mode,omitempty" maxLength:"50" doc:"When Claude asks before it acts, from now on."`
+			Effort         *string `json:"effort,omitempty" maxLength:"50" doc:"How hard the model works, from the next turn on."`
 		} `nameHint:"SessionChange"`
 	}
 )
@@ -54,7 +56,7 @@ func (s *Server) registerSessions() {
 		func(ctx context.Context, in *newSessionInput) (*body[session.Session], error) {
 			b := in.Body
 			made, err := sessions.Create(ctx, caller(ctx).ID, session.NewSession{
-				Project: b.Project, Title: b.Title, Model: b.Model, PermissionMode: b.PermissionMode,
+				Project: b.Project, Title: b.Title, Model: b.Model, PermissionMode: b.PermissionMode, Effort: b.Effort,
 			})
 			return sessionBody(made), err
 		})
@@ -63,10 +65,10 @@ func (s *Server) registerSessions() {
 			found, err := sessions.Get(ctx, caller(ctx).ID, in.ID)
 			return sessionBody(found), err
 		})
-	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/sessions/{id}", Summary: "Change a session's title, model or permission mode"},
+	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/sessions/{id}", Summary: "Change a session's title, model, permission mode or effort"},
 		func(ctx context.Context, in *changeSessionInput) (*body[session.Session], error) {
 			b := in.Body
-			changed, err := sessions.Change(ctx, caller(ctx).ID, in.ID, session.Change{Title: b.Title, Model: b.Model, PermissionMode: b.PermissionMode})
+			changed, err := sessions.Change(ctx, caller(ctx).ID, in.ID, session.Change{Title: b.Title, Model: b.Model, PermissionMode: b.PermissionMode, Effort: b.Effort})
 			return sessionBody(changed), err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/sessions/{id}", Summary: "Delete a session for ever"},

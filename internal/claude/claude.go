@@ -19,6 +19,8 @@ type Launch struct {
 	Model     string // "" leaves it to the person's settings; else as ValidModel has it
 	// PermissionMode is one of Modes; "" leaves it to the person's settings.
 	PermissionMode string
+	// Effort is one of Efforts; DefaultEffort and "" leave it to the CLI, which has one for each model.
+	Effort string
 	// AllowBypass lets bypassPermissions be asked for. The CLI refuses to start with it as root.
 	AllowBypass bool
 }
@@ -50,6 +52,9 @@ func (l Launch) Argv() []string {
 	if l.Model != "" {
 		argv = append(argv, "--model", l.Model)
 	}
+	if l.Effort != "" && l.Effort != DefaultEffort {
+		argv = append(argv, "--effort", l.Effort)
+	}
 	return argv
 }
 
@@ -73,6 +78,15 @@ var Modes = []string{"default", "acceptEdits", "plan", "auto", "dontAsk", Bypass
 
 // ValidMode says whether a permission mode is one of Modes.
 func ValidMode(mode string) bool { return slices.Contains(Modes, mode) }
+
+// DefaultEffort leaves the effort to the CLI.
+const DefaultEffort = "default"
+
+// Efforts are the levels of effort there are. A model that lacks one is given the next lower by the CLI.
+var Efforts = []string{DefaultEffort, "low", "medium", "high", "xhigh", "max"}
+
+// ValidEffort says whether a level is one of Efforts. The CLI takes any other in silence, and does nothing.
+func ValidEffort(level string) bool { return slices.Contains(Efforts, level) }
 
 const maxModelBytes = 128
 

@@ -17,6 +17,7 @@ type request struct {
 	UserMessage  string  `json:"user_message_id,omitempty"`
 	DryRun       bool    `json:"dry_run,omitempty"`
 	MessageUUID  string  `json:"message_uuid,omitempty"`
+	Settings     any     `json:"settings,omitempty"`
 }
 
 func controlRequest(id string, r request) []byte {
@@ -55,6 +56,17 @@ func SetModel(id, model string) []byte {
 // SetPermissionMode changes the permission mode.
 func SetPermissionMode(id, mode string) []byte {
 	return controlRequest(id, request{Subtype: "set_permission_mode", Mode: mode})
+}
+
+// SetEffort changes the effort from the next turn on.
+func SetEffort(id, level string) []byte {
+	var s struct {
+		EffortLevel *string `json:"effortLevel"` // null takes back what was set
+	}
+	if level != "" && level != DefaultEffort {
+		s.EffortLevel = &level
+	}
+	return controlRequest(id, request{Subtype: "apply_flag_settings", Settings: s})
 }
 
 // StopTask ends a task in the background.

@@ -29,6 +29,8 @@ func TestLines(t *testing.T) {
 		{SetModel("1", "opus"), `{"type":"control_request","request_id":"1","request":{"subtype":"set_model","model":"opus"}}`},
 		{SetModel("1", ""), `{"type":"control_request","request_id":"1","request":{"subtype":"set_model"}}`},
 		{SetPermissionMode("1", "plan"), `{"type":"control_request","request_id":"1","request":{"subtype":"set_permission_mode","mode":"plan"}}`},
+		{SetEffort("1", "high"), `{"type":"control_request","request_id":"1","request":{"subtype":"apply_flag_settings","settings":{"effortLevel":"high"}}}`},
+		{SetEffort("1", DefaultEffort), `{"type":"control_request","request_id":"1","request":{"subtype":"apply_flag_settings","settings":{"effortLevel":null}}}`},
 		{User("u", text), `{"type":"user","message":{"role":"user","content":"a <b> & \"c\"\n"},"uuid":"u"}`},
 		{allow, `{"type":"control_response","response":{"subtype":"success","request_id":"q","response":{"behavior":"allow","updatedInput":{"command":"ls"},"updatedPermissions":[{"type":"setMode"}]}}}`},
 		{Deny("q", "no", true), `{"type":"control_response","response":{"subtype":"success","request_id":"q","response":{"behavior":"deny","message":"no","interrupt":true}}}`},
@@ -128,6 +130,8 @@ func TestArgv(t *testing.T) {
 		{Launch{Resume: "a"}, "--resume a"},
 		{Launch{Resume: "a", SessionID: "b"}, "--resume a --fork-session --session-id b"},
 		{Launch{Resume: "a", Model: "opus", PermissionMode: "plan", AllowBypass: true}, "--resume a --allow-dangerously-skip-permissions --permission-mode plan --model opus"},
+		{Launch{Resume: "a", Effort: "max"}, "--resume a --effort max"},
+		{Launch{Resume: "a", Effort: DefaultEffort}, "--resume a"},
 	} {
 		c.l.Path = "claude"
 		if got := strings.Join(c.l.Argv(), " "); got != fixed+c.want {

@@ -91,6 +91,24 @@ func (l Line) OfMain() bool {
 	}](l).Parent == nil
 }
 
+// Effort is the level that /effort, typed as a prompt, has just set.
+func (l Line) Effort() (level string, ok bool) {
+	if l.Type != "assistant" || !bytes.Contains(l.Raw, []byte(`"local_command_run"`)) {
+		return "", false
+	}
+	run := decode[struct {
+		Run struct {
+			Command string `json:"command"`
+			Args    string `json:"args"`
+		} `json:"local_command_run"`
+	}](l).Run
+	level = strings.ToLower(strings.TrimSpace(run.Args))
+	if level == "auto" {
+		level = DefaultEffort
+	}
+	return level, run.Command == "effort" && ValidEffort(level)
+}
+
 // Result ends a turn.
 type Result struct {
 	Text    string          `json:"result"`

@@ -204,3 +204,23 @@ func TestReason(t *testing.T) {
 		}
 	}
 }
+
+func TestEffort(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{`{"type":"assistant","local_command_run":{"command":"effort","args":"low"}}`, "low"},
+		{`{"type":"assistant","local_command_run":{"command":"effort","args":" XHigh "}}`, "xhigh"},
+		{`{"type":"assistant","local_command_run":{"command":"effort","args":"auto"}}`, DefaultEffort},
+		{`{"type":"assistant","local_command_run":{"command":"effort","args":"bogus"}}`, ""},
+		{`{"type":"assistant","local_command_run":{"command":"effort","args":""}}`, ""},
+		{`{"type":"assistant","local_command_run":{"command":"model","args":"max"}}`, ""},
+		{`{"type":"assistant","message":{"content":[{"type":"text","text":"\"local_command_run\": effort max"}]}}`, ""},
+	} {
+		l, err := Parse([]byte(c.line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := l.Effort(); ok != (c.want != "") || ok && got != c.want {
+			t.Errorf("%s: got %q, %v", c.line, got, ok)
+		}
+	}
+}

@@ -192,7 +192,7 @@ func (m *Model) messages(w http.ResponseWriter, r *http.Request) {
 func (m *Model) remember(r *http.Request, req *messagesRequest, t *turn) Request {
 	one := Request{
 		At: time.Now(), Kind: t.kind, SessionID: r.Header.Get("x-claude-code-session-id"),
-		AgentID: r.Header.Get("x-claude-code-agent-id"), Model: req.Model, Stream: req.Stream,
+		AgentID: r.Header.Get("x-claude-code-agent-id"), Model: req.Model, Effort: req.OutputConfig.Effort, Stream: req.Stream,
 		Messages: len(req.Messages), Prompt: clip(t.prompt, maxPrompt), Calls: len(t.calls),
 	}
 	if one.SessionID == "" {

@@ -16,6 +16,7 @@ type Request struct {
 	SessionID string    `json:"session_id"` // x-claude-code-session-id
 	AgentID   string    `json:"agent_id"`   // of a subagent's request
 	Model     string    `json:"model"`
+	Effort    string    `json:"effort,omitempty"`
 	Stream    bool      `json:"stream"`
 	Messages  int       `json:"messages"`
 	Prompt    string    `json:"prompt"` // the beginning of what the person typed

@@ -21,6 +21,7 @@ type messagesRequest struct {
 }
 
 type outputConfig struct {
+	Effort string `json:"effort"`
 	Format struct {
 		Type   string          `json:"type"`
 		Schema json.RawMessage `json:"schema"`

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 // somebody opens it.
 func (s *Service) Create(ctx context.Context, userID int64, n NewSession) (Session, error) {
 	now := stamp(s.now())
-	r := &row{UserID: userID, ID: uuid.NewString(), Project: n.Project, Model: n.Model, AskedModel: n.Model, PermissionMode: n.PermissionMode,
+	r := &row{UserID: userID, ID: uuid.NewString(), Project: n.Project, Model: n.Model, AskedModel: n.Model, PermissionMode: n.PermissionMode, Effort: cmp.Or(n.Effort, "default"),
 		State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, Usage: "{}"}
 	if n.Title != "" {
 		title, err := checkedTitle(n.Title)
@@ -32,7 +33,7 @@ func (s *Service) Create(ctx context.Context, userID int64, n NewSession) (Sessi
 	if r.PermissionMode == "" {
 		r.PermissionMode = "default"
 	}
-	if err := errors.Join(checkMode(r.PermissionMode), checkModel(r.Model), checkProject(n.Project)); err != nil {
+	if err := errors.Join(checkMode(r.PermissionMode), checkModel(r.Model), checkEffort(r.Effort), checkProject(n.Project)); err != nil {
 		return Session{}, err
 	}
 	err := s.with(ctx, userID, callTimeout, func(ctx context.Context, c *client.Client) error { return project.Exists(ctx, c, n.Project) })
@@ -134,8 +135,8 @@ func (s *Service) live(k key) (protocol.Session, bool) {
 	return inst.Session(k.id)
 }
 
-// Change gives a session a title, a model or a permission mode. The latter two
-// reach a running process at once, others when they start.
+// Change gives a session a title, a model, a permission mode or an effort. All
+// but the title reach a running process at once, others when they start.
 func (s *Service) Change(ctx context.Context, userID int64, id string, c Change) (Session, error) {
 	k := key{userID, id}
 	if _, err := find(ctx, s.db, k); err != nil {
@@ -158,6 +159,11 @@ func (s *Service) Change(ctx context.Context, userID int64, id string, c Change)
 			return Session{}, err
 		}
 	}
+	if c.Effort != nil {
+		if err := checkEffort(*c.Effort); err != nil {
+			return Session{}, err
+		}
+	}
 	// A process that runs has the last word: it knows which models there are.
 	now, err := s.set(ctx, k, c)
 	if err != nil {
@@ -173,6 +179,9 @@ func (s *Service) Change(ctx context.Context, userID int64, id string, c Change)
 		if c.PermissionMode != nil {
 			r.PermissionMode = *c.PermissionMode
 		}
+		if c.Effort != nil {
+			r.Effort = *c.Effort
+		}
 		if now != nil {
 			r.take(now)
 		}
@@ -182,13 +191,13 @@ func (s *Service) Change(ctx context.Context, userID int64, id string, c Change)
 	}
 	s.tellSession(r)
 	v := s.view(r)
-	v.Model, v.PermissionMode = r.Model, r.PermissionMode // whatever the pool has heard by now
+	v.Model, v.PermissionMode, v.Effort = r.Model, r.PermissionMode, r.Effort // whatever the pool has heard by now
 	return v, nil
 }
 
 // set changes a running process; nil when there is none.
 func (s *Service) set(ctx context.Context, k key, c Change) (*protocol.Session, error) {
-	if c.Model == nil && c.PermissionMode == nil {
+	if c.Model == nil && c.PermissionMode == nil && c.Effort == nil {
 		return nil, nil
 	}
 	if err := s.pool.Known(ctx); err != nil {
@@ -201,7 +210,7 @@ func (s *Service) set(ctx context.Context, k key, c Change) (*protocol.Session, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	now, err := inst.Client().Set(ctx, &protocol.SetRequest{SessionID: k.id, Model: c.Model, PermissionMode: c.PermissionMode})
+	now, err := inst.Client().Set(ctx, &protocol.SetRequest{SessionID: k.id, Model: c.Model, PermissionMode: c.PermissionMode, Effort: c.Effort})
 	if err != nil {
 		return nil, fmt.Errorf("set in session %s: %w", k.id, unreachable(err))
 	}
@@ -217,7 +226,7 @@ func (s *Service) awaitSettings(ctx context.Context, k key, now *protocol.Sessio
 	defer cancel()
 	for {
 		p, ok := s.live(k)
-		if !ok || p.Model == now.Model && p.PermissionMode == now.PermissionMode || pause(ctx, 2*time.Millisecond) != nil {
+		if !ok || p.Model == now.Model && p.PermissionMode == now.PermissionMode && p.Effort == now.Effort || pause(ctx, 2*time.Millisecond) != nil {
 			return
 		}
 	}
@@ -273,7 +282,7 @@ func (s *Service) Fork(ctx context.Context, userID int64, id, before string) (Se
 	}
 	now := stamp(s.now())
 	r := &row{UserID: userID, ID: uuid.NewString(), Project: src.Project, Title: src.Title, TitledBy: titledByPrompt, Model: src.Model, AskedModel: src.AskedModel,
-		PermissionMode: src.PermissionMode, State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, Usage: "{}", ForkOf: src.ID}
+		PermissionMode: src.PermissionMode, Effort: src.Effort, State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, Usage: "{}", ForkOf: src.ID}
 	if r.Title == "" {
 		r.TitledBy = ""
 	}

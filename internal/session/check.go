@@ -25,6 +25,16 @@ func checkMode(mode string) error {
 	return nil
 }
 
+// efforts are the CLI's levels; which of them a model has, the CLI sees to.
+var efforts = map[string]bool{"default": true, "low": true, "medium": true, "high": true, "xhigh": true, "max": true}
+
+func checkEffort(level string) error {
+	if !efforts[level] {
+		return fault.InvalidField("body.effort", "The effort must be default, low, medium, high, xhigh or max.")
+	}
+	return nil
+}
+
 // checkModel takes any short name; which there are is the CLI's to say.
 func checkModel(model string) error {
 	if len(model) > maxModelBytes || strings.HasPrefix(model, "-") || !printable(model) {

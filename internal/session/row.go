@@ -36,6 +36,7 @@ type row struct {
 	Model          string // as shown: what the CLI says that it uses
 	AskedModel     string // as asked for; "" is the CLI's choice, and stays so whatever it chose
 	PermissionMode string
+	Effort         string // "default" is the CLI's choice
 	State          string
 	CreatedAt      time.Time
 	LastActivityAt time.Time
@@ -51,7 +52,7 @@ func (r *row) key() key { return key{r.UserID, r.ID} }
 // session is the row as people see it.
 func (r *row) session() Session {
 	return Session{
-		ID: r.ID, UserID: r.UserID, Project: r.Project, Title: r.Title, State: r.State, Model: r.Model, PermissionMode: r.PermissionMode,
+		ID: r.ID, UserID: r.UserID, Project: r.Project, Title: r.Title, State: r.State, Model: r.Model, PermissionMode: r.PermissionMode, Effort: r.Effort,
 		CreatedAt: r.CreatedAt.UTC(), LastActivityAt: r.LastActivityAt.UTC(), LastSeq: r.LastSeq,
 		Usage: json.RawMessage(r.Usage), CostUSD: r.CostUSD,
 	}
@@ -73,6 +74,10 @@ func (r *row) take(p *protocol.Session) {
 	}
 	if modes[p.PermissionMode] {
 		r.PermissionMode = p.PermissionMode
+	}
+	// Without a process it is the catalogue that knows: nobody asks the supervisor before the next one starts.
+	if efforts[p.Effort] && p.State != protocol.StateDormant {
+		r.Effort = p.Effort
 	}
 	if n := len(p.Usage); n > 2 && n <= maxUsageBytes && json.Valid(p.Usage) && p.Usage[0] == '{' {
 		r.Usage = string(p.Usage)
@@ -113,7 +118,7 @@ func insert(ctx context.Context, db bun.IDB, r *row) error {
 // update writes every column that may change.
 func update(ctx context.Context, db bun.IDB, r *row) error {
 	_, err := db.NewUpdate().Model(r).WherePK().
-		Column("project", "title", "titled_by", "model", "asked_model", "permission_mode", "state", "last_activity_at", "last_seq", "usage", "cost_usd").Exec(ctx)
+		Column("project", "title", "titled_by", "model", "asked_model", "permission_mode", "effort", "state", "last_activity_at", "last_seq", "usage", "cost_usd").Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("update session %s: %w", r.ID, err)
 	}

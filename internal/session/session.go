@@ -18,6 +18,7 @@ type Session struct {
 	State          string          `json:"state"` // see supervisor/protocol
 	Model          string          `json:"model"`
 	PermissionMode string          `json:"permission_mode"`
+	Effort         string          `json:"effort"`
 	CreatedAt      time.Time       `json:"created_at"`
 	LastActivityAt time.Time       `json:"last_activity_at"`
 	LastSeq        int64           `json:"last_seq"`
@@ -31,6 +32,7 @@ type NewSession struct {
 	Title          string
 	Model          string
 	PermissionMode string
+	Effort         string
 }
 
 // Change changes what is not nil.
@@ -38,6 +40,7 @@ type Change struct {
 	Title          *string
 	Model          *string
 	PermissionMode *string
+	Effort         *string
 }
 
 // Prompt is one prompt of a person. The same ID again runs nothing.

@@ -440,17 +440,27 @@ func TestChangeOfARunningProcess(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	ss := b.create(t, ana)
-	model, mode := "model-a", "plan"
-	ss, err := b.Change(t.Context(), ana.ID, ss.ID, Change{Model: &model, PermissionMode: &mode})
-	if err != nil || ss.Model != model || ss.PermissionMode != mode {
+	model, mode, effort := "model-a", "plan", "high"
+	ss, err := b.Change(t.Context(), ana.ID, ss.ID, Change{Model: &model, PermissionMode: &mode, Effort: &effort})
+	if err != nil || ss.Model != model || ss.PermissionMode != mode || ss.Effort != effort {
 		t.Fatalf("while dormant: %+v, %v", ss, err)
 	}
 	if err := b.Open(t.Context(), ana.ID, ss.ID); err != nil {
 		t.Fatal(err)
 	}
 	b.until(t, ana, ss.ID, "ready", func(s Session) bool {
-		return s.State == protocol.StateReady && s.Model == model && s.PermissionMode == mode
+		return s.State == protocol.StateReady && s.Model == model && s.PermissionMode == mode && s.Effort == effort
 	})
+	if got, _ := b.live(key{ana.ID, ss.ID}); got.Effort != effort {
+		t.Errorf("the process was started with the effort %q", got.Effort)
+	}
+	most, none := "max", "enormous"
+	if ss, err = b.Change(t.Context(), ana.ID, ss.ID, Change{Effort: &most}); err != nil || ss.Effort != most {
+		t.Errorf("effort while ready: %+v, %v", ss, err)
+	}
+	if _, err := b.Change(t.Context(), ana.ID, ss.ID, Change{Effort: &none}); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("an effort that there is not: %v", err)
+	}
 	refused := "refused"
 	if _, err := b.Change(t.Context(), ana.ID, ss.ID, Change{Model: &refused}); fault.CodeOf(err) != fault.Invalid {
 		t.Fatalf("a model that the process refuses: %v", err)
@@ -462,6 +472,22 @@ func TestChangeOfARunningProcess(t *testing.T) {
 	// The CLI changes its mode by itself, when a plan was approved.
 	b.rt.Supervisor(ana.ID).SetState(ss.ID, func(s *protocol.Session) { s.PermissionMode = "acceptEdits" })
 	b.until(t, ana, ss.ID, "the CLI's own mode", func(s Session) bool { return s.PermissionMode == "acceptEdits" })
+	// Without a process, what was chosen last counts, whatever the last one was told.
+	b.rt.Supervisor(ana.ID).SetState(ss.ID, func(s *protocol.Session) { s.State = protocol.StateDormant })
+	b.until(t, ana, ss.ID, "its end", func(s Session) bool { return s.State == protocol.StateDormant && s.Effort == most })
+	back := "default"
+	if _, err = b.Change(t.Context(), ana.ID, ss.ID, Change{Effort: &back}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Get(t.Context(), ana.ID, ss.ID); err != nil || got.Effort != back {
+		t.Errorf("changed while dormant: %+v, %v", got, err)
+	}
+	if err := b.Open(t.Context(), ana.ID, ss.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := b.live(key{ana.ID, ss.ID}); got.Effort != back {
+		t.Errorf("the next process was started with the effort %q", got.Effort)
+	}
 }
 
 func TestAnswerAndInterrupt(t *testing.T) {

@@ -43,7 +43,7 @@ func errNoProject() error {
 }
 
 func (r *row) openRequest() *protocol.OpenRequest {
-	return &protocol.OpenRequest{SessionID: r.ID, Project: r.Project, Model: r.AskedModel, PermissionMode: r.PermissionMode, ForkOf: r.ForkOf}
+	return &protocol.OpenRequest{SessionID: r.ID, Project: r.Project, Model: r.AskedModel, PermissionMode: r.PermissionMode, Effort: r.Effort, ForkOf: r.ForkOf}
 }
 
 // Prompt hands a prompt over. When it returns nil the prompt is in the

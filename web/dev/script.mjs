@@ -18,9 +18,9 @@ export const greeting = () => ({
         { name: 'code-review', description: 'Review the current diff for bugs', argumentHint: '[level]' },
       ],
       models: [
-        { value: 'default', displayName: 'Default (recommended)', description: 'Opus 5.5 · $4/$20 per Mtok' },
-        { value: 'sonnet', displayName: 'Sonnet', description: 'Sonnet 5.5 · Efficient for routine tasks' },
-        { value: 'haiku', displayName: 'Haiku', description: 'Haiku 5.5 · Fastest for quick answers' },
+        { value: 'default', displayName: 'Default (recommended)', description: 'Opus 5.5 · $4/$20 per Mtok', supportsEffort: true, supportedEffortLevels: ['low', 'medium', 'high', 'xhigh', 'max'] },
+        { value: 'sonnet', displayName: 'Sonnet', description: 'Sonnet 5.5 · Efficient for routine tasks', supportsEffort: true, supportedEffortLevels: ['low', 'medium', 'high', 'xhigh', 'max'] },
+        { value: 'haiku', displayName: 'Haiku', description: 'Haiku 5.5 · Fastest for quick answers', supportsEffort: false },
       ],
     },
   },

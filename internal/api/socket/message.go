@@ -46,6 +46,7 @@ type ClientMessage struct {
 	Interrupt          bool            `json:"interrupt,omitempty" doc:"answer, with deny: end the turn."`
 	Model              *string         `json:"model,omitempty" doc:"set: the model from the next turn on."`
 	PermissionMode     *string         `json:"permission_mode,omitempty" doc:"set: when Claude asks before it acts."`
+	Effort             *string         `json:"effort,omitempty" doc:"set: how hard the model works, from the next turn on."`
 }
 
 func (m *ClientMessage) prompt() session.Prompt { return session.Prompt{ID: m.ID, Content: m.Content} }
@@ -58,7 +59,7 @@ func (m *ClientMessage) answer() session.Answer {
 }
 
 func (m *ClientMessage) change() session.Change {
-	return session.Change{Model: m.Model, PermissionMode: m.PermissionMode}
+	return session.Change{Model: m.Model, PermissionMode: m.PermissionMode, Effort: m.Effort}
 }
 
 // decode reads one message and checks its shape. With an error, the message
@@ -121,8 +122,8 @@ func (m *ClientMessage) check() error {
 	case typeAnswer:
 		return CheckAnswer("", m.answer())
 	case typeSet:
-		if m.Model == nil && m.PermissionMode == nil {
-			return fault.InvalidField("model", "The message sets neither model nor permission_mode.")
+		if m.Model == nil && m.PermissionMode == nil && m.Effort == nil {
+			return fault.InvalidField("model", "The message sets none of model, permission_mode and effort.")
 		}
 	}
 	return nil

@@ -24,6 +24,7 @@ func TestDecode(t *testing.T) {
 		{"answer", `{"type":"answer","session_id":"s","request_id":"r","behavior":"allow","updated_input":{},"updated_permissions":[]}`, ""},
 		{"answer with nulls", `{"type":"answer","session_id":"s","request_id":"r","behavior":"deny","updated_input":null,"updated_permissions":null}`, ""},
 		{"set", `{"type":"set","session_id":"s","permission_mode":"plan"}`, ""},
+		{"set effort", `{"type":"set","session_id":"s","effort":"high"}`, ""},
 		{"nothing", ``, "-"},
 		{"a list", `[]`, "-"},
 		{"two", `{}{}`, "-"},

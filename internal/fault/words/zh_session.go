@@ -36,6 +36,8 @@ var sessionZH = map[string]string{ //nolint:gosec // texts about passwords and t
 	"The format must be %s or %s.":                                                                                    "格式必须是 %s 或 %s。",
 	"The message is larger than %d KiB.":                                                                              "消息超过 %d KiB。",
 	"The mode %s works only in an instance that is isolated.":                                                         "模式 %s 只能在隔离的实例中使用。",
+	"The effort must be default, low, medium, high, xhigh or max.":                                                    "思考强度必须是 default、low、medium、high、xhigh 或 max。",
+	"There is no effort %q. There are %q.":                                                                            "没有思考强度 %q。可用的有 %q。",
 	"The model must be a name of at most %d printable characters.":                                                    "模型必须是不超过 %d 个可打印字符的名称。",
 	"The permission mode must be default, acceptEdits, plan, auto, dontAsk or bypassPermissions.":                     "权限模式必须是 default、acceptEdits、plan、auto、dontAsk 或 bypassPermissions。",
 	"The project of the session is missing.":                                                                          "没有给出会话所属的项目。",

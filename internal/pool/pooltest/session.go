@@ -36,6 +36,9 @@ func (s *Supervisor) openLocked(r *protocol.OpenRequest) *protocol.Session {
 	if r.PermissionMode != "" {
 		ss.PermissionMode = r.PermissionMode
 	}
+	if r.Effort != "" {
+		ss.Effort = r.Effort
+	}
 	if ss.State == protocol.StateDormant {
 		ss.State = protocol.StateReady
 		s.startLocked(protocol.KindClaude, r.SessionID)
@@ -120,6 +123,9 @@ func (s *Supervisor) set(_ context.Context, r *protocol.SetRequest) (*protocol.S
 	}
 	if r.PermissionMode != nil {
 		ss.PermissionMode = *r.PermissionMode
+	}
+	if r.Effort != nil {
+		ss.Effort = *r.Effort
 	}
 	s.changedLocked()
 	c := *ss

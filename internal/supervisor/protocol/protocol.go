@@ -117,6 +117,7 @@ type Session struct {
 	State          string          `json:"state"`
 	Model          string          `json:"model,omitempty"`
 	PermissionMode string          `json:"permission_mode,omitempty"`
+	Effort         string          `json:"effort,omitempty"` // one of the CLI's levels, or "default"; "" was never said
 	LastSeq        int64           `json:"last_seq"`
 	LastActivityAt time.Time       `json:"last_activity_at"`
 	Title          string          `json:"title,omitempty"` // as the CLI named it; "" when it did not
@@ -176,6 +177,7 @@ type OpenRequest struct {
 	Project        string `json:"project"`
 	Model          string `json:"model,omitempty"`
 	PermissionMode string `json:"permission_mode,omitempty"`
+	Effort         string `json:"effort,omitempty"`
 	ForkOf         string `json:"fork_of,omitempty"`     // begin with a copy of that session's history
 	ForkBefore     string `json:"fork_before,omitempty"` // only of what was before that prompt, by its id or uuid
 }
@@ -241,6 +243,7 @@ type SetRequest struct {
 	Author         string  `json:"author,omitempty"`
 	Model          *string `json:"model,omitempty"`
 	PermissionMode *string `json:"permission_mode,omitempty"`
+	Effort         *string `json:"effort,omitempty"`
 }
 
 // EventsRequest asks for every event after a number, and then for those to come. With Until set the stream ends

@@ -103,8 +103,8 @@ func (s *session) greeted(ctx context.Context) (*run, error) {
 	}
 }
 
-// Set changes the model or the permission mode, of the live process and for those to come. What Claude refuses
-// changes nothing.
+// Set changes the model, the permission mode or the effort, of the live process and for those to come. What Claude
+// refuses changes nothing.
 func (ss *Sessions) Set(ctx context.Context, req *protocol.SetRequest) (*protocol.Session, error) {
 	ctx, leave, err := ss.enter(ctx)
 	if err != nil {
@@ -124,6 +124,11 @@ func (ss *Sessions) Set(ctx context.Context, req *protocol.SetRequest) (*protoco
 			return nil, err
 		}
 	}
+	if req.Effort != nil {
+		if err := checkEffort(*req.Effort); err != nil {
+			return nil, err
+		}
+	}
 	select {
 	case s.set <- struct{}{}:
 		defer func() { <-s.set }()
@@ -137,7 +142,7 @@ func (ss *Sessions) Set(ctx context.Context, req *protocol.SetRequest) (*protoco
 	if r == nil && req.PermissionMode != nil {
 		err = ss.checkMode(*req.PermissionMode)
 	} else if r != nil {
-		err = s.setLive(ctx, r, model, req.PermissionMode)
+		err = s.setLive(ctx, r, model, req)
 	}
 	if err != nil {
 		return nil, err
@@ -149,6 +154,9 @@ func (ss *Sessions) Set(ctx context.Context, req *protocol.SetRequest) (*protoco
 	if req.PermissionMode != nil {
 		s.meta.PermissionMode = *req.PermissionMode
 	}
+	if req.Effort != nil {
+		s.meta.Effort = *req.Effort
+	}
 	s.saveLocked()
 	s.publishLocked()
 	s.mu.Unlock()
@@ -159,35 +167,54 @@ func (ss *Sessions) Set(ctx context.Context, req *protocol.SetRequest) (*protoco
 	return &info, nil
 }
 
-// setLive asks the process: for the mode first, which is refused at once if at all, and for the model, which the API
-// may be asked about.
-func (s *session) setLive(ctx context.Context, r *run, model, mode *string) error {
+// setting is a change of the process's, and what takes it back.
+type setting struct {
+	field    string
+	do, undo func(id string) []byte
+}
+
+// setLive asks the process: for the model last, which the API may be asked about. What is refused takes back what
+// came before.
+func (s *session) setLive(ctx context.Context, r *run, model *string, req *protocol.SetRequest) error {
 	s.mu.Lock()
-	before := s.meta.PermissionMode
+	mode, effort := s.meta.PermissionMode, s.meta.Effort
 	s.mu.Unlock()
-	if mode != nil {
-		a, err := r.call(ctx, func(id string) []byte { return claude.SetPermissionMode(id, *mode) })
+	var all []setting
+	if to := req.PermissionMode; to != nil {
+		change := setting{field: "permission_mode", do: func(id string) []byte { return claude.SetPermissionMode(id, *to) }}
+		if mode != "" {
+			change.undo = func(id string) []byte { return claude.SetPermissionMode(id, mode) }
+		}
+		all = append(all, change)
+	}
+	if to := req.Effort; to != nil {
+		all = append(all, setting{"effort", func(id string) []byte { return claude.SetEffort(id, *to) }, func(id string) []byte { return claude.SetEffort(id, effort) }})
+	}
+	if model != nil {
+		all = append(all, setting{field: "model", do: func(id string) []byte { return claude.SetModel(id, *model) }})
+	}
+	for i, c := range all {
+		a, err := r.call(ctx, c.do)
+		if err == nil && a.Refused() {
+			err = refusal(c.field, a)
+		}
 		if err != nil {
+			s.takeBack(ctx, r, all[:i])
 			return err
 		}
-		if a.Refused() {
-			return refusal("permission_mode", a)
+	}
+	return nil
+}
+
+func (s *session) takeBack(ctx context.Context, r *run, done []setting) {
+	for _, c := range done {
+		if c.undo == nil {
+			continue
+		}
+		if a, err := r.call(ctx, c.undo); err != nil || a.Refused() {
+			s.ss.opt.Log.Warn("setting not set back", "session", s.id, "setting", c.field, "error", err, "refusal", a.Error)
 		}
 	}
-	if model == nil {
-		return nil
-	}
-	a, err := r.call(ctx, func(id string) []byte { return claude.SetModel(id, *model) })
-	if err == nil && a.Refused() {
-		err = refusal("model", a)
-	}
-	if err != nil && mode != nil && before != "" {
-		back, berr := r.call(ctx, func(id string) []byte { return claude.SetPermissionMode(id, before) })
-		if berr != nil || back.Refused() {
-			s.ss.opt.Log.Warn("permission mode not set back", "session", s.id, "mode", before, "error", berr, "refusal", back.Error)
-		}
-	}
-	return err
 }
 
 func refusal(field string, a claude.Answer) error {

@@ -27,6 +27,7 @@ type meta struct {
 	Project        string          `json:"project"`
 	Model          string          `json:"model,omitempty"`           // asked for; "" is the CLI's choice
 	PermissionMode string          `json:"permission_mode,omitempty"` // asked for, or changed by the CLI
+	Effort         string          `json:"effort,omitempty"`          // asked for, here or by /effort
 	CurrentModel   string          `json:"current_model,omitempty"`   // what the CLI said that it uses
 	ClaudeID       string          `json:"claude_id,omitempty"`       // of the CLI's conversation, when it is not the session's id
 	LeftIDs        []string        `json:"left_ids,omitempty"`        // of conversations that /clear left behind

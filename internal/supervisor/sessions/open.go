@@ -62,7 +62,12 @@ func (ss *Sessions) checkOpen(req *protocol.OpenRequest) error {
 		}
 	}
 	if req.PermissionMode != "" {
-		return ss.checkMode(req.PermissionMode)
+		if err := ss.checkMode(req.PermissionMode); err != nil {
+			return err
+		}
+	}
+	if req.Effort != "" {
+		return checkEffort(req.Effort)
 	}
 	return nil
 }
@@ -80,6 +85,13 @@ func (ss *Sessions) checkMode(mode string) error {
 	}
 	if mode == claude.BypassMode && !ss.mayBypass() {
 		return fault.InvalidField("permission_mode", "The mode %s works only in an instance that is isolated.", mode)
+	}
+	return nil
+}
+
+func checkEffort(level string) error {
+	if !claude.ValidEffort(level) {
+		return fault.InvalidField("effort", "There is no effort %q. There are %q.", level, claude.Efforts)
 	}
 	return nil
 }
@@ -168,6 +180,9 @@ func (s *session) settingsLocked(req *protocol.OpenRequest) {
 	}
 	if req.PermissionMode != "" {
 		s.meta.PermissionMode = req.PermissionMode
+	}
+	if req.Effort != "" {
+		s.meta.Effort = req.Effort
 	}
 }
 

@@ -130,6 +130,9 @@ func (s *session) observeLocked(r *run, l claude.Line) {
 	if request, ok := l.Request(); ok && !request.Permission() && l.RequestID != "" {
 		r.stdin.put(claude.Refuse(l.RequestID, "carrel has no answer to "+request.Subtype))
 	}
+	if level, ok := l.Effort(); ok {
+		s.meta.Effort = level
+	}
 	if sys, ok := l.System(); ok {
 		switch l.Subtype {
 		case "init":
@@ -150,7 +153,7 @@ func (s *session) observeLocked(r *run, l claude.Line) {
 		}
 	}
 	if s.meta.Ran != before.Ran || s.meta.ClaudeID != before.ClaudeID || s.meta.CurrentModel != before.CurrentModel ||
-		s.meta.Title != before.Title || s.meta.PermissionMode != before.PermissionMode {
+		s.meta.Title != before.Title || s.meta.PermissionMode != before.PermissionMode || s.meta.Effort != before.Effort {
 		s.saveLocked()
 		s.publishLocked()
 	}

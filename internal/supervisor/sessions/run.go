@@ -86,7 +86,7 @@ func (s *session) startLocked() error {
 // launchLocked says how to start: with the conversation that is on disk, with a copy of another's, or anew.
 func (s *session) launchLocked() claude.Launch {
 	l := claude.Launch{
-		Path: s.ss.opt.Config.Claude, Model: s.meta.Model, PermissionMode: s.meta.PermissionMode,
+		Path: s.ss.opt.Config.Claude, Model: s.meta.Model, PermissionMode: s.meta.PermissionMode, Effort: s.meta.Effort,
 		AllowBypass: s.ss.mayBypass(),
 	}
 	switch conversation := s.meta.conversation(s.id); {

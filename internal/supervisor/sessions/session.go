@@ -355,7 +355,7 @@ func (s *session) complainLocked(code fault.Code, format string, args ...any) {
 func (s *session) publishLocked() {
 	info := &protocol.Session{
 		ID: s.id, Project: s.meta.Project, State: protocol.StateDormant,
-		Model: s.meta.Model, PermissionMode: s.meta.PermissionMode,
+		Model: s.meta.Model, PermissionMode: s.meta.PermissionMode, Effort: s.meta.Effort,
 		LastActivityAt: s.meta.LastActivityAt, Title: s.meta.Title, Usage: s.meta.Usage, CostUSD: s.meta.CostUSD,
 	}
 	if info.Model == "" {

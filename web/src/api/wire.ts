@@ -55,7 +55,7 @@ export type ClientFrame =
   | { type: 'interrupt'; session_id: string }
   | { type: 'stop'; session_id: string; task_id: string }
   | AnswerFrame
-  | { type: 'set'; session_id: string; model?: string; permission_mode?: string }
+  | { type: 'set'; session_id: string; model?: string; permission_mode?: string; effort?: string }
   /** Any answer to it, even that there is no such type, proves that the connection lives. */
   | { type: 'ping' }
 

@@ -68,6 +68,8 @@ export interface Model {
   value: string
   /** The model behind a name such as `default`. */
   resolved: string
+  /** The levels of effort that it knows; none: it has no such thing. */
+  efforts: string[]
   name: string
   description: string
 }

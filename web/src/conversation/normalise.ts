@@ -189,7 +189,13 @@ function controlResponse(event: Obj): Line {
   return {
     kind: 'greeting',
     mode: str(r.current_permission_mode),
-    models: r.models.map(obj).map((m) => ({ value: str(m.value) ?? '', resolved: str(m.resolvedModel) ?? '', name: str(m.displayName) ?? str(m.value) ?? '', description: str(m.description) ?? '' })),
+    models: r.models.map(obj).map((m) => ({
+      value: str(m.value) ?? '',
+      resolved: str(m.resolvedModel) ?? '',
+      name: str(m.displayName) ?? str(m.value) ?? '',
+      description: str(m.description) ?? '',
+      efforts: m.supportsEffort === false ? [] : strings(m.supportedEffortLevels),
+    })),
     commands: r.commands.map(obj).map((c) => ({ name: str(c.name) ?? '', description: str(c.description) ?? '', hint: str(c.argumentHint) ?? '' })),
   }
 }

@@ -157,7 +157,7 @@ export class Stream {
     return this.send({ type: 'stop', session_id: sessionId, task_id: taskId })
   }
 
-  set(sessionId: string, change: { model?: string; permission_mode?: string }): boolean {
+  set(sessionId: string, change: { model?: string; permission_mode?: string; effort?: string }): boolean {
     return this.send({ type: 'set', session_id: sessionId, ...change })
   }
 

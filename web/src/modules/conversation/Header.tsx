@@ -10,15 +10,15 @@ import { Dialog } from '@/components/Dialog'
 import { Field } from '@/components/Field'
 import { Icon } from '@/components/Icon'
 import { Lamp, type Light } from '@/components/Lamp'
-import { Menu, MenuChoices, MenuDownload, MenuItem, MenuLine } from '@/components/Menu'
+import { Menu, MenuChoices, MenuDownload, MenuItem, MenuLine, type Choice } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
 import { titleOf } from '@/modules/sessions/SessionList'
-import { lightName, modeName } from '@/modules/sessions/words'
+import { effortName, lightName, modeName } from '@/modules/sessions/words'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/held'
 import { ContextMeter } from './ContextMeter'
-import { modeChoices, modelChoices } from './pickers'
+import { effortChoices, modeChoices, modelChoices } from './pickers'
 import { tabName, workTabs } from './work/tabs'
 import type { WorkPlace } from './work/useWork'
 
@@ -26,13 +26,31 @@ const workIcons = { changes: 'pen', files: 'folder', terminal: 'terminal', tasks
 
 const chip = 'inline-flex min-h-8 max-w-40 items-center gap-1 rounded-full border px-3 text-minor text-muted transition-colors hover:bg-hover hover:text-content'
 
-/** The line above a conversation: lamp, title, model, mode, context. */
+/** What is on, and the choice of others. */
+function Picker({ text, label, value, choices, onChange }: { text: string; label: string; value: string; choices: readonly Choice[]; onChange: (value: string) => void }) {
+  return (
+    <Menu
+      trigger={
+        <button type="button" className={chip} aria-label={label}>
+          <span className="truncate">{text}</span>
+          <Icon name="chevron" size={13} />
+        </button>
+      }
+    >
+      <MenuChoices value={value} choices={choices} onChange={onChange} />
+    </Menu>
+  )
+}
+
+/** The line above a conversation: lamp, title, model, effort, mode, context. */
 export function Header({ session, view, light, id, work }: { session: Session | undefined; view: SessionView; light: Light; id: string; work: WorkPlace }) {
   const client = useQueryClient()
   const navigate = useNavigate()
   const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null)
   const model = modelChoices(view, session)
   const mode = view.mode ?? session?.permission_mode ?? 'default'
+  const effort = session?.effort ?? 'default'
+  const efforts = effortChoices(view, model.value, effort)
   const remove = useMutation({
     mutationFn: () => call(api.DELETE('/sessions/{id}', { params: { path: { id } } })),
     onSuccess: () => {
@@ -48,6 +66,7 @@ export function Header({ session, view, light, id, work }: { session: Session | 
     },
   })
   const setModel = (value: string) => stream.set(id, { model: value })
+  const setEffort = (value: string) => stream.set(id, { effort: value })
   const setMode = (value: string) => stream.set(id, { permission_mode: value })
   return (
     <header className="flex items-center gap-1.5 border-b py-1.5 pr-1.5 pl-1 desk:gap-2.5 desk:py-2 desk:pr-4 desk:pl-6">
@@ -57,34 +76,17 @@ export function Header({ session, view, light, id, work }: { session: Session | 
       <Lamp light={light} place={view.place} label={lightName(light)} />
       <div className="min-w-0 flex-1">
         <h1 className="truncate font-strong">{titleOf({ title: view.title ?? session?.title ?? '' })}</h1>
-        <p className="truncate text-small text-muted desk:hidden">{[session?.project, model.label, modeName(mode)].filter(Boolean).join(' · ')}</p>
+        <p className="truncate text-small text-muted desk:hidden">{[session?.project, model.label, effort !== 'default' && m.effort_now({ name: effortName(effort) }), modeName(mode)].filter(Boolean).join(' · ')}</p>
       </div>
       <div className="hidden items-center gap-2 desk:flex">
         {session && <span className="max-w-32 truncate text-minor text-muted">{session.project}</span>}
         {model.choices.length > 0 ? (
-          <Menu
-            trigger={
-              <button type="button" className={chip} aria-label={m.model_now({ name: model.label })}>
-                <span className="truncate">{model.label || m.model()}</span>
-                <Icon name="chevron" size={13} />
-              </button>
-            }
-          >
-            <MenuChoices value={model.value} choices={model.choices} onChange={setModel} />
-          </Menu>
+          <Picker text={model.label || m.model()} label={m.model_now({ name: model.label })} value={model.value} choices={model.choices} onChange={setModel} />
         ) : (
           model.label && <span className={chip}>{model.label}</span>
         )}
-        <Menu
-          trigger={
-            <button type="button" className={chip} aria-label={m.mode_now({ name: modeName(mode) })}>
-              <span className="truncate">{modeName(mode)}</span>
-              <Icon name="chevron" size={13} />
-            </button>
-          }
-        >
-          <MenuChoices value={mode} choices={modeChoices(mode)} onChange={setMode} />
-        </Menu>
+        {efforts.length > 0 && <Picker text={m.effort_now({ name: effortName(effort) })} label={m.effort_now({ name: effortName(effort) })} value={effort} choices={efforts} onChange={setEffort} />}
+        <Picker text={modeName(mode)} label={m.mode_now({ name: modeName(mode) })} value={mode} choices={modeChoices(mode)} onChange={setMode} />
         <ContextMeter id={id} view={view} />
         <IconButton label={work.open ? m.work_close() : m.work_show()} aria-expanded={work.open} aria-keyshortcuts="w" data-work-toggle="" onClick={work.toggle}>
           <Icon name="panel" />
@@ -111,6 +113,13 @@ export function Header({ session, view, light, id, work }: { session: Session | 
               <MenuLine />
               <p className="px-3 pt-1 text-small font-strong text-muted">{m.model()}</p>
               <MenuChoices value={model.value} choices={model.choices.map(({ value, label }) => ({ value, label }))} onChange={setModel} />
+            </>
+          )}
+          {efforts.length > 0 && (
+            <>
+              <MenuLine />
+              <p className="px-3 pt-1 text-small font-strong text-muted">{m.effort()}</p>
+              <MenuChoices value={effort} choices={efforts.map(({ value, label }) => ({ value, label }))} onChange={setEffort} />
             </>
           )}
           <MenuLine />

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { Session } from '@/api/wire'
 import { fixture, play } from '@/conversation/fixture'
 import type { SessionView } from '@/stream/held'
-import { contextOf, modelChoices, modeChoices, shortModel } from './pickers'
+import { contextOf, effortChoices, modelChoices, modeChoices, shortModel } from './pickers'
 
 const view = (name: string) => ({ ...play(fixture(name)).s, outgoing: [], answering: new Set<string>(), problem: null, opened: true, more: false, first: 1, reading: false, asOf: null }) as SessionView
 
@@ -22,6 +22,20 @@ it('offers the models of the greeting, and keeps one that it does not list', () 
 it('offers a rare mode only while it is on', () => {
   expect(modeChoices('default').map((c) => c.value)).toEqual(['default', 'acceptEdits', 'plan'])
   expect(modeChoices('bypassPermissions').map((c) => c.value)).toContain('bypassPermissions')
+})
+
+it('offers the efforts that the model has, and keeps one that it lacks while that is on', () => {
+  const v = view('03-initialize-first')
+  expect(effortChoices(v, 'opus', 'default').map((c) => c.value)).toEqual(['default', 'low', 'medium', 'high', 'xhigh', 'max'])
+  const models = [
+    { ...v.models[0]!, value: 'small', efforts: ['low', 'high'] },
+    { ...v.models[0]!, value: 'plain', efforts: [] },
+  ]
+  expect(effortChoices({ ...v, models }, 'small', 'low').map((c) => c.value)).toEqual(['default', 'low', 'high'])
+  expect(effortChoices({ ...v, models }, 'small', 'max').map((c) => c.value)).toEqual(['default', 'low', 'high', 'max'])
+  expect(effortChoices({ ...v, models }, 'plain', 'default')).toEqual([])
+  expect(effortChoices({ ...v, models }, 'plain', 'max').map((c) => c.value)).toEqual(['default', 'max'])
+  expect(effortChoices(v, 'of my own', 'default')).toEqual([])
 })
 
 it('counts what the context holds', () => {

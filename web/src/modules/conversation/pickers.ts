@@ -1,6 +1,6 @@
 import type { Session } from '@/api/wire'
 import type { Choice } from '@/components/Menu'
-import { modeName, modeNote, modes } from '@/modules/sessions/words'
+import { effortName, effortNote, modeName, modeNote, modes } from '@/modules/sessions/words'
 import type { SessionView } from '@/stream/held'
 
 /** The models there are to pick, and which of them is on. */
@@ -27,6 +27,15 @@ export function modeChoices(now: string): Choice[] {
   const offered: string[] = ['default', 'acceptEdits', 'plan']
   if (!offered.includes(now) && (modes as readonly string[]).includes(now)) offered.push(now)
   return offered.map((value) => ({ value, label: modeName(value), note: modeNote(value) }))
+}
+
+/** The levels of effort of the model that is on, and the one that was chosen although it has no such level. None: there is nothing to choose. */
+export function effortChoices(view: SessionView, model: string, now: string): Choice[] {
+  const levels = view.models.find((x) => x.value === model)?.efforts ?? []
+  if (levels.length === 0 && now === 'default') return []
+  const offered = ['default', ...levels]
+  if (!offered.includes(now)) offered.push(now)
+  return offered.map((value) => ({ value, label: effortName(value), note: effortNote(value) }))
 }
 
 /** Tokens that the next answer will be read with, and their share of what fits. */

@@ -55,6 +55,36 @@ export function modeName(mode: string): string {
   return mode
 }
 
+export function effortName(level: string): string {
+  switch (level) {
+    case 'default':
+      return m.effort_default()
+    case 'low':
+      return m.effort_low()
+    case 'medium':
+      return m.effort_medium()
+    case 'high':
+      return m.effort_high()
+    case 'xhigh':
+      return m.effort_xhigh()
+    case 'max':
+      return m.effort_max()
+  }
+  return level
+}
+
+export function effortNote(level: string): string {
+  switch (level) {
+    case 'default':
+      return m.effort_default_note()
+    case 'low':
+      return m.effort_low_note()
+    case 'max':
+      return m.effort_max_note()
+  }
+  return ''
+}
+
 export function modeNote(mode: string): string {
   switch (mode) {
     case 'default':
