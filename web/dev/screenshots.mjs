@@ -71,9 +71,10 @@ const variants = [
 /** Uploads that an earlier page did not live to finish, as the page keeps them. */
 async function unfinished() {
   const left = (id, o) => [`u:${id}`, { id, tab: 'gone', modified: 1, exists: 'refuse', ...o }]
-  const db = await new Promise((yes) => Object.assign(indexedDB.open('carrel-kept'), { onsuccess: (e) => yes(e.target.result) }))
+  const db = await new Promise((yes) => Object.assign(indexedDB.open('carrel-kept'), { onupgradeneeded: (e) => e.target.result.createObjectStore('kept'), onsuccess: (e) => yes(e.target.result) }))
   const shelf = db.transaction('kept', 'readwrite').objectStore('kept')
   for (const [key, value] of [
+    ['owner', 1],
     left('a', { path: 'uploads/report.zip', size: 900e6, sent: 340e6 }),
     left('b', { path: 'projects/fetcher/a-name-that-is-too-long-for-a-line-on-a-phone-and-goes-on.parquet', size: 12e6, sent: 0 }),
   ])
