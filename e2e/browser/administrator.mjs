@@ -46,6 +46,7 @@ export async function administratorPart(world) {
   await page.goto('/admin/instances')
   const card = page.getByRole('listitem').filter({ has: page.getByRole('button', { name: 'Menu of bob’s instance' }) })
   await card.waitFor()
+  await card.getByRole('img', { name: /^CPU, in cores over the last hour: now / }).waitFor()
   await accessible(page, 'instances')
   await fits(page, 'instances')
   await card.getByText(/[1-9][\d.,]* MiB of 2 GiB/).waitFor()

@@ -1,6 +1,7 @@
 // The files of a person: made, uploaded, edited on two devices at once, found, deleted and taken back.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { accessible, fits, noEnglish, picture, targets } from './checks.mjs'
@@ -141,33 +142,7 @@ export async function filesPart(world) {
   }
   await picture(world, page, 'files-binary')
 
-  world.note('an upload goes on after the connection was lost and the page loaded anew')
-  const folder = mkdtempSync(join(tmpdir(), 'carrel-upload-'))
-  try {
-    const large = join(folder, 'large.bin')
-    writeFileSync(large, Buffer.alloc(40 * 1024 * 1024, 'resumed '))
-    await page.goto('/files/uploads/garden')
-    await line('plan.md').waitFor()
-    await page.route('**/files/uploads/*', (route) => (route.request().method() === 'PATCH' ? route.abort('connectionreset') : route.continue()))
-    await bob.excusing([/uploads/, /ERR_CONNECTION_RESET/], async () => {
-      const cut = page.waitForEvent('requestfailed', (r) => r.method() === 'PATCH')
-      await page.getByTestId('upload-files').setInputFiles(large)
-      await cut
-      await page.reload()
-      await page.unroute('**/files/uploads/*')
-    })
-    await line('plan.md').waitFor()
-    const asked = page.waitForResponse((r) => r.request().method() === 'HEAD' && r.url().includes('/uploads/'))
-    const sent = page.waitForRequest((r) => r.method() === 'PATCH')
-    await page.getByTestId('upload-files').setInputFiles(large)
-    const offset = (await asked).headers()['upload-offset']
-    assert.ok(Number(offset) >= 16 * 1024 * 1024, `the server has the first piece: ${offset}`)
-    assert.equal((await sent).headers()['upload-offset'], offset)
-    await tray.getByText('1 file uploaded').waitFor({ timeout: 60_000 })
-    assert.equal((await bob.api('GET', '/files?path=uploads/garden/large.bin')).size_bytes, 40 * 1024 * 1024)
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+  await uploadsThatGoOn(world, bob, line)
 
   world.note('the tree goes by keyboard')
   await page.goto('/files/uploads/garden/plan.md')
@@ -248,7 +223,100 @@ export async function filesPart(world) {
   await small.api('PATCH', '/me', { data: { language: 'zh-CN' } })
   await p.reload()
   await p.getByRole('button', { name: '添加' }).waitFor()
-  await noEnglish(p, 'a folder', items.map((e) => e.name).concat('garden', 'large.bin', 'notes 100% (2).txt', 'big.bin', 'plan.md', 'dot.png', 'page.svg', 'page.html', 'table.csv', 'book.ipynb', 'paper.pdf'))
+  await noEnglish(p, 'a folder', items.map((e) => e.name).concat('garden', 'large.bin', 'picked.bin', 'notes 100% (2).txt', 'big.bin', 'plan.md', 'dot.png', 'page.svg', 'page.html', 'table.csv', 'book.ipynb', 'paper.pdf'))
   await small.api('PATCH', '/me', { data: { language: 'en' } })
   await world.leave(small)
+}
+
+/** Uploads that the page did not live to finish: chosen again, opened again, forgotten. */
+async function uploadsThatGoOn(world, bob, line) {
+  const { page } = bob
+  const tray = page.getByRole('region', { name: 'Uploads' })
+  const folder = mkdtempSync(join(tmpdir(), 'carrel-upload-'))
+  const asked = []
+  const answer = (d) => (asked.push(d.type()), d.accept())
+  page.on('dialog', answer)
+  const arrive = async () => {
+    await page.goto('/files/uploads/garden')
+    await line('plan.md').waitFor()
+    await page.evaluate(() => (window.showOpenFilePicker = undefined)) // as in other browsers: the test has no hand in that dialog
+  }
+  const choose = async (button, path) => {
+    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), button.click()])
+    await chooser.setFiles(path)
+  }
+  const uploadFiles = async () => {
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    return page.getByRole('menuitem', { name: 'Upload files' })
+  }
+  /** Lets so much through, and loads the page anew when the rest is cut off. */
+  const cut = async (most, begin) => {
+    const stop = (route) => (route.request().method() === 'PATCH' && Number(route.request().headers()['upload-offset']) >= most ? route.abort('connectionreset') : route.continue())
+    await page.route('**/files/uploads/*', stop)
+    await bob.excusing([/uploads/, /ERR_CONNECTION_RESET/], async () => {
+      const broken = page.waitForEvent('requestfailed', (r) => r.method() === 'PATCH')
+      await begin()
+      await broken
+      await page.reload()
+      await page.unroute('**/files/uploads/*', stop)
+    })
+    await line('plan.md').waitFor()
+  }
+  const piece = 16 * 1024 * 1024
+  try {
+    world.note('an upload goes on after the connection was lost and the page loaded anew')
+    const [large, other] = [join(folder, 'large.bin'), join(folder, 'other', 'large.bin')]
+    mkdirSync(join(folder, 'other'))
+    const content = randomBytes(20 * 1024 * 1024)
+    writeFileSync(large, content)
+    writeFileSync(other, content.subarray(1))
+    await arrive()
+    await cut(piece, async () => choose(await uploadFiles(), large))
+    assert.deepEqual(asked.splice(0), ['beforeunload'], 'leaving asks while a file would have to be chosen again')
+    await tray.getByText('1 upload was not finished').waitFor()
+    await tray.getByText('16 MiB of 20 MiB sent').waitFor()
+    await accessible(page, 'an upload that was not finished')
+    await picture(world, page, 'files-upload-left')
+    await page.evaluate(() => (window.showOpenFilePicker = undefined))
+    await choose(tray.getByRole('button', { name: 'Choose the file: large.bin' }), other)
+    await tray.getByText('has another size').waitFor()
+    const sent = page.waitForRequest((r) => r.method() === 'PATCH')
+    await choose(tray.getByRole('button', { name: 'Choose the file: large.bin' }), large)
+    assert.equal((await sent).headers()['upload-offset'], String(piece))
+    await tray.getByText('1 file uploaded').waitFor({ timeout: 60_000 })
+    const got = await (await bob.context.request.get('/api/v1/files/content?path=uploads/garden/large.bin')).body()
+    assert.ok(got.equals(content), 'the file has the bytes that were sent')
+
+    world.note('it goes on by itself where the browser may open the file again')
+    await page.evaluate(async () => {
+      // A file of the browser's own stands for one that was picked: its handle is kept and asked in the same way.
+      const handle = await (await navigator.storage.getDirectory()).getFileHandle('picked.bin', { create: true })
+      const writer = await handle.createWritable()
+      await writer.write(new Uint8Array(600_000).fill(7))
+      await writer.close()
+      window.showOpenFilePicker = async () => [handle]
+    })
+    await cut(0, async () => (await uploadFiles()).click())
+    await tray.getByText('1 file uploaded').waitFor()
+    assert.equal((await bob.api('GET', '/files?path=uploads/garden/picked.bin')).size_bytes, 600_000)
+    assert.deepEqual(asked, [], 'nothing would be lost')
+
+    world.note('one is forgotten, here and on the server')
+    await page.evaluate(() => (window.showOpenFilePicker = undefined))
+    const begun = page.waitForResponse((r) => r.request().method() === 'POST' && r.url().endsWith('/files/uploads'))
+    const unwanted = join(folder, 'unwanted.bin')
+    writeFileSync(unwanted, content.subarray(0, 600_000))
+    await cut(0, async () => choose(await uploadFiles(), unwanted))
+    const ended = page.waitForResponse((r) => r.request().method() === 'DELETE')
+    await tray.getByRole('button', { name: 'Forget the upload of unwanted.bin' }).click()
+    assert.equal((await ended).status(), 204)
+    assert.ok((await ended).url().endsWith((await begun).headers().location))
+    await tray.waitFor({ state: 'detached' })
+    await page.reload()
+    await line('plan.md').waitFor()
+    assert.equal(await tray.count(), 0)
+  } finally {
+    page.off('dialog', answer)
+    rmSync(folder, { recursive: true })
+  }
 }

@@ -60,6 +60,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/instances/" + id("ana") + "/history?range=12h", "", "admin", 200}, // without an instance there are figures of before
 		{"GET", "/instances/" + id("ana") + "/history?range=1H", "", "admin", 400},
 		{"GET", "/instances/4711/history", "", "admin", 404},
+		{"GET", "/instances/history", "", "admin", 200},
+		{"GET", "/instances/history", "", "user", 403},
 		{"GET", "/instance/history", "", "user", 200},
 		{"GET", "/instance/history?range=1y", "", "user", 400},
 		{"GET", "/projects", "", "user", 200},

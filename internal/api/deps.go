@@ -108,6 +108,7 @@ type Use struct {
 type History interface {
 	Server(span string) history.Figures
 	User(userID int64, span string) history.Figures
+	Recent(names ...string) history.Recent
 }
 
 // Instances is the pool. Where there is no instance, the answer is a not_found.

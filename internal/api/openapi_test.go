@@ -13,7 +13,7 @@ GET /me PATCH /me GET /me/tokens POST /me/tokens DELETE /me/tokens/{id}
 GET /me/push POST /me/push PATCH /me/push DELETE /me/push/{id} POST /me/push/test
 GET /users POST /users GET /users/{id} PATCH /users/{id} DELETE /users/{id} PUT /users/{id}/quota
 GET /instance PUT /instance DELETE /instance
-GET /instance/history GET /instances/{user_id}/history GET /server GET /server/history
+GET /instance/history GET /instances/history GET /instances/{user_id}/history GET /server GET /server/history
 GET /instances GET /instances/{user_id} DELETE /instances/{user_id} POST /instances/{user_id}/restart
 GET /projects POST /projects GET /projects/{name} PATCH /projects/{name} DELETE /projects/{name}
 GET /sessions POST /sessions GET /sessions/{id} PATCH /sessions/{id} DELETE /sessions/{id}

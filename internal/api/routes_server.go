@@ -68,6 +68,13 @@ func (s *Server) registerServer() {
 			}
 			return s.historyOf(in.UserID, in.Range)
 		})
+	route(s, adminsOnly, huma.Operation{Method: http.MethodGet, Path: "/instances/history", Summary: "Everybody's last hour, for a glance", Description: "cpu and memory_bytes of each user of whom something was measured; with the usual step 30 values of 2 minutes."},
+		func(_ context.Context, _ *nothing) (*body[history.Recent], error) {
+			if s.deps.History == nil {
+				return nil, errNoHistory()
+			}
+			return &body[history.Recent]{Body: s.deps.History.Recent("cpu", "memory_bytes")}, nil
+		})
 	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/instance/history", Summary: "The own figures over time", Description: text},
 		func(ctx context.Context, in *rangeInput) (*body[history.Figures], error) {
 			return s.historyOf(caller(ctx).ID, in.Range)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +19,10 @@ type fakeHistory struct{}
 func (fakeHistory) Server(span string) history.Figures { return figuresOf("server " + span) }
 func (fakeHistory) User(id int64, span string) history.Figures {
 	return figuresOf(fmt.Sprintf("user %d %s", id, span))
+}
+
+func (fakeHistory) Recent(names ...string) history.Recent {
+	return history.Recent{Items: []history.UserRecent{{UserID: 7, Series: figuresOf(strings.Join(names, " ")).Series}}}
 }
 
 func figuresOf(name string) history.Figures {
@@ -37,6 +42,14 @@ func TestHistoryIsOfWhoIsAskedFor(t *testing.T) {
 		if len(got) != 2 || got[0] != nil || got[1] == nil || *got[1] != 0.5 {
 			t.Errorf("%s: got %s; want [null,0.5] of %q", c.path, p.body, c.name)
 		}
+	}
+}
+
+func TestRecentFiguresAreProcessorAndMemory(t *testing.T) {
+	r := newRig(t)
+	got := decodeTo[history.Recent](t, r.do(call{method: "GET", path: "/instances/history", as: "rita"}))
+	if len(got.Items) != 1 || got.Items[0].UserID != 7 || got.Items[0].Series["cpu memory_bytes"] == nil {
+		t.Errorf("got %+v; want cpu and memory_bytes of user 7", got)
 	}
 }
 

@@ -5,7 +5,9 @@ package history
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -161,27 +163,64 @@ func (h *History) User(id int64, span string) Figures {
 	return h.figures(u, h.o.User, span)
 }
 
-func (h *History) figures(s *subject, series []Series, span string) Figures {
-	at := 0
-	for i := range rings {
-		if rings[i].name == span {
-			at = i
+// Recent are some figures of many users over the last hour, coarse: enough for a line beside each.
+type Recent struct {
+	StepSeconds float64      `json:"step_seconds" example:"120" doc:"Seconds between two values."`
+	From        time.Time    `json:"from" doc:"When the first value's step begins."`
+	Items       []UserRecent `json:"items" doc:"Everybody of whom something was measured."`
+}
+
+// UserRecent are one user's.
+type UserRecent struct {
+	UserID int64                 `json:"user_id" example:"7" doc:"Whose figures they are."`
+	Series map[string][]*float64 `json:"series" doc:"The values of each figure, the oldest first; null where nothing was measured."`
+}
+
+// Recent gives the named figures of all users of the last hour, at the usual step, in the steps of the second ring.
+func (h *History) Recent(names ...string) Recent {
+	const at = 1
+	slots := rings[0].steps * rings[0].slots / rings[at].steps
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	step, from := h.place(at, slots)
+	r := Recent{StepSeconds: step.Seconds(), From: from, Items: []UserRecent{}}
+	for _, id := range slices.Sorted(maps.Keys(h.users)) {
+		u := h.users[id]
+		if u.at.Before(from) {
+			continue
 		}
+		r.Items = append(r.Items, UserRecent{id, h.lines(u, h.o.User, at, slots, func(name string) bool { return slices.Contains(names, name) })})
 	}
-	step := h.o.Step * time.Duration(rings[at].steps)
-	// It ends with the last sample of the server, so that who is gone is seen to be gone.
-	last := h.server.rings[at].last
-	f := Figures{StepSeconds: step.Seconds(), Series: map[string][]*float64{}}
-	n := int64(rings[at].slots)
-	f.From = time.Unix(0, max(0, last-n+1)*int64(step)).UTC()
+	return r
+}
+
+func (h *History) figures(s *subject, series []Series, span string) Figures {
+	at := max(0, slices.Index(Ranges[:], span))
+	step, from := h.place(at, rings[at].slots)
+	return Figures{StepSeconds: step.Seconds(), From: from, Series: h.lines(s, series, at, rings[at].slots, func(string) bool { return true })}
+}
+
+// place gives the step of a ring, and when its newest slots begin. They end with the last sample of the server, so that
+// who is gone is seen to be gone.
+func (h *History) place(at, slots int) (step time.Duration, from time.Time) {
+	step = h.o.Step * time.Duration(rings[at].steps)
+	return step, time.Unix(0, max(0, h.server.rings[at].last-int64(slots)+1)*int64(step)).UTC()
+}
+
+func (h *History) lines(s *subject, series []Series, at, slots int, wanted func(name string) bool) map[string][]*float64 {
+	all := map[string][]*float64{}
+	first := h.server.rings[at].last - int64(slots) + 1
 	for i, one := range series {
-		line := make([]*float64, n)
+		if !wanted(one.Name) {
+			continue
+		}
+		line := make([]*float64, slots)
 		for j := range line {
-			if v := s.rings[at].value(last-n+1+int64(j), i, len(series)); !math.IsNaN(float64(v)) {
+			if v := s.rings[at].value(first+int64(j), i, len(series)); !math.IsNaN(float64(v)) {
 				line[j] = rounded(v)
 			}
 		}
-		f.Series[one.Name] = line
+		all[one.Name] = line
 	}
-	return f
+	return all
 }

@@ -72,6 +72,31 @@ func TestSamplesBecomeSlots(t *testing.T) {
 	}
 }
 
+func TestRecentIsAnHourOfThoseWhoWereSeen(t *testing.T) {
+	h := fresh("")
+	h.at(start, 240, func(i int) []float64 { return []float64{float64(i), 1, 0, 0} })
+	for i := range 8 { // only the server, for two minutes: user 7 has stopped
+		h.add(start.Add(time.Hour+time.Duration(i)*step), Sample{Server: []float64{0, 0, 0, 0}})
+	}
+	r := h.Recent("mean")
+	if len(r.Items) != 1 || r.Items[0].UserID != 7 || len(r.Items[0].Series) != 1 {
+		t.Fatalf("got %+v; want the mean of user 7 alone", r.Items)
+	}
+	line := r.Items[0].Series["mean"]
+	if r.StepSeconds != 120 || len(line) != 30 || !r.From.Equal(start.Add(2*time.Minute)) {
+		t.Errorf("got %d slots of %v s from %v; want 30 of 120 from %v", len(line), r.StepSeconds, r.From, start.Add(2*time.Minute))
+	}
+	if line[29] != nil || line[28] == nil || *line[28] != 235.5 {
+		t.Errorf("got %v, %v; want the mean of the last two minutes and then nothing", line[28], line[29])
+	}
+	for i := range 240 {
+		h.add(start.Add(time.Hour+time.Duration(8+i)*step), Sample{Server: []float64{0, 0, 0, 0}})
+	}
+	if r := h.Recent("mean"); len(r.Items) != 0 {
+		t.Errorf("got %+v an hour later; want nobody", r.Items)
+	}
+}
+
 func TestPausesAreGaps(t *testing.T) {
 	h := fresh("")
 	one := func(i int) []float64 { return []float64{1, 1, float64(i), float64(i)} }

@@ -32,6 +32,9 @@ const figures = (most) => ({
   series: Object.fromEntries(Object.entries(most).map(([name, top], n) => [name, Array.from({ length: 240 }, (_, i) => (i < 30 || (i > 120 && i < 135) ? null : top * (0.55 + 0.35 * Math.sin(i / (9 + n)) + 0.1 * Math.sin(i * 1.7))))])),
 })
 
+/** The same, coarse: every eighth. */
+const recent = (most) => Object.fromEntries(Object.entries(figures(most).series).map(([name, line]) => [name, line.filter((_, i) => i % 8 === 0)]))
+
 const terminal = (id, project, o = {}) => ({ id, project, title: '', command: 'bash -l', foreground: '', created_at: ago(60), exited: false, exit_code: 0, ...o })
 db.terminals = process.env.MOCK_EMPTY === '1' ? [] : [terminal('t1', 'fetcher', { foreground: 'vim' }), terminal('t2', 'thesis', { title: '监视 watch' }), terminal('t3', 'thesis', { exited: true, exit_code: 2 })]
 const shown = '\x1b]0;fetcher: make test\x07$ make test\r\n\x1b[32mok\x1b[0m   fetcher 0.41s\r\n\x1b[31mFAIL\x1b[0m retry_test.go:31: 重试了 2 次，应为 3 次\r\n\x1b[33mwarn\x1b[0m \x1b[34mblue\x1b[0m \x1b[35mmagenta\x1b[0m \x1b[36mcyan\x1b[0m \x1b[90mdim\x1b[0m  https://example.org/build/7\r\n$ '
@@ -141,6 +144,7 @@ const routes = [
   ['DELETE', /^\/users\/(\d+)$/, ([id]) => { db.users = db.users.filter((u) => u.id !== Number(id)); return { status: 204 } }],
   ['GET', /^\/instance$/, () => instance(1, 'active')],
   ['GET', /^\/instances$/, () => ({ items: [instance(1, 'active'), instance(2, 'idle'), instance(3, 'unhealthy')], next_cursor: null })],
+  ['GET', /^\/instances\/history$/, () => ({ step_seconds: 120, from: new Date(now - 3_600_000).toISOString(), items: [1, 2, 3].map((id) => ({ user_id: id, series: recent({ cpu: [1.4, 0.02, 0.6][id - 1], memory_bytes: 0.6e9 * id }) })) })],
   ['GET', /^\/instances\/\d+\/history$/, () => figures({ cpu: 1.4, memory_bytes: 1.5e9, storage_bytes: 4e8, pids: 60 })],
   ['GET', /^\/server$/, () => ({
     version: 'mock', started_at: ago(9000), uptime_seconds: 540_000, status: 'ok', counts: { instances: { active: 1, idle: 1, unhealthy: 1 }, processes: { claude: 3 }, clients: 4 },

@@ -34,6 +34,7 @@ const views = [
   ['files', '/files', {}],
   ['files-folder', '/files/projects/fetcher', {}],
   ['files-empty', '/files/uploads', {}],
+  ['files-left', '/files/uploads', {}],
   ['files-code', '/files/projects/fetcher/fetcher.ts?tabs=["projects/fetcher/README.md"]', {}],
   ['files-markdown', '/files/projects/fetcher/README.md', {}],
   ['files-table', '/files/projects/fetcher/results.csv', {}],
@@ -67,6 +68,21 @@ const variants = [
   ['phone', 'dark', 'zh-CN'],
 ]
 
+/** Uploads that an earlier page did not live to finish, as the page keeps them. */
+async function unfinished() {
+  const left = (id, o) => [`u:${id}`, { id, tab: 'gone', modified: 1, exists: 'refuse', ...o }]
+  const db = await new Promise((yes) => Object.assign(indexedDB.open('carrel-kept'), { onupgradeneeded: (e) => e.target.result.createObjectStore('kept'), onsuccess: (e) => yes(e.target.result) }))
+  const shelf = db.transaction('kept', 'readwrite').objectStore('kept')
+  for (const [key, value] of [
+    ['owner', 1],
+    left('a', { path: 'uploads/report.zip', size: 900e6, sent: 340e6 }),
+    left('b', { path: 'projects/fetcher/a-name-that-is-too-long-for-a-line-on-a-phone-and-goes-on.parquet', size: 12e6, sent: 0 }),
+  ])
+    shelf.put(value, key)
+  await new Promise((yes) => (shelf.transaction.oncomplete = yes))
+  db.close()
+}
+
 let port = Number(process.env.PORT ?? 8600)
 const servers = new Map()
 async function mock(env) {
@@ -94,6 +110,7 @@ try {
       page.on('pageerror', (e) => problems.push(`${name} ${size}: ${e.message}`))
       page.on('request', (r) => new URL(r.url()).origin !== url && !/^(data|blob):/.test(r.url()) && problems.push(`${name} ${size}: asks ${r.url().slice(0, 80)}`))
       await page.goto(url + path)
+      if (name === 'files-left') await page.evaluate(unfinished).then(() => page.reload())
       await page.waitForLoadState('networkidle').catch(() => {})
       await page.waitForTimeout(['running', 'rich', 'hostile'].includes(name) ? 2500 : 700)
       if (keys) await page.keyboard.press(keys)

@@ -18,6 +18,8 @@ export const queries = {
   serverHistory: (range: Span) => queryOptions({ queryKey: ['server', 'history', range], queryFn: () => call(api.GET('/server/history', { params: { query: { range } } })), refetchInterval: 15_000 }),
   instanceHistory: (userId: number, range: Span) =>
     queryOptions({ queryKey: ['history', String(userId), range], queryFn: () => call(api.GET('/instances/{user_id}/history', { params: { path: { user_id: userId }, query: { range } } })), refetchInterval: 15_000 }),
+  /** The last hour of everybody's, for a line beside each. */
+  recentFigures: () => queryOptions({ queryKey: ['history', 'recent'], queryFn: () => call(api.GET('/instances/history', {})), refetchInterval: 60_000, retry: false }),
   projects: () => queryOptions({ queryKey: ['projects'], queryFn: () => all((cursor) => call(api.GET('/projects', { params: { query: { limit: 200, cursor } } }))) }),
   sessions: () => queryOptions({ queryKey: ['sessions'], queryFn: () => all((cursor) => call(api.GET('/sessions', { params: { query: { limit: 200, cursor } } })), 5), staleTime: 30_000 }),
   terminals: () => queryOptions({ queryKey: ['terminals'], queryFn: () => all((cursor) => call(api.GET('/terminals', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 10_000 }),

@@ -11,6 +11,7 @@ function shelf() {
     set: (k, v) => Promise.resolve(void held.set(k, structuredClone(v))),
     del: (k) => Promise.resolve(void held.delete(k)),
     clear: () => Promise.resolve(held.clear()),
+    entries: () => Promise.resolve([...held]),
   }
   return { s, held }
 }
@@ -66,9 +67,28 @@ describe('what a device keeps', () => {
     expect((await kept.lists())?.sessions).toHaveLength(200)
   })
 
+  it('has the uploads that were not finished, of one person', async () => {
+    const { s, held } = shelf()
+    const ada = new Kept(s)
+    const upload = (id: string) => ({ id, tab: 't', path: id, size: 9, modified: 1, exists: 'refuse', sent: 3 }) as const
+    await ada.keepUploads([upload('early')])
+    expect(held.size).toBe(0)
+    await ada.belongTo(1)
+    await ada.keepUploads([upload('a'), upload('b')])
+    await ada.keepConversation('c', { at: 1, events: [event(1)] })
+    await ada.dropUploads(['a'])
+    expect((await ada.uploads()).map((u) => u.id)).toEqual(['b'])
+    const bob = new Kept(s)
+    expect(await bob.uploads()).toEqual([]) // nobody is known yet
+    await bob.belongTo(2)
+    expect(await bob.uploads()).toEqual([])
+    await ada.keepUploads([upload('late')])
+    expect([...held.keys()]).toEqual(['owner'])
+  })
+
   it('costs nothing where the browser keeps nothing', async () => {
     const refused = () => Promise.reject(new Error('refused'))
-    for (const s of [null, { get: refused, set: refused, del: refused, clear: refused }]) {
+    for (const s of [null, { get: refused, set: refused, del: refused, clear: refused, entries: refused }]) {
       const kept = new Kept(s)
       await kept.belongTo(1)
       await kept.keepLists({ at: 1, me: me(1), sessions: [], projects: [] })

@@ -16,12 +16,30 @@ export interface KeptConversation {
   events: Event[]
 }
 
+/** An upload that was not finished: the file itself stays where it was. */
+export interface KeptUpload {
+  id: string
+  /** The tab that is or was at it. */
+  tab: string
+  path: string
+  size: number
+  /** When the file was last changed, in milliseconds. */
+  modified: number
+  exists: 'refuse' | 'replace' | 'keep'
+  /** How much the server has of it, as far as is known, and where. */
+  sent: number
+  url?: string
+  /** Where the file is, if the browser says it. */
+  origin?: { handle: FileSystemHandle; within: string }
+}
+
 /** Where it is kept: IndexedDB. */
 export interface Shelf {
   get(key: string): Promise<unknown>
   set(key: string, value: unknown): Promise<void>
   del(key: string): Promise<void>
   clear(): Promise<void>
+  entries(): Promise<[string, unknown][]>
 }
 
 export const mostConversations = 10
@@ -30,8 +48,8 @@ const mostEvents = 400
 export const maxConversationChars = 1 << 20
 
 /**
- * What can be shown without a server: the lists and the conversations that
- * were last read. It is one person's. Nothing is written before that person is
+ * What outlives the page: the lists and the conversations that were last read,
+ * to be shown without a server, and uploads that were not finished. It is one person's. Nothing is written before that person is
  * known, or after another tab has signed them out.
  */
 export class Kept {
@@ -87,10 +105,24 @@ export class Kept {
     return this.inOrder(async (shelf) => (await shelf.get(`c:${id}`)) as KeptConversation | undefined)
   }
 
-  private async asOwner(act: (shelf: Shelf) => Promise<void>): Promise<void> {
-    await this.inOrder(async (shelf) => {
-      if (this.owner !== null && (await shelf.get('owner')) === this.owner) await act(shelf)
+  async keepUploads(uploads: readonly KeptUpload[]): Promise<void> {
+    await this.asOwner(async (shelf) => {
+      for (const u of uploads) await shelf.set(`u:${u.id}`, u)
     })
+  }
+
+  async dropUploads(ids: readonly string[]): Promise<void> {
+    await this.asOwner(async (shelf) => {
+      for (const id of ids) await shelf.del(`u:${id}`)
+    })
+  }
+
+  async uploads(): Promise<KeptUpload[]> {
+    return (await this.asOwner(async (shelf) => (await shelf.entries()).flatMap(([key, u]) => (key.startsWith('u:') ? [u as KeptUpload] : [])))) ?? []
+  }
+
+  private asOwner<T>(act: (shelf: Shelf) => Promise<T>): Promise<T | undefined> {
+    return this.inOrder(async (shelf) => (this.owner !== null && (await shelf.get('owner')) === this.owner ? act(shelf) : undefined))
   }
 
   /** One after the other, and without complaint: a device that keeps nothing loses only this. */

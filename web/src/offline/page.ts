@@ -1,5 +1,5 @@
 import type { QueryClient } from '@tanstack/react-query'
-import { clear, createStore, del, get, set } from 'idb-keyval'
+import { clear, createStore, del, entries, get, set } from 'idb-keyval'
 import { useSyncExternalStore } from 'react'
 import { queries } from '@/api/queries'
 import { m } from '@/i18n/paraglide/messages.js'
@@ -13,7 +13,7 @@ export const kept = new Kept(pageShelf())
 function pageShelf(): Shelf | null {
   if (typeof indexedDB === 'undefined') return null
   const store = createStore('carrel-kept', 'kept')
-  return { get: (key) => get(key, store), set: (key, v) => set(key, v, store), del: (key) => del(key, store), clear: () => clear(store) }
+  return { get: (key) => get(key, store), set: (key, v) => set(key, v, store), del: (key) => del(key, store), clear: () => clear(store), entries: () => entries<string, unknown>(store) }
 }
 
 // As of when the lists are that are shown without a server; null: the server was asked.
@@ -83,9 +83,17 @@ function write(): void {
   waiting.clear()
 }
 
+const leaving = new Set<() => void>()
+
+/** What else is to stop when nobody is signed in any more. */
+export function onForget(call: () => void): void {
+  leaving.add(call)
+}
+
 /** Nobody is signed in any more: nothing is kept of whom it was. */
 export function forgetKept(): Promise<void> {
   waiting.clear()
+  for (const call of leaving) call()
   return kept.forget()
 }
 

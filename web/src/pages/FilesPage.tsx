@@ -17,10 +17,11 @@ import { FileView } from '@/modules/files/FileView'
 import { Find } from '@/modules/files/Find'
 import { FolderView } from '@/modules/files/FolderView'
 import { useAfterTurns, useWatching } from '@/modules/files/fresh'
-import { above, nameOf, parentOf } from '@/modules/files/paths'
+import { above, join, nameOf, parentOf } from '@/modules/files/paths'
 import { Tabs } from '@/modules/files/Tabs'
 import { Tree } from '@/modules/files/Tree'
 import { chosen, dropped } from '@/modules/files/upload/dropped'
+import { canPick, pick } from '@/modules/files/upload/origin'
 import { Tray } from '@/modules/files/upload/Tray'
 import { uploadsOf } from '@/modules/files/upload/uploads'
 import { useMe } from '@/modules/shell/me'
@@ -117,8 +118,12 @@ function FolderPart({ path, data, tabs, userId, onFind }: { path: string; data: 
   const files = useRef<HTMLInputElement>(null)
   const folders = useRef<HTMLInputElement>(null)
   const take = (input: HTMLInputElement) => {
-    uploadsOf(userId).add(chosen(input.files!, path))
+    void uploadsOf(userId).add(chosen(input.files!, path))
     input.value = ''
+  }
+  const upload = () => {
+    if (canPick()) void pick(true).then((picked) => uploadsOf(userId).add(picked.map((p) => ({ ...p, path: join(path, p.file.name) }))))
+    else files.current?.click()
   }
   return (
     <>
@@ -140,7 +145,7 @@ function FolderPart({ path, data, tabs, userId, onFind }: { path: string; data: 
             <Icon name="folderNew" size={16} /> {m.folder_new()}
           </MenuItem>
           <MenuLine />
-          <MenuItem onSelect={() => files.current?.click()}>
+          <MenuItem onSelect={upload}>
             <Icon name="upload" size={16} /> {m.upload_files()}
           </MenuItem>
           <MenuItem onSelect={() => folders.current?.click()}>
@@ -172,7 +177,7 @@ function FolderPart({ path, data, tabs, userId, onFind }: { path: string; data: 
         <input ref={files} type="file" multiple hidden data-testid="upload-files" onChange={(e) => take(e.currentTarget)} />
         <input ref={folders} type="file" multiple hidden {...{ webkitdirectory: '' }} onChange={(e) => take(e.currentTarget)} />
       </Bar>
-      <FolderView key={path} folder={data} hidden={hidden || path.includes('/.')} tabs={tabs} onUpload={() => files.current?.click()} />
+      <FolderView key={path} folder={data} hidden={hidden || path.includes('/.')} tabs={tabs} onUpload={upload} />
     </>
   )
 }

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useState } from 'react'
+import { lazy, Suspense, useState, type ReactNode } from 'react'
 import { api, call } from '@/api/client'
 import { queries } from '@/api/queries'
 import type { Instance } from '@/api/wire'
@@ -16,6 +16,8 @@ import { ago, bytes, cores, duration, number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { instanceStatus, processKind } from '@/modules/admin/words'
 import type { Shown } from '@/modules/figures/Charts'
+import type { Line } from '@/modules/figures/scale'
+import { Sparkline } from '@/modules/figures/Sparkline'
 
 const Charts = lazy(() => import('@/modules/figures/Charts').then((c) => ({ default: c.Charts })))
 
@@ -23,6 +25,7 @@ export function InstancesPage() {
   const client = useQueryClient()
   const instances = useQuery(queries.instances())
   const users = useQuery(queries.users())
+  const recent = useQuery({ ...queries.recentFigures(), select: byUser }).data
   const [ask, setAsk] = useState<{ userId: number; what: 'restart' | 'destroy' } | null>(null)
   const name = (id: number) => users.data?.find((u) => u.id === id)?.username ?? `user-${id}`
   const act = useMutation({
@@ -45,7 +48,7 @@ export function InstancesPage() {
       ) : (
         <ul className="flex flex-col gap-3">
           {instances.data.map((i) => (
-            <InstanceCard key={i.id} instance={i} name={name(i.user_id)} onAsk={(what) => setAsk({ userId: i.user_id, what })} />
+            <InstanceCard key={i.id} instance={i} recent={recent?.get(i.user_id)} name={name(i.user_id)} onAsk={(what) => setAsk({ userId: i.user_id, what })} />
           ))}
         </ul>
       )}
@@ -67,13 +70,17 @@ export function InstancesPage() {
   )
 }
 
-function InstanceCard({ instance: i, name, onAsk }: { instance: Instance; name: string; onAsk: (what: 'restart' | 'destroy') => void }) {
+type Recent = Record<string, Line>
+
+const byUser = (all: { items: { user_id: number; series: Recent }[] }): ReadonlyMap<number, Recent> => new Map(all.items.map((u) => [u.user_id, u.series]))
+
+function InstanceCard({ instance: i, recent, name, onAsk }: { instance: Instance; recent: Recent | undefined; name: string; onAsk: (what: 'restart' | 'destroy') => void }) {
   const now = useNow()
   const [open, setOpen] = useState(false)
   const [charts, setCharts] = useState(false)
   const { name: status, light } = instanceStatus(i.status)
   return (
-    <li className="overflow-hidden rounded-card border">
+    <li className="@container overflow-hidden rounded-card border">
       <div className="flex items-center gap-3 py-2 pr-2 pl-4">
         <Lamp light={light} />
         <p className="min-w-0 flex-1 truncate">
@@ -101,12 +108,14 @@ function InstanceCard({ instance: i, name, onAsk }: { instance: Instance; name: 
         </p>
       )}
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 border-t px-4 py-3 desk:grid-cols-4">
-        <Measure name={m.quota_memory()} used={i.usage.memory_bytes} limit={i.quota.memory_bytes} show={bytes} />
+        <Measure name={m.quota_memory()} used={i.usage.memory_bytes} limit={i.quota.memory_bytes} show={bytes} recent={recent?.memory_bytes} />
         <Measure name={m.quota_storage()} used={i.usage.storage_bytes} limit={i.quota.storage_bytes} show={bytes} />
         <Measure name={m.quota_pids()} used={i.usage.pids} limit={i.quota.pids} show={number} />
         <div className="text-minor">
           <dt className="text-muted">{m.instance_cpu_time()}</dt>
-          <dd className="tabular">{duration(i.usage.cpu_seconds * 1000)}</dd>
+          <dd className="tabular">
+            <Beside line={recent?.cpu && <Sparkline name={m.figure_cpu()} line={recent.cpu} limit={i.quota.cpu} show={cores} />}>{duration(i.usage.cpu_seconds * 1000)}</Beside>
+          </dd>
         </div>
       </dl>
       <div className="border-t">
@@ -165,13 +174,23 @@ const shown = ({ quota }: Instance): readonly Shown[] => [
   { series: 'pids', title: m.quota_pids(), show: number, limit: quota.pids },
 ]
 
-function Measure({ name, used, limit, show }: { name: string; used: number; limit: number; show: (n: number) => string }) {
+/** A figure with its last hour, where there is room for that. */
+function Beside({ line, children }: { line: ReactNode; children: ReactNode }) {
+  return (
+    <span className="flex items-center justify-between gap-3">
+      <span>{children}</span>
+      <span className="hidden @3xl:inline-flex">{line}</span>
+    </span>
+  )
+}
+
+function Measure({ name, used, limit, show, recent }: { name: string; used: number; limit: number; show: (n: number) => string; recent?: Line | undefined }) {
   const share = limit > 0 ? Math.min(1, used / limit) : 0
   return (
     <div className="text-minor">
       <dt className="text-muted">{name}</dt>
       <dd className="tabular">
-        {m.used_of({ used: show(used), limit: show(limit) })}
+        <Beside line={recent && <Sparkline name={name} line={recent} limit={limit} show={show} />}>{m.used_of({ used: show(used), limit: show(limit) })}</Beside>
         <span className="mt-1 block h-1 overflow-hidden rounded-full bg-sunken" aria-hidden="true">
           <span className={`block h-full rounded-full ${share > 0.9 ? 'bg-danger' : share > 0.75 ? 'bg-wait' : 'bg-accent'}`} style={{ width: `${share * 100}%` }} />
         </span>

@@ -1,5 +1,6 @@
 import { useCallback, useSyncExternalStore } from 'react'
 import { api, call } from '@/api/client'
+import { newId } from '@/api/newId'
 import { getLocale, onLocale } from '@/i18n/locale'
 import { keptConversations } from '@/offline/page'
 import type { Link, Socket } from './connection'
@@ -36,12 +37,6 @@ function storageOrNull() {
   } catch {
     return null
   }
-}
-
-/** A unique name; `crypto.randomUUID` is missing where the page came over plain http. */
-function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
 }
 
 /** Starts the stream and keeps it honest: a page that slept distrusts its connection. */

@@ -10,8 +10,8 @@ interface Props {
   draft: Draft
   onChange: (change: Partial<Draft>) => void
   uploads: readonly Upload[]
-  onCancel: (id: number) => void
-  onRetry: (id: number) => void
+  onCancel: (id: string) => void
+  onRetry: (id: string) => void
 }
 
 /** What goes with the prompt, and can be taken out again. */

@@ -1,7 +1,6 @@
 import { useRef, useState, useSyncExternalStore } from 'react'
 import { join, nameOf } from '@/modules/files/paths'
 import type { Upload, Uploads } from '@/modules/files/upload/uploads'
-import { useMe } from '@/modules/shell/me'
 import { drafts } from './draft'
 import { isPicture, readPicture } from './pictures'
 
@@ -16,14 +15,12 @@ const nothing = () => nobody
 const never = () => () => {}
 
 /** What goes with a prompt: pictures in it; other files into the project's folder `uploads`, from where it names them. */
-export function useAttach(sessionId: string, project: string): { uploads: readonly Upload[]; add: (files: Iterable<File>) => Promise<void>; retry: (id: number) => void; cancel: (id: number) => void } {
-  const me = useMe()
+export function useAttach(sessionId: string, project: string): { uploads: readonly Upload[]; add: (files: Iterable<File>) => Promise<void>; retry: (id: string) => void; cancel: (id: string) => void } {
   const [uploads, setUploads] = useState<Uploads | null>(null) // on demand, as what speaks to the server is
   const all = useSyncExternalStore(uploads?.subscribe ?? never, uploads?.get ?? nothing)
   const made = useRef<Uploads | null>(null)
   const chosen = useRef(new Map<string, File>())
-  const make = (Make: typeof Uploads): Uploads => {
-    const made = new Make(me.id)
+  const prepare = (made: Uploads): Uploads => {
     made.onDone((path) => {
       drafts.change(sessionId, { files: [...drafts.get(sessionId).files, { name: nameOf(path), path: path.slice(path.indexOf('/uploads/') + 1) }] })
       made.clear()
@@ -36,7 +33,7 @@ export function useAttach(sessionId: string, project: string): { uploads: readon
       const path = numbered(taken.path)
       chosen.current.set(path, file)
       made.cancel(taken.id)
-      made.add([{ file, path }])
+      void made.add([{ file, path }])
     })
     return made
   }
@@ -45,10 +42,10 @@ export function useAttach(sessionId: string, project: string): { uploads: readon
     const others = list.filter((f) => !isPicture(f)).map((file) => ({ file, path: join(`projects/${project}/uploads`, file.name) }))
     for (const o of others) chosen.current.set(o.path, o.file)
     if (others.length > 0 && project !== '') {
-      const { Uploads: Make } = await import('@/modules/files/upload/uploads')
-      const to = made.current ?? (made.current = make(Make))
+      const { passingUploads } = await import('@/modules/files/upload/uploads')
+      const to = made.current ?? (made.current = prepare(passingUploads()))
       setUploads(to)
-      to.add(others)
+      void to.add(others)
     }
     const pictures = await Promise.all(list.filter(isPicture).map(readPicture))
     if (pictures.length > 0) drafts.change(sessionId, { pictures: [...drafts.get(sessionId).pictures, ...pictures] })
