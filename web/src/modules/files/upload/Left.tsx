@@ -36,7 +36,12 @@ export function LeftActions({ left, userId }: { left: readonly Upload[]; userId:
   )
 }
 
-const wrongs: Record<Wrong, (name: { name: string }) => string> = { name: m.upload_wrong_name, size: m.upload_wrong_size, changed: m.upload_wrong_changed, gone: m.upload_wrong_gone }
+const wrongs: Record<Wrong, (name: string) => string> = {
+  name: (name) => m.upload_wrong_name({ name }),
+  size: (name) => m.upload_wrong_size({ name }),
+  changed: (name) => m.upload_wrong_changed({ name }),
+  gone: () => m.upload_wrong_gone(),
+}
 
 /** One that was not finished before the page was left. */
 export function LeftLine({ upload: u, userId }: { upload: Upload; userId: number }) {
@@ -53,7 +58,7 @@ export function LeftLine({ upload: u, userId }: { upload: Upload; userId: number
         <p className="text-small text-muted tabular">{[state, !u.known && m.upload_left_choose()].filter(Boolean).join(' · ')}</p>
         {u.wrong && (
           <p role="alert" className="text-small text-danger [overflow-wrap:anywhere]">
-            {wrongs[u.wrong]({ name })}
+            {wrongs[u.wrong](name)}
           </p>
         )}
       </div>
