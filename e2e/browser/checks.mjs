@@ -57,7 +57,7 @@ export async function accessible(page, where) {
 }
 
 // Names and units that are the same in every language.
-const sameEverywhere = /Carrel|Claude|Git|API|CPU|PID|GiB|MiB|KiB|English|Enter|Shift|Ctrl|Tab|Esc|Haiku|Sonnet|Opus|Fable|\b(?:oci|https|admin)\b|`[^`]*`|token|\b[0-9a-f]{7,}(?:-dirty)?\b/g
+const sameEverywhere = /Carrel|Claude|Git|API|CPU|PID|GiB|MiB|KiB|English|Enter|Shift|Ctrl|Tab|Esc|Haiku|Sonnet|Opus|Fable|Chrome|Linux|\b(?:oci|https|admin)\b|`[^`]*`|token|\b[0-9a-f]{7,}(?:-dirty)?\b/g
 
 /** No English is left in what the page itself says. `content` selects what people and programs said. */
 export async function noEnglish(page, where, names = []) {

@@ -255,7 +255,7 @@ func TestDelete(t *testing.T) {
 	b := setup(t)
 	ana := b.make(t, "ana", RoleAdmin)
 	ben := b.make(t, "ben", "")
-	_, cookie, _, err := b.Login(t.Context(), "ben", password, "")
+	_, cookie, _, err := b.Login(t.Context(), "ben", password, Client{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFault(t, b.Delete(t.Context(), ben.ID), fault.NotFound)
-	_, err = b.UserOfCookie(t.Context(), cookie)
+	_, err = b.UserOfCookie(t.Context(), cookie, "")
 	wantFault(t, err, fault.Unauthenticated)
 	_, err = b.UserOfToken(t.Context(), token)
 	wantFault(t, err, fault.Unauthenticated)

@@ -2,6 +2,8 @@ package account
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -19,16 +21,15 @@ const maxLoginName = 320
 
 // Login signs a person in by user name or e-mail address. The secret is the
 // cookie's value. An unknown user, a wrong password and an account out of use are
-// one and the same error, after the same time. address is the client's, without
-// the port.
-func (s *Service) Login(ctx context.Context, name, password, address string) (u User, secret string, expires time.Time, err error) {
+// one and the same error, after the same time.
+func (s *Service) Login(ctx context.Context, name, password string, from Client) (u User, secret string, expires time.Time, err error) {
 	fail := func(err error) (User, string, time.Time, error) { return User{}, "", time.Time{}, err }
 
 	name = strings.ToLower(strings.TrimSpace(name))
 	if name == "" || len(name) > maxLoginName || strings.ContainsRune(name, 0) || len(password) > maxPasswordBytes {
 		return fail(errWrongLogin())
 	}
-	network := networkOf(address)
+	network := networkOf(from.Address)
 	if err := s.mayTry(name, network); err != nil { // before the queue, so that a flood does not fill it
 		return fail(err)
 	}
@@ -62,7 +63,7 @@ func (s *Service) Login(ctx context.Context, name, password, address string) (u 
 	if err != nil {
 		return fail(err)
 	}
-	secret, expires, err = s.openLogin(ctx, row.ID, row.PasswordHash)
+	secret, expires, err = s.openLogin(ctx, row.ID, row.PasswordHash, from)
 	if err != nil {
 		return fail(err)
 	}
@@ -71,7 +72,7 @@ func (s *Service) Login(ctx context.Context, name, password, address string) (u 
 
 // OpenLogin starts a login session of a user who has just proved to be that user
 // in another way: by the setup, a registration, or a change of the own password.
-func (s *Service) OpenLogin(ctx context.Context, userID int64) (secret string, expires time.Time, err error) {
+func (s *Service) OpenLogin(ctx context.Context, userID int64, from Client) (secret string, expires time.Time, err error) {
 	row, found, err := oneUser(ctx, selectUsers(s.db).Where("u.id = ?", userID))
 	if err != nil {
 		return "", time.Time{}, err
@@ -79,20 +80,24 @@ func (s *Service) OpenLogin(ctx context.Context, userID int64) (secret string, e
 	if !found {
 		return "", time.Time{}, errNoUser()
 	}
-	return s.openLogin(ctx, userID, row.PasswordHash)
+	return s.openLogin(ctx, userID, row.PasswordHash, from)
 }
 
 // openLogin stores a login session, unless the account was changed since
 // passwordHash was read: a session must not outlive the password it came by.
-func (s *Service) openLogin(ctx context.Context, userID int64, passwordHash string) (string, time.Time, error) {
+func (s *Service) openLogin(ctx context.Context, userID int64, passwordHash string, from Client) (string, time.Time, error) {
 	now := s.now()
 	expires := now.Add(loginLife)
 	secret, hash := newSecret("")
 	if _, err := s.db.NewRaw("DELETE FROM logins WHERE expires_at <= ?", now).Exec(ctx); err != nil {
 		return "", time.Time{}, fmt.Errorf("remove expired login sessions: %w", err)
 	}
-	result, err := s.db.NewRaw(`INSERT INTO logins (hash, user_id, created_at, expires_at)
-		SELECT ?, id, ?, ? FROM users WHERE id = ? AND active AND password_hash = ?`, hash, now, expires, userID, passwordHash).Exec(ctx)
+	if err := s.makeRoom(ctx, userID); err != nil {
+		return "", time.Time{}, err
+	}
+	result, err := s.db.NewRaw(`INSERT INTO logins (hash, id, user_id, created_at, expires_at, last_used_at, agent, address)
+		SELECT ?, ?, id, ?, ?, ?, ?, ? FROM users WHERE id = ? AND active AND password_hash = ?`,
+		hash, newID("log_"), now, expires, now, from.agent(), from.Address, userID, passwordHash).Exec(ctx)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("insert login session: %w", err)
 	}
@@ -110,16 +115,26 @@ func (s *Service) Logout(ctx context.Context, secret string) error {
 	return nil
 }
 
-// UserOfCookie tells whose cookie it is.
-func (s *Service) UserOfCookie(ctx context.Context, secret string) (User, error) {
-	row, found, err := oneUser(ctx, selectUsers(s.db).
-		Join("JOIN logins AS l ON l.user_id = u.id").
-		Where("l.hash = ?", hashOf(secret)).Where("l.expires_at > ?", s.now()).Where("u.active"))
-	if err != nil {
-		return User{}, err
+// UserOfCookie tells whose cookie it is, and notes its use. address is the client's, without the port.
+func (s *Service) UserOfCookie(ctx context.Context, secret, address string) (User, error) {
+	now, hash := s.now(), hashOf(secret)
+	var row struct {
+		userRow
+		LastUsedAt *time.Time
 	}
-	if !found {
+	err := selectUsers(s.db).
+		Join("JOIN logins AS l ON l.user_id = u.id").
+		ColumnExpr("l.last_used_at").
+		Where("l.hash = ?", hash).Where("l.expires_at > ?", now).Where("u.active").
+		Scan(ctx, &row)
+	if errors.Is(err, sql.ErrNoRows) {
 		return User{}, fault.New(fault.Unauthenticated, "You are not signed in, or no longer. Sign in again.")
+	}
+	if err != nil {
+		return User{}, fmt.Errorf("read a sign-in: %w", err)
+	}
+	if row.LastUsedAt == nil || now.Sub(*row.LastUsedAt) >= usedEvery {
+		s.noteSignIn(ctx, hash, address, now)
 	}
 	return row.user(), nil
 }

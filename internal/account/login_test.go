@@ -17,11 +17,11 @@ func TestLogin(t *testing.T) {
 	b := setup(t)
 	ana := b.make(t, "ana", "")
 	for _, name := range []string{"ana", " ANA ", "ana@example.org", "Ana@Example.ORG"} {
-		u, secret, expires, err := b.Login(t.Context(), name, password, "192.0.2.1")
+		u, secret, expires, err := b.Login(t.Context(), name, password, Client{Address: "192.0.2.1"})
 		if err != nil || u != ana {
 			t.Fatalf("Login(%q) = %+v, %v", name, u, err)
 		}
-		if got, err := b.UserOfCookie(t.Context(), secret); err != nil || got != ana {
+		if got, err := b.UserOfCookie(t.Context(), secret, ""); err != nil || got != ana {
 			t.Errorf("UserOfCookie = %+v, %v", got, err)
 		}
 		if want := b.clock.now().Add(loginLife); !expires.Equal(want) {
@@ -35,7 +35,7 @@ func TestLoginsEnd(t *testing.T) {
 	ana := b.make(t, "ana", "")
 	login := func() string {
 		t.Helper()
-		_, secret, _, err := b.Login(t.Context(), "ana", password, "")
+		_, secret, _, err := b.Login(t.Context(), "ana", password, Client{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestLoginsEnd(t *testing.T) {
 	}
 	check := func(what, secret string, want bool) {
 		t.Helper()
-		_, err := b.UserOfCookie(t.Context(), secret)
+		_, err := b.UserOfCookie(t.Context(), secret, "")
 		if want && err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -93,7 +93,7 @@ func TestLoginsEnd(t *testing.T) {
 	}
 	check("in use again", old, false)
 
-	secret, _, err := b.OpenLogin(t.Context(), ana.ID)
+	secret, _, err := b.OpenLogin(t.Context(), ana.ID, Client{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestLoginsEnd(t *testing.T) {
 	if _, err := b.Change(t.Context(), ana.ID, UserChange{Password: ptr("a new password")}); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = b.openLogin(t.Context(), ana.ID, row.PasswordHash) // a login that was under way
+	_, _, err = b.openLogin(t.Context(), ana.ID, row.PasswordHash, Client{}) // a login that was under way
 	wantFault(t, err, fault.Unauthenticated)
 }
 
@@ -119,7 +119,7 @@ func TestRefusedLoginsLookAlike(t *testing.T) {
 	}
 	texts := map[string]bool{}
 	for _, try := range [][2]string{{"ana", "wrong password"}, {"ben", password}, {"ben", "wrong password"}, {"cleo", password}, {"cleo@example.org", password}, {"", password}, {"ana", strings.Repeat("x", 2000)}, {strings.Repeat("x", 2000), "x"}, {"ana' OR 1=1 --", password}, {"ana\x00", password}, {"ana\xff", password}} {
-		_, secret, _, err := b.Login(t.Context(), try[0], try[1], "192.0.2.1")
+		_, secret, _, err := b.Login(t.Context(), try[0], try[1], Client{Address: "192.0.2.1"})
 		if secret != "" {
 			t.Fatalf("Login(%q) gave a cookie", try[0])
 		}
@@ -137,7 +137,7 @@ func TestUnknownUserCostsAHash(t *testing.T) {
 		least := time.Hour
 		for range 3 {
 			start := time.Now()
-			if _, _, _, err := b.Login(t.Context(), name, "wrong password", ""); err == nil {
+			if _, _, _, err := b.Login(t.Context(), name, "wrong password", Client{}); err == nil {
 				t.Fatal("signed in")
 			}
 			least = min(least, time.Since(start))
@@ -157,7 +157,7 @@ func TestLoginIsSlowedByName(t *testing.T) {
 	tries := 0
 	try := func(name, pw string) error {
 		tries++ // each from another address
-		_, _, _, err := b.Login(t.Context(), name, pw, fmt.Sprintf("192.0.2.%d", tries))
+		_, _, _, err := b.Login(t.Context(), name, pw, Client{Address: fmt.Sprintf("192.0.2.%d", tries)})
 		return err
 	}
 	for _, name := range []string{"ana", "unknown"} {
@@ -196,7 +196,7 @@ func TestLoginIsSlowedByAddress(t *testing.T) {
 	b := setup(t)
 	b.make(t, "ana", "")
 	try := func(i int, address string) error {
-		_, _, _, err := b.Login(t.Context(), fmt.Sprintf("name%d", i), "wrong password", address)
+		_, _, _, err := b.Login(t.Context(), fmt.Sprintf("name%d", i), "wrong password", Client{Address: address})
 		return err
 	}
 	for i := range freeByAddress {
@@ -204,7 +204,7 @@ func TestLoginIsSlowedByAddress(t *testing.T) {
 	}
 	wantFault(t, try(1000, "2001:db8::ffff"), fault.RateLimited)
 	wantFault(t, try(1001, "2001:db8:0:1::1"), fault.Unauthenticated)
-	if _, _, _, err := b.Login(t.Context(), "ana", password, "192.0.2.1"); err != nil {
+	if _, _, _, err := b.Login(t.Context(), "ana", password, Client{Address: "192.0.2.1"}); err != nil {
 		t.Errorf("from elsewhere: %v", err)
 	}
 	// A school's worth of honest mistakes goes on for hours without a wait.
@@ -224,7 +224,7 @@ func TestParallelGuessesAreSlowed(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
-			_, _, _, err := b.Login(t.Context(), "ana", "wrong password", "192.0.2.1")
+			_, _, _, err := b.Login(t.Context(), "ana", "wrong password", Client{Address: "192.0.2.1"})
 			mu.Lock()
 			defer mu.Unlock()
 			codes[fault.CodeOf(err)]++
@@ -311,7 +311,7 @@ func TestCheckPassword(t *testing.T) {
 func TestSecretsAreNotStored(t *testing.T) {
 	b := setup(t)
 	ana := b.make(t, "ana", "")
-	_, cookie, _, err := b.Login(t.Context(), "ana", password, "")
+	_, cookie, _, err := b.Login(t.Context(), "ana", password, Client{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +348,7 @@ func TestOddInput(t *testing.T) {
 		wantFault(t, b.Revoke(t.Context(), odd), fault.NotFound)
 		_, err := b.UserByName(t.Context(), odd)
 		wantFault(t, err, fault.NotFound)
-		_, err = b.UserOfCookie(t.Context(), odd)
+		_, err = b.UserOfCookie(t.Context(), odd, "")
 		wantFault(t, err, fault.Unauthenticated)
 		_, err = b.UserOfToken(t.Context(), tokenPrefix+odd)
 		wantFault(t, err, fault.Unauthenticated)
@@ -381,13 +381,13 @@ func BenchmarkUserOfToken(b *testing.B) {
 func BenchmarkUserOfCookie(b *testing.B) {
 	s := setup(b)
 	s.make(b, "ana", "")
-	_, cookie, _, err := s.Login(b.Context(), "ana", password, "")
+	_, cookie, _, err := s.Login(b.Context(), "ana", password, Client{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.UserOfCookie(b.Context(), cookie); err != nil {
+			if _, err := s.UserOfCookie(b.Context(), cookie, ""); err != nil {
 				b.Error(err)
 			}
 		}

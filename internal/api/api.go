@@ -52,6 +52,7 @@ func (s *Server) register() {
 	s.registerAuth()
 	s.registerMe()
 	s.registerTokens()
+	s.registerSignIns()
 	s.registerUsers()
 	s.registerInvitations()
 	s.registerAudit()

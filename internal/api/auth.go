@@ -23,6 +23,14 @@ type person struct {
 	byCookie bool
 }
 
+// cookieSecret is the secret of the cookie; empty with a token.
+func (p *person) cookieSecret() string {
+	if p.byCookie {
+		return p.secret
+	}
+	return ""
+}
+
 // policy is who may use a route.
 type policy int
 
@@ -66,21 +74,23 @@ func (s *Server) identify(r *http.Request) (*person, error) {
 		if !strings.EqualFold(scheme, "Bearer") || !strings.HasPrefix(secret, "carrel_") {
 			return nil, fault.New(fault.Unauthenticated, "The Authorization header is not 'Bearer carrel_…'. Make an API token in your account and send that.")
 		}
-		return s.recognise(r.Context(), secret, false)
+		return s.recognise(r.Context(), secret, false, "")
 	}
 	if c, err := r.Cookie(CookieName); err == nil && c.Value != "" {
-		return s.recognise(r.Context(), c.Value, true)
+		return s.recognise(r.Context(), c.Value, true, requestOf(r.Context()).client)
 	}
 	return nil, fault.New(fault.Unauthenticated, "Nobody is signed in. Sign in, or send an API token.")
 }
 
 // recognise asks whose secret it is, now. A WebSocket asks again while it is open.
-func (s *Server) recognise(ctx context.Context, secret string, byCookie bool) (*person, error) {
-	find := s.deps.Accounts.UserOfToken
+func (s *Server) recognise(ctx context.Context, secret string, byCookie bool, client string) (*person, error) {
+	var u account.User
+	var err error
 	if byCookie {
-		find = s.deps.Accounts.UserOfCookie
+		u, err = s.deps.Accounts.UserOfCookie(ctx, secret, client)
+	} else {
+		u, err = s.deps.Accounts.UserOfToken(ctx, secret)
 	}
-	u, err := find(ctx, secret)
 	if err != nil {
 		return nil, err
 	}

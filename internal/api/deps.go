@@ -65,13 +65,17 @@ type Accounts interface {
 	NeedsSetup(ctx context.Context) (bool, error)
 	Setup(ctx context.Context, code string, n account.NewUser) (account.User, error)
 	Register(ctx context.Context, n account.NewUser, invitation string) (account.User, error)
-	// Login answers a wrong name and a wrong password alike. address is the client's; failures are counted by it.
-	Login(ctx context.Context, name, password, address string) (u account.User, secret string, expires time.Time, err error)
+	// Login answers a wrong name and a wrong password alike. Failures are counted by the client's address.
+	Login(ctx context.Context, name, password string, from account.Client) (u account.User, secret string, expires time.Time, err error)
 	// OpenLogin signs in a person who has just proved in another way who they are.
-	OpenLogin(ctx context.Context, userID int64) (secret string, expires time.Time, err error)
+	OpenLogin(ctx context.Context, userID int64, from account.Client) (secret string, expires time.Time, err error)
 	Logout(ctx context.Context, secret string) error
-	UserOfCookie(ctx context.Context, secret string) (account.User, error)
+	UserOfCookie(ctx context.Context, secret, address string) (account.User, error)
 	UserOfToken(ctx context.Context, secret string) (account.User, error)
+	SignIns(ctx context.Context, userID int64, secret string) ([]account.SignIn, error)
+	EndSignIn(ctx context.Context, userID int64, id string) error
+	// EndOtherSignIns leaves only the one with that secret.
+	EndOtherSignIns(ctx context.Context, userID int64, secret string) (int64, error)
 	// CheckPassword is asked before a person changes their own password.
 	CheckPassword(ctx context.Context, userID int64, password string) error
 

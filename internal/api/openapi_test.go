@@ -9,7 +9,7 @@ import (
 // contract is the table of api.md.
 const contract = `
 GET /healthz GET /readyz GET /metrics POST /setup POST /auth/login POST /auth/logout POST /auth/register
-GET /me PATCH /me GET /me/tokens POST /me/tokens DELETE /me/tokens/{id}
+GET /me PATCH /me GET /me/tokens POST /me/tokens DELETE /me/tokens/{id} GET /me/sign-ins DELETE /me/sign-ins DELETE /me/sign-ins/{id}
 GET /me/push POST /me/push PATCH /me/push DELETE /me/push/{id} POST /me/push/test
 GET /users POST /users GET /users/{id} PATCH /users/{id} DELETE /users/{id} PUT /users/{id}/quota
 GET /instance PUT /instance DELETE /instance

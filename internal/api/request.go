@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/api/problem"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/fault/words"
@@ -23,6 +24,7 @@ type request struct {
 	person  *person // nil until guard has found out who asks
 	control *http.ResponseController
 	client  string         // address of who asks
+	agent   string         // as who asks names the own program
 	https   bool           // as the client sees it
 	reads   words.Language // what who asks reads best
 	err     error          // what a handler failed with, for the log
@@ -36,6 +38,9 @@ const writeTimeout = time.Minute
 func (q *request) limitWriting() {
 	q.timed = q.control.SetWriteDeadline(time.Now().Add(writeTimeout)) == nil
 }
+
+// from is from where somebody signs in with the request.
+func (q *request) from() account.Client { return account.Client{Address: q.client, Agent: q.agent} }
 
 // problem is what who asks is told of an error, in their language.
 func (q *request) problem(err error) *problem.Problem { return problem.Of(err, q.id).In(q.reads) }
@@ -56,7 +61,7 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		rec := &recorder{ResponseWriter: w}
-		q := &request{id: rand.Text(), control: http.NewResponseController(rec), reads: problem.Language(r.Header.Get("Accept-Language"))}
+		q := &request{id: rand.Text(), control: http.NewResponseController(rec), reads: problem.Language(r.Header.Get("Accept-Language")), agent: r.UserAgent()}
 		q.client, q.https = s.clientOf(r)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 		s.setHeaders(rec.Header(), q)

@@ -91,7 +91,7 @@ func (s *Server) registerAuth() {
 
 func (s *Server) signIn(ctx context.Context, name, password string) (*signedInOutput, error) {
 	q := requestOf(ctx)
-	u, secret, expires, err := s.deps.Accounts.Login(ctx, name, password, q.client)
+	u, secret, expires, err := s.deps.Accounts.Login(ctx, name, password, q.from())
 	if err != nil {
 		s.note(ctx, "login.fail", "", map[string]any{"code": fault.CodeOf(err)}) // not the name: it may be a password in the wrong field
 		return nil, err
@@ -105,7 +105,7 @@ func (s *Server) signIn(ctx context.Context, name, password string) (*signedInOu
 // welcome signs in a person whose account has just been made.
 func (s *Server) welcome(ctx context.Context, u account.User, action string) (*signedInOutput, error) {
 	q := requestOf(ctx)
-	secret, expires, err := s.deps.Accounts.OpenLogin(ctx, u.ID)
+	secret, expires, err := s.deps.Accounts.OpenLogin(ctx, u.ID, q.from())
 	if err != nil {
 		return nil, err
 	}

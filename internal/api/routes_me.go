@@ -79,7 +79,7 @@ func (s *Server) changeMe(ctx context.Context, in *changeMeInput) (*changedMeOut
 			return nil, err
 		}
 		if q.person.byCookie { // the old cookie has ended with the old password
-			secret, expires, err := s.deps.Accounts.OpenLogin(ctx, id)
+			secret, expires, err := s.deps.Accounts.OpenLogin(ctx, id, q.from())
 			if err != nil {
 				return nil, err
 			}
@@ -129,6 +129,41 @@ func (s *Server) registerTokens() {
 			}
 			s.note(ctx, "token.delete", in.ID, nil)
 			s.sockets.Recheck(caller(ctx).ID)
+			return nil, nil
+		})
+}
+
+func (s *Server) registerSignIns() {
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/me/sign-ins", Summary: "Where one is signed in",
+		Description: "Every browser with a cookie that counts, the newest first, at most 100. API tokens are not among them."},
+		func(ctx context.Context, _ *nothing) (*body[List[account.SignIn]], error) {
+			p := requestOf(ctx).person
+			all, err := s.deps.Accounts.SignIns(ctx, p.user.ID, p.cookieSecret())
+			if err != nil {
+				return nil, err
+			}
+			return listOf(all, ""), nil
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/me/sign-ins/{id}", Summary: "End one of the own sign-ins",
+		Description: "Ends every connection that was opened with it, and its device is told nothing any more."},
+		func(ctx context.Context, in *idInput) (*nothing, error) {
+			if err := s.deps.Accounts.EndSignIn(ctx, caller(ctx).ID, in.ID); err != nil {
+				return nil, err
+			}
+			s.note(ctx, "sign_in.end", in.ID, nil)
+			s.sockets.Recheck(caller(ctx).ID)
+			return nil, nil
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/me/sign-ins", Summary: "End all other sign-ins",
+		Description: "All but the one that asks; with an API token, all."},
+		func(ctx context.Context, _ *nothing) (*nothing, error) {
+			p := requestOf(ctx).person
+			n, err := s.deps.Accounts.EndOtherSignIns(ctx, p.user.ID, p.cookieSecret())
+			if err != nil {
+				return nil, err
+			}
+			s.note(ctx, "sign_in.end_others", userTarget(p.user.ID), map[string]any{"ended": n})
+			s.sockets.Recheck(p.user.ID)
 			return nil, nil
 		})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/push"
 )
@@ -86,10 +87,14 @@ func (s *Server) registerPush() {
 			return &body[Notifications]{Body: Notifications{PublicKey: k, Subscriptions: subs, Settings: settings}}, nil
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/me/push", Summary: "Have a browser told (Web Push)", DefaultStatus: http.StatusCreated,
-		Description: "What PushManager.subscribe gave. The same endpoint again is the same device with new keys, whoever had it before: 200."},
+		Description: "What PushManager.subscribe gave. The same endpoint again is the same device with new keys, whoever had it before: 200. It ends with the sign-in that asks for it."},
 		func(ctx context.Context, in *subscribeInput) (*subscribeOutput, error) {
 			b := in.Body
-			sub, made, err := p.Subscribe(ctx, caller(ctx).ID, push.NewSubscription{Endpoint: b.Endpoint, P256DH: b.Keys.P256DH, Auth: b.Keys.Auth, Device: b.Device})
+			n := push.NewSubscription{Endpoint: b.Endpoint, P256DH: b.Keys.P256DH, Auth: b.Keys.Auth, Device: b.Device}
+			if who := requestOf(ctx).person; who.byCookie {
+				n.SignIn = account.SignInKey(who.secret)
+			}
+			sub, made, err := p.Subscribe(ctx, caller(ctx).ID, n)
 			if err != nil {
 				return nil, err
 			}

@@ -35,11 +35,12 @@ var langParam = &huma.Param{Name: "lang", In: "query", Description: "Language of
 
 // serveSocket serves a connection for the person who asked for it, or begins to.
 func (s *Server) serveSocket(serve func(socket.Person) error, r *http.Request) error {
-	p := requestOf(r.Context()).person
+	q := requestOf(r.Context())
+	p := q.person
 	// A page knows better than its browser what is read here; an account, less well than either.
 	reads := problem.Language(r.URL.Query().Get("lang"), r.Header.Get("Accept-Language"), p.user.Language)
 	err := serve(socket.Person{User: p.user, Credential: p.secret, Reads: reads, Recheck: func(ctx context.Context) error {
-		_, err := s.recognise(ctx, p.secret, p.byCookie)
+		_, err := s.recognise(ctx, p.secret, p.byCookie, q.client)
 		return err
 	}})
 	if socket.Answered(err) {

@@ -28,6 +28,7 @@ type subscriptionRow struct {
 	CreatedAt  time.Time
 	LastSentAt *time.Time
 	Problem    string
+	Login      []byte
 }
 
 func (r subscriptionRow) subscription() Subscription {
@@ -97,9 +98,9 @@ func putSubscription(ctx context.Context, db *bun.DB, r subscriptionRow) (kept s
 			}
 		}
 		r.ID = rand.Text()
-		_, err = tx.NewRaw(`INSERT INTO push_subscriptions (id, user_id, endpoint, p256dh, auth, device, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (endpoint) DO UPDATE SET user_id = excluded.user_id, p256dh = excluded.p256dh, auth = excluded.auth, device = excluded.device, problem = ''`,
-			r.ID, r.UserID, r.Endpoint, r.P256DH, r.Auth, r.Device, r.CreatedAt).Exec(ctx)
+		_, err = tx.NewRaw(`INSERT INTO push_subscriptions (id, user_id, endpoint, p256dh, auth, device, created_at, login) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (endpoint) DO UPDATE SET user_id = excluded.user_id, p256dh = excluded.p256dh, auth = excluded.auth, device = excluded.device, login = excluded.login, problem = ''`,
+			r.ID, r.UserID, r.Endpoint, r.P256DH, r.Auth, r.Device, r.CreatedAt, r.Login).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("write a subscription: %w", err)
 		}

@@ -30,6 +30,8 @@ type Subscription struct {
 // NewSubscription is what a browser's PushSubscription says.
 type NewSubscription struct {
 	Endpoint, P256DH, Auth, Device string
+	// SignIn is the sign-in that asked for it, with which it ends; nil: an API token did.
+	SignIn []byte
 }
 
 // Quiet is when nothing is told.
@@ -118,7 +120,7 @@ func (s *Service) Subscribe(ctx context.Context, userID int64, n NewSubscription
 		return Subscription{}, false, err
 	}
 	r, made, err := putSubscription(ctx, s.db, subscriptionRow{
-		UserID: userID, Endpoint: n.Endpoint, P256DH: n.P256DH, Auth: n.Auth, Device: short(n.Device, maxDeviceRunes), CreatedAt: s.now().UTC(),
+		UserID: userID, Endpoint: n.Endpoint, P256DH: n.P256DH, Auth: n.Auth, Device: short(n.Device, maxDeviceRunes), CreatedAt: s.now().UTC(), Login: n.SignIn,
 	})
 	return r.subscription(), made, err
 }

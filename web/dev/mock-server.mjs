@@ -20,6 +20,11 @@ const user = (id, username, role, o = {}) => ({ id, username, email: `${username
 const db = {
   config: { version: 'mock', needs_setup: process.env.MOCK_SETUP === '1', registration: 'invite', scripted: process.env.MOCK_SCRIPTED === '1', languages: ['en', 'zh-CN'] },
   users: [user(1, 'ana', 'admin'), user(2, 'bo', 'moderator'), user(3, 'chen', 'user', { email: 'chen.wei@example.org' }), user(4, 'dora', 'user', { active: false })],
+  signIns: [
+    { id: 'log_a', agent: 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36', address: '192.0.2.7', created_at: ago(9000), last_used_at: ago(1), expires_at: ago(-30_000), current: true },
+    { id: 'log_b', agent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1', address: '2001:db8:85a3:8d3:1319:8a2e:370:7348', created_at: ago(20_000), last_used_at: ago(90), expires_at: ago(-20_000), current: false },
+    { id: 'log_c', agent: '', address: '', created_at: ago(30_000), last_used_at: null, expires_at: ago(-10_000), current: false },
+  ],
   tokens: [{ id: 'a', name: 'nightly build', created_at: ago(9000), last_used_at: ago(30), expires_at: null }],
   push: { public_key: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4', subscriptions: [{ id: 'p', device: 'Chrome, Android', created_at: ago(9000), last_sent_at: ago(12), problem: '' }, { id: 'q', device: 'Safari, iPhone', created_at: ago(90), last_sent_at: null, problem: 'the push service did not take it: 403 Forbidden' }], settings: { requests: true, finished: true, failed: true, quiet: { from: '22:00', to: '07:00', zone: 'Asia/Shanghai' } } },
   projects: process.env.MOCK_EMPTY === '1' ? [] : ['fetcher', 'thesis', '实验报告'].map((name, i) => ({ name, created_at: ago(50_000), modified_at: ago(300 * (i + 1)) })),
@@ -134,6 +139,9 @@ const routes = [
   ['PATCH', /^\/me\/push$/, (_, b) => (db.push.settings = { ...db.push.settings, ...b, quiet: b.no_quiet ? null : (b.quiet ?? db.push.settings.quiet) })],
   ['DELETE', /^\/me\/push\/(.+)$/, ([id]) => { db.push.subscriptions = db.push.subscriptions.filter((s) => s.id !== id); return { status: 204 } }],
   ['POST', /^\/me\/push\/test$/, () => ({ status: 204 })],
+  ['GET', /^\/me\/sign-ins$/, () => ({ items: db.signIns, next_cursor: null })],
+  ['DELETE', /^\/me\/sign-ins$/, () => { db.signIns = db.signIns.filter((s) => s.current); return { status: 204 } }],
+  ['DELETE', /^\/me\/sign-ins\/(.+)$/, ([id]) => { db.signIns = db.signIns.filter((s) => s.id !== id); return { status: 204 } }],
   ['GET', /^\/me\/tokens$/, () => ({ items: db.tokens, next_cursor: null })],
   ['POST', /^\/me\/tokens$/, (_, b) => { const t = { id: String(Math.random()), name: b.name, created_at: ago(0), last_used_at: null, expires_at: null }; db.tokens.push(t); return { ...t, secret: 'carrel_4f9c1b7d2e8a5063c9d1f0e2b7a64d58' } }],
   ['DELETE', /^\/me\/tokens\/(.+)$/, ([id]) => { db.tokens = db.tokens.filter((t) => t.id !== id); return { status: 204 } }],

@@ -27,6 +27,7 @@ var accountZH = map[string]string{ //nolint:gosec // texts about passwords and t
 	"The user name %s is taken. Choose another.":                                                  "用户名 %s 已被占用。请换一个。",
 	"The user name or the password is wrong.":                                                     "用户名或密码不正确。",
 	"There is no such invitation, or it has been used.":                                           "没有这个邀请，或它已被使用。",
+	"There is no such sign-in.":                                                                   "没有这条登录记录。",
 	"There is no such token.":                                                                     "没有这个令牌。",
 	"There is no such user.":                                                                      "没有这个用户。",
 	"This invitation does not serve: it is unknown, used, revoked or expired. Ask for a new one.": "该邀请无效：不存在、已使用、已撤销或已过期。请索取新的邀请。",

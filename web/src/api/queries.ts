@@ -7,6 +7,7 @@ import type { FileEntry, Page, Session, Span } from './wire'
 export const queries = {
   config: () => queryOptions({ queryKey: ['config'], queryFn: () => call(api.GET('/config', {})), staleTime: 60_000 }),
   me: () => queryOptions({ queryKey: ['me'], queryFn: () => call(api.GET('/me', {})), staleTime: 60_000, retry: false }),
+  signIns: () => queryOptions({ queryKey: ['sign-ins'], queryFn: () => call(api.GET('/me/sign-ins', {})) }),
   tokens: () => queryOptions({ queryKey: ['tokens'], queryFn: () => call(api.GET('/me/tokens', {})) }),
   snapshots: () => queryOptions({ queryKey: ['snapshots'], queryFn: () => all((cursor) => call(api.GET('/snapshots', { params: { query: { limit: 200, cursor } } }))) }),
   push: () => queryOptions({ queryKey: ['push', 'settings'], queryFn: () => call(api.GET('/me/push', {})), retry: false }),

@@ -12,6 +12,7 @@ import { bytes, number } from '@/i18n/format'
 import { languages, setLocale, useLocale, type Locale } from '@/i18n/locale'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Notifications } from '@/modules/account/Notifications'
+import { SignIns } from '@/modules/account/SignIns'
 import { Tokens } from '@/modules/account/Tokens'
 import { InstallByHand } from '@/modules/shell/InstallByHand'
 import { useMe } from '@/modules/shell/me'
@@ -25,6 +26,9 @@ export function AccountPage() {
       <Looks />
       <Notifications />
       <Password />
+      <Section title={m.sign_ins_title()} text={m.sign_ins_text()}>
+        <SignIns />
+      </Section>
       <Section title={m.tokens_title()} text={m.tokens_text()}>
         <Tokens />
       </Section>

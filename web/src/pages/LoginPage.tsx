@@ -7,6 +7,7 @@ import { Button } from '@/components/Button'
 import { Field } from '@/components/Field'
 import { Failure, Notice } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
+import { renew } from '@/push/device'
 import { Entrance, useEntered } from './Entrance'
 
 export function LoginPage() {
@@ -20,6 +21,7 @@ export function LoginPage() {
     mutationFn: () => call(api.POST('/auth/login', { body: { username: username.trim(), password } })),
     onSuccess: (user) => {
       entered(user)
+      void renew(user.id).catch(() => {}) // they can turn it on again by hand
       void navigate({ to: next ?? '/', replace: true })
     },
   })

@@ -3,7 +3,13 @@ import { api, ApiError, call } from '@/api/client'
 /** Why this device cannot be told anything; null: it can. */
 export type Hindrance = 'insecure' | 'unsupported' | 'install' | 'denied' | null
 
+// The server's id of this device, and whose choice it was: `7:id`.
 const key = 'carrel.push'
+
+function noted(): { user: number; id: string } | null {
+  const [user, id] = (localStorage.getItem(key) ?? '').split(':')
+  return user && id ? { user: Number(user), id } : null
+}
 
 export function hindrance(): Hindrance {
   if (!window.isSecureContext) return 'insecure'
@@ -16,25 +22,37 @@ export async function thisDevice(): Promise<string | null> {
   if (hindrance() !== null) return null
   const registration = await navigator.serviceWorker.getRegistration()
   const subscription = await registration?.pushManager.getSubscription()
-  return subscription ? localStorage.getItem(key) : null
+  return subscription ? (noted()?.id ?? null) : null
 }
 
 /** Asks the person and the browser, and tells the server. */
-export async function turnOn(publicKey: string): Promise<void> {
+export async function turnOn(publicKey: string, userId: number): Promise<void> {
   if ((await Notification.requestPermission()) !== 'granted') throw new ApiError({ status: 0, code: 'denied', detail: '' })
   const registration = await navigator.serviceWorker.ready
   const old = await registration.pushManager.getSubscription()
   // Of another server, or of an earlier key of this one.
   if (old && !sameKey(old, publicKey)) await old.unsubscribe()
   const subscription = await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: bytesOf(publicKey) })
+  await tell(subscription, userId)
+}
+
+/** What a device is told ends with the sign-in that asked for it. Whoever signs in again had asked, and is told again; somebody else had not. */
+export async function renew(userId: number): Promise<void> {
+  if (noted()?.user !== userId || hindrance() !== null) return
+  const registration = await navigator.serviceWorker.getRegistration()
+  const subscription = await registration?.pushManager.getSubscription()
+  if (subscription) await tell(subscription, userId)
+}
+
+async function tell(subscription: PushSubscription, userId: number): Promise<void> {
   const { endpoint, keys } = subscription.toJSON()
   const made = await call(api.POST('/me/push', { body: { endpoint: endpoint!, keys: { p256dh: keys!.p256dh!, auth: keys!.auth! }, device: nameOf(navigator.userAgent) } }))
-  localStorage.setItem(key, made.id)
+  localStorage.setItem(key, `${userId}:${made.id}`)
 }
 
 /** Has this device told nothing any more, for whoever signs in next too. */
 export async function turnOff(): Promise<void> {
-  const id = localStorage.getItem(key)
+  const id = noted()?.id
   localStorage.removeItem(key)
   if (id) await call(api.DELETE('/me/push/{id}', { params: { path: { id } } })).catch(() => {}) // removed elsewhere
   const registration = await navigator.serviceWorker?.getRegistration()
@@ -58,9 +76,12 @@ export function bytesOf(base64url: string): Uint8Array<ArrayBuffer> {
 }
 
 /** What people call a browser: its name and what it runs on. */
-export function nameOf(agent: string): string {
+export const nameOf = (agent: string): string => knownName(agent) || 'Browser'
+
+/** The same, or empty when it is none that people know. */
+export function knownName(agent: string): string {
   const find = (names: readonly [RegExp, string][]) => names.find(([pattern]) => pattern.test(agent))?.[1]
   const browser = find([[/Edg/, 'Edge'], [/MicroMessenger/, 'WeChat'], [/Firefox|FxiOS/, 'Firefox'], [/SamsungBrowser/, 'Samsung Internet'], [/Chrome|CriOS/, 'Chrome'], [/Safari/, 'Safari']])
   const system = find([[/Android/, 'Android'], [/iPhone/, 'iPhone'], [/iPad/, 'iPad'], [/Mac OS/, 'macOS'], [/Windows/, 'Windows'], [/CrOS/, 'ChromeOS'], [/Linux/, 'Linux']])
-  return [browser, system].filter(Boolean).join(', ') || 'Browser'
+  return [browser, system].filter(Boolean).join(', ')
 }

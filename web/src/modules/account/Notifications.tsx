@@ -10,6 +10,7 @@ import { Section } from '@/components/Page'
 import { useNow } from '@/components/useNow'
 import { ago } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
+import { useMe } from '@/modules/shell/me'
 import { hindrance, thisDevice, turnOff, turnOn, type Hindrance } from '@/push/device'
 
 /** What the person's devices are told, and when not. Where the server tells nothing there is nothing to set. */
@@ -41,8 +42,9 @@ function useRefresh(): () => void {
 
 /** The device that the person sits before. */
 function Here({ publicKey, id }: { publicKey: string; id: string | null }) {
+  const me = useMe()
   const refresh = useRefresh()
-  const on = useMutation({ mutationFn: () => turnOn(publicKey), onSettled: refresh })
+  const on = useMutation({ mutationFn: () => turnOn(publicKey, me.id), onSettled: refresh })
   const off = useMutation({ mutationFn: turnOff, onSettled: refresh })
   const test = useMutation({ mutationFn: () => call(api.POST('/me/push/test', {})), onSettled: refresh })
   const why = whyNot(hindrance())
