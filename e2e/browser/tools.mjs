@@ -107,6 +107,20 @@ async function modeAndModel(world, bob, session) {
   await bob.prompt('/effort low')
   await page.getByRole('button', { name: 'Effort: Low' }).waitFor()
   await bob.untilDone()
+
+  world.note('from prompt to prompt, by key and by button')
+  const here = page.locator('[data-row]:focus')
+  await bob.composer().press('Alt+ArrowUp')
+  await here.getByText('/effort low').waitFor()
+  await page.keyboard.press('Alt+ArrowUp')
+  await here.getByText('CLAUDE_EFFORT effort').waitFor()
+  for (let i = 0; i < 3; i++) await page.keyboard.press('Alt+ArrowUp')
+  await here.getByText('[echo still here]').waitFor()
+  await page.keyboard.press('Alt+ArrowDown')
+  await here.getByText('nobody was asked').waitFor()
+  await page.getByRole('button', { name: 'Your prompt before' }).click()
+  await here.getByText('[echo still here]').waitFor()
+  await page.getByRole('button', { name: /^To the newest/ }).click()
 }
 
 async function reloadAndTwoTabs(world, bob, session) {
