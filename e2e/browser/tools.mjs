@@ -107,6 +107,37 @@ async function modeAndModel(world, bob, session) {
   await bob.prompt('/effort low')
   await page.getByRole('button', { name: 'Effort: Low' }).waitFor()
   await bob.untilDone()
+
+  world.note('a command is seen at work')
+  await bob.prompt('[bash for i in 1 2 3; do echo step $i; until test -e go$i; do sleep 0.1; done; done]')
+  await bob.request().getByRole('button', { name: 'Allow once' }).click()
+  const live = bob.log().getByRole('group', { name: 'Output so far' })
+  for (let i = 1; i <= 3; i++) {
+    await live.getByText(`step ${i}`).waitFor()
+    assert.equal(await live.textContent(), Array.from({ length: i }, (_, n) => `step ${n + 1}`).join('\n'))
+    await bob.api('PUT', `/files/content?path=projects/tools/go${i}`, { data: Buffer.from('on'), status: 201 })
+  }
+  await bob.answer('Bash said: step 1').waitFor()
+  await bob.untilDone()
+  assert.equal(await live.count(), 0)
+  await bob.log().getByRole('button', { name: /^Done Run for i in/ }).click()
+  await bob.log().getByText('step 1\nstep 2\nstep 3', { exact: true }).last().waitFor()
+
+  world.note('from prompt to prompt, by key and by button')
+  const here = page.locator('[data-row]:focus')
+  await bob.composer().press('Alt+ArrowUp')
+  await here.getByText('for i in 1 2 3').waitFor()
+  await page.keyboard.press('Alt+ArrowUp')
+  await here.getByText('/effort low').waitFor()
+  await page.keyboard.press('Alt+ArrowUp')
+  await here.getByText('CLAUDE_EFFORT effort').waitFor()
+  for (let i = 0; i < 3; i++) await page.keyboard.press('Alt+ArrowUp')
+  await here.getByText('[echo still here]').waitFor()
+  await page.keyboard.press('Alt+ArrowDown')
+  await here.getByText('nobody was asked').waitFor()
+  await page.getByRole('button', { name: 'Your prompt before' }).click()
+  await here.getByText('[echo still here]').waitFor()
+  await page.getByRole('button', { name: /^To the newest/ }).click()
 }
 
 async function reloadAndTwoTabs(world, bob, session) {

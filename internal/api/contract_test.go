@@ -84,6 +84,7 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/sessions/" + nobody + "/answers", `{"request_id":"r","behavior":"allow"}`, "user", 404},
 		{"POST", "/sessions/" + nobody + "/fork", "", "user", 404},
 		{"POST", "/sessions/" + nobody + "/stop", `{"task_id":"t"}`, "user", 404},
+		{"GET", "/sessions/" + nobody + "/tasks/t/output", "", "user", 404},
 		{"POST", "/sessions/" + nobody + "/rewind", `{"prompt":"p","dry_run":true}`, "user", 404},
 		{"GET", "/files", "", "user", 200},
 		{"POST", "/files/folder", `{"path":"temp/a"}`, "user", 201},
@@ -166,6 +167,7 @@ func TestForeignIsLikeMissing(t *testing.T) {
 		{"POST", "/sessions/%s/answers", `{"request_id":"r","behavior":"allow"}`},
 		{"POST", "/sessions/%s/fork", ""},
 		{"POST", "/sessions/%s/stop", `{"task_id":"t"}`},
+		{"GET", "/sessions/%s/tasks/t/output", ""},
 		{"POST", "/sessions/%s/rewind", `{"prompt":"p"}`},
 	} {
 		foreign := r.do(call{method: c.method, path: fmt.Sprintf(c.path, anas), body: c.body, as: "bob"})

@@ -141,6 +141,8 @@ type Sessions interface {
 	Fork(ctx context.Context, userID int64, id, before string) (session.Session, error)
 	// Rewind puts files back to what they were before a prompt; with dryRun it only says which.
 	Rewind(ctx context.Context, userID int64, id, prompt string, dryRun bool) (session.Rewound, error)
+	// TaskOutput gives what a command that runs has written so far; one that does not is a not_found, or has nothing.
+	TaskOutput(ctx context.Context, userID int64, id, task string) (session.TaskOutput, error)
 	// Events gives at most limit events after a number; with none there it waits as long as wait for the first.
 	Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error)
 	// EventsBefore gives at most limit of the last events before a number, or of all when that is 0, in order.

@@ -364,6 +364,10 @@ func (f *fakeSessions) StopTask(_ context.Context, u account.User, id, task stri
 	return f.noteCall(u, id, "stop "+task)
 }
 
+func (f *fakeSessions) TaskOutput(_ context.Context, userID int64, id, task string) (session.TaskOutput, error) {
+	return session.TaskOutput{Output: "of " + task, TotalBytes: 9}, f.noteCall(account.User{ID: userID}, id, "output "+task)
+}
+
 func (f *fakeSessions) Rewind(_ context.Context, userID int64, id, prompt string, dryRun bool) (session.Rewound, error) {
 	return session.Rewound{Files: []string{prompt}}, f.noteCall(account.User{ID: userID}, id, fmt.Sprint("rewind ", prompt, " ", dryRun))
 }

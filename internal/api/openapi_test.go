@@ -18,7 +18,7 @@ GET /instances GET /instances/{user_id} DELETE /instances/{user_id} POST /instan
 GET /projects POST /projects GET /projects/{name} PATCH /projects/{name} DELETE /projects/{name}
 GET /sessions POST /sessions GET /sessions/{id} PATCH /sessions/{id} DELETE /sessions/{id}
 GET /sessions/{id}/events POST /sessions/{id}/prompts DELETE /sessions/{id}/prompts/{prompt_id} POST /sessions/{id}/interrupt POST /sessions/{id}/answers
-POST /sessions/{id}/fork POST /sessions/{id}/stop POST /sessions/{id}/rewind
+POST /sessions/{id}/fork POST /sessions/{id}/stop POST /sessions/{id}/rewind GET /sessions/{id}/tasks/{task_id}/output
 GET /files DELETE /files GET /files/content PUT /files/content POST /files/folder POST /files/move
 POST /commands POST /terminals GET /terminals/{id} PATCH /terminals/{id} DELETE /terminals/{id} GET /snapshots POST /snapshots POST /snapshots/{id}/restore DELETE /snapshots/{id} GET /ws
 GET /terminals GET /config GET /openapi.json GET /invitations POST /invitations DELETE /invitations/{id} GET /audit

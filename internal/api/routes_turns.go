@@ -67,6 +67,10 @@ type (
 			TaskID string `json:"task_id" minLength:"1" maxLength:"128" doc:"The task, as task_started names it."`
 		} `nameHint:"Stop"`
 	}
+	taskInput struct {
+		ID     string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
+		TaskID string `path:"task_id" minLength:"1" maxLength:"128" doc:"The task, as task_started names it."`
+	}
 	forkInput struct {
 		ID   string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
 		Body *struct {
@@ -126,6 +130,12 @@ func (s *Server) registerTurns() {
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/stop", Summary: "End a task that runs in the background"},
 		func(ctx context.Context, in *stopInput) (*nothing, error) {
 			return nil, sessions.StopTask(ctx, caller(ctx), in.ID, in.Body.TaskID)
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/sessions/{id}/tasks/{task_id}/output", Summary: "What a command that runs has written so far",
+		Description: "Of a Bash call that task_started has told of, in the background or not. Once it has ended, its result has what it wrote, and this is not_found or empty."},
+		func(ctx context.Context, in *taskInput) (*body[session.TaskOutput], error) {
+			written, err := sessions.TaskOutput(ctx, caller(ctx).ID, in.ID, in.TaskID)
+			return &body[session.TaskOutput]{Body: written}, err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/rewind", Summary: "Put files back to what they were before a prompt",
 		Description: "Of the files that Claude changed with its own tools; what commands changed stays. The conversation stays as it is."},

@@ -35,6 +35,9 @@ func TestSessionOverHTTP(t *testing.T) {
 	if p = r.do(call{method: "POST", path: at + "/stop", as: "ana", body: `{"task_id":"t"}`}); p.status != 204 {
 		t.Errorf("stop: got %d %s", p.status, p.body)
 	}
+	if p = r.do(call{method: "GET", path: at + "/tasks/b1/output", as: "ana"}); p.status != 200 || !strings.Contains(p.body, `"output":"of b1","total_bytes":9,"truncated":false`) {
+		t.Errorf("output of a task: got %d %s", p.status, p.body)
+	}
 	if p = r.do(call{method: "POST", path: at + "/rewind", as: "ana", body: `{"prompt":"1","dry_run":true}`}); p.status != 200 || !strings.Contains(p.body, `"files":["1"]`) {
 		t.Errorf("rewind: got %d %s", p.status, p.body)
 	}

@@ -74,6 +74,11 @@ func StopTask(id, task string) []byte {
 	return controlRequest(id, request{Subtype: "stop_task", TaskID: task})
 }
 
+// TaskOutput asks what a command that runs has written so far. Written reads the answer.
+func TaskOutput(id, task string) []byte {
+	return controlRequest(id, request{Subtype: "get_task_output", TaskID: task})
+}
+
 // RewindFiles puts the files that Claude changed back to what they were before a prompt, or says with dryRun which
 // those are. Rewind reads the answer.
 func RewindFiles(id, prompt string, dryRun bool) []byte {

@@ -29,6 +29,7 @@ func TestLines(t *testing.T) {
 		{SetModel("1", "opus"), `{"type":"control_request","request_id":"1","request":{"subtype":"set_model","model":"opus"}}`},
 		{SetModel("1", ""), `{"type":"control_request","request_id":"1","request":{"subtype":"set_model"}}`},
 		{SetPermissionMode("1", "plan"), `{"type":"control_request","request_id":"1","request":{"subtype":"set_permission_mode","mode":"plan"}}`},
+		{TaskOutput("1", "b1"), `{"type":"control_request","request_id":"1","request":{"subtype":"get_task_output","task_id":"b1"}}`},
 		{SetEffort("1", "high"), `{"type":"control_request","request_id":"1","request":{"subtype":"apply_flag_settings","settings":{"effortLevel":"high"}}}`},
 		{SetEffort("1", DefaultEffort), `{"type":"control_request","request_id":"1","request":{"subtype":"apply_flag_settings","settings":{"effortLevel":null}}}`},
 		{User("u", text), `{"type":"user","message":{"role":"user","content":"a <b> & \"c\"\n"},"uuid":"u"}`},

@@ -238,6 +238,20 @@ func (a Answer) Cancelled() bool {
 	return c.Cancelled
 }
 
+// Written is what a command has written so far: the end of it, where Cut.
+type Written struct {
+	Output string `json:"output"`
+	Bytes  int64  `json:"total_bytes"`
+	Cut    bool   `json:"truncated"`
+}
+
+// Written reads the answer to TaskOutput.
+func (a Answer) Written() Written {
+	var w Written
+	_ = loose(a.Response, &w) // an answer without one has nothing written
+	return w
+}
+
 // Greeting is what we read of the answer to Initialize.
 type Greeting struct {
 	PermissionMode string `json:"current_permission_mode"`

@@ -69,20 +69,27 @@ func (r *row) take(p *protocol.Session) {
 	if t := cleanTitle(p.Title); t != "" && r.TitledBy != titledByPerson {
 		r.Title, r.TitledBy = t, titledByCLI
 	}
+	if p.State != protocol.StateDormant {
+		r.takeSettings(p)
+	}
+	if n := len(p.Usage); n > 2 && n <= maxUsageBytes && json.Valid(p.Usage) && p.Usage[0] == '{' {
+		r.Usage = string(p.Usage)
+	}
+	r.CostUSD = max(r.CostUSD, p.CostUSD)
+}
+
+// takeSettings takes over what a process works with. Where there is none, what was chosen is in the catalogue alone,
+// and reaches the supervisor with the next start.
+func (r *row) takeSettings(p *protocol.Session) {
 	if checkModel(p.Model) == nil && p.Model != "" {
 		r.Model = p.Model
 	}
 	if modes[p.PermissionMode] {
 		r.PermissionMode = p.PermissionMode
 	}
-	// Without a process it is the catalogue that knows: nobody asks the supervisor before the next one starts.
-	if efforts[p.Effort] && p.State != protocol.StateDormant {
+	if efforts[p.Effort] {
 		r.Effort = p.Effort
 	}
-	if n := len(p.Usage); n > 2 && n <= maxUsageBytes && json.Valid(p.Usage) && p.Usage[0] == '{' {
-		r.Usage = string(p.Usage)
-	}
-	r.CostUSD = max(r.CostUSD, p.CostUSD)
 }
 
 // stamp is a time as the store keeps it: of one form, so that texts sort as times do.

@@ -476,17 +476,17 @@ func TestChangeOfARunningProcess(t *testing.T) {
 	b.rt.Supervisor(ana.ID).SetState(ss.ID, func(s *protocol.Session) { s.State = protocol.StateDormant })
 	b.until(t, ana, ss.ID, "its end", func(s Session) bool { return s.State == protocol.StateDormant && s.Effort == most })
 	back := "default"
-	if _, err = b.Change(t.Context(), ana.ID, ss.ID, Change{Effort: &back}); err != nil {
+	if _, err = b.Change(t.Context(), ana.ID, ss.ID, Change{Effort: &back, PermissionMode: &back, Model: &model}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := b.Get(t.Context(), ana.ID, ss.ID); err != nil || got.Effort != back {
+	if got, err := b.Get(t.Context(), ana.ID, ss.ID); err != nil || got.Effort != back || got.PermissionMode != back || got.Model != model {
 		t.Errorf("changed while dormant: %+v, %v", got, err)
 	}
 	if err := b.Open(t.Context(), ana.ID, ss.ID); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := b.live(key{ana.ID, ss.ID}); got.Effort != back {
-		t.Errorf("the next process was started with the effort %q", got.Effort)
+	if got, _ := b.live(key{ana.ID, ss.ID}); got.Effort != back || got.PermissionMode != back || got.Model != model {
+		t.Errorf("the next process was started with %+v", got)
 	}
 }
 

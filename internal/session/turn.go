@@ -173,6 +173,35 @@ func (s *Service) StopTask(ctx context.Context, u account.User, id, task string)
 	return nil
 }
 
+// TaskOutput gives what a command that runs has written so far. Looking on is no use of the instance: it starts none,
+// and keeps none awake.
+func (s *Service) TaskOutput(ctx context.Context, userID int64, id, task string) (TaskOutput, error) {
+	if _, err := find(ctx, s.db, key{userID, id}); err != nil {
+		return TaskOutput{}, err
+	}
+	if err := s.pool.Known(ctx); err != nil {
+		return TaskOutput{}, err
+	}
+	inst, ok := s.pool.Current(userID)
+	if !ok {
+		return TaskOutput{}, fault.New(fault.NotFound, "There is no such command that runs. It may have ended.")
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	res, err := inst.Client().TaskOutput(ctx, &protocol.TaskRequest{SessionID: id, TaskID: task})
+	if err != nil {
+		return TaskOutput{}, fmt.Errorf("read the output of a task of session %s: %w", id, unreachable(err))
+	}
+	return TaskOutput(*res), nil
+}
+
+// TaskOutput is what a command has written so far.
+type TaskOutput struct {
+	Output     string `json:"output" doc:"The text: the last of it, if truncated."`
+	TotalBytes int64  `json:"total_bytes" doc:"How much there is in all."`
+	Truncated  bool   `json:"truncated" doc:"There is more before it."`
+}
+
 // Rewind puts the files that Claude changed since a prompt, by its id, back to what they were then. With dryRun it
 // only says which those are. The session is made live for it.
 func (s *Service) Rewind(ctx context.Context, userID int64, id, prompt string, dryRun bool) (Rewound, error) {

@@ -175,6 +175,7 @@ const routes = [
   ['POST', /^\/sessions\/(.+)\/fork$/, ([id]) => { const from = sessions.get(id); const s = new Session(`copy-${sessions.size}`, from.project, from.title, 'dormant', 0, from.events.map((e) => e.event)); sessions.set(s.id, s); return s.json() }],
   ['POST', /^\/sessions\/(.+)\/rewind$/, () => ({ files: ['/home/ana/projects/fetcher/internal/fetch/fetch.go'], insertions: 4, deletions: 11 })],
   ['GET', /^\/sessions\/(.+)\/events$/, ([id], _, q) => { const s = sessions.get(id); if (!s) return problem(404, 'not_found', 'There is no such session.'); const limit = Number(q.get('limit') ?? 500); const before = Number(q.get('before')) || Infinity; const all = s.events.filter((e) => e.seq < before); const items = all.slice(-limit); return { items, next_cursor: items.length < all.length ? String(-items[0].seq) : null } }],
+  ['GET', /^\/sessions\/(.+)\/tasks\/(.+)\/output$/, () => ({ output: '> watch\n\n12:04:07 built in 412 ms\n12:04:31 src/fetcher.ts changed\n12:04:31 built in 88 ms\n', total_bytes: 88, truncated: false })],
   ['GET', /^\/sessions\/(.+)$/, ([id]) => sessions.get(id)?.json() ?? problem(404, 'not_found', 'There is no such session.')],
   ['PATCH', /^\/sessions\/(.+)$/, ([id], b) => Object.assign(sessions.get(id), b).json()],
   ['DELETE', /^\/sessions\/(.+)$/, ([id]) => { sessions.delete(id); return { status: 204 } }],

@@ -54,6 +54,7 @@ var sessionZH = map[string]string{ //nolint:gosec // texts about passwords and t
 	"The updated input must be JSON.":                                                                                 "更新后的输入必须是 JSON。",
 	"The updated permissions must be JSON.":                                                                           "更新后的权限必须是 JSON。",
 	"There is no permission mode %q. There are %q.":                                                                   "没有权限模式 %q。可用的有 %q。",
+	"There is no such command that runs. It may have ended.":                                                          "没有这条正在运行的命令。它可能已经结束。",
 	"There is no such open request. Claude may have withdrawn it.":                                                    "没有这个待回答的请求。Claude 可能已将其撤回。",
 	"There is no such open request. It may have been withdrawn.":                                                      "没有这个待回答的请求。它可能已被撤回。",
 	"There is no such prompt in this conversation.":                                                                   "这个对话中没有这条提示词。",

@@ -61,12 +61,17 @@ func (c *Client) StopTask(ctx context.Context, r *protocol.TaskRequest) error {
 	return call(ctx, c, protocol.StopTask, r)
 }
 
+// TaskOutput gives what a command that runs has written so far.
+func (c *Client) TaskOutput(ctx context.Context, r *protocol.TaskRequest) (*protocol.TaskOutputResponse, error) {
+	return rpc.Call[protocol.TaskRequest, protocol.TaskOutputResponse](ctx, c.caller, protocol.TaskOutput, r)
+}
+
 // Rewind puts files back to what they were before a prompt, or says which those are.
 func (c *Client) Rewind(ctx context.Context, r *protocol.RewindRequest) (*protocol.RewindResponse, error) {
 	return rpc.Call[protocol.RewindRequest, protocol.RewindResponse](ctx, c.caller, protocol.Rewind, r)
 }
 
-// Set changes a session's model or permission mode.
+// Set changes a session's model, permission mode or effort.
 func (c *Client) Set(ctx context.Context, r *protocol.SetRequest) (*protocol.Session, error) {
 	return rpc.Call[protocol.SetRequest, protocol.Session](ctx, c.caller, protocol.Set, r)
 }

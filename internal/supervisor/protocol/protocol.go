@@ -21,6 +21,7 @@ const (
 	Answer         = "/carrel.supervisor/Answer"         // AnswerRequest → Empty
 	Interrupt      = "/carrel.supervisor/Interrupt"      // SessionRequest → Empty
 	StopTask       = "/carrel.supervisor/StopTask"       // TaskRequest → Empty
+	TaskOutput     = "/carrel.supervisor/TaskOutput"     // TaskRequest → TaskOutputResponse; of a command that runs
 	Rewind         = "/carrel.supervisor/Rewind"         // RewindRequest → RewindResponse
 	Set            = "/carrel.supervisor/Set"            // SetRequest → Session
 	Close          = "/carrel.supervisor/Close"          // SessionRequest → Empty; ends the process, the session is dormant
@@ -219,10 +220,17 @@ type AnswerRequest struct {
 	Interrupt          bool            `json:"interrupt,omitempty"`
 }
 
-// TaskRequest names a task that runs in the background.
+// TaskRequest names a task that runs, by the name that task_started gave it.
 type TaskRequest struct {
 	SessionID string `json:"session_id"`
 	TaskID    string `json:"task_id"`
+}
+
+// TaskOutputResponse is what a command has written so far: its end, where Truncated.
+type TaskOutputResponse struct {
+	Output     string `json:"output"`
+	TotalBytes int64  `json:"total_bytes"`
+	Truncated  bool   `json:"truncated"`
 }
 
 // RewindRequest asks for the files that Claude changed to be as they were before a prompt.

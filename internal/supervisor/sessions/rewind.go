@@ -9,32 +9,6 @@ import (
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
-// StopTask ends a task that runs in the background; events tell of its end. One that has ended is left alone.
-func (ss *Sessions) StopTask(ctx context.Context, req *protocol.TaskRequest) (*protocol.Empty, error) {
-	ctx, leave, err := ss.enter(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer leave()
-	s, release, err := ss.use(req.SessionID, false)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	r, err := s.greeted(ctx)
-	if err != nil || r == nil {
-		return &protocol.Empty{}, err
-	}
-	a, err := r.call(ctx, func(id string) []byte { return claude.StopTask(id, req.TaskID) })
-	if err != nil {
-		return nil, err
-	}
-	if a.Refused() {
-		return nil, fmt.Errorf("stop a task: %s", a.Error)
-	}
-	return &protocol.Empty{}, nil
-}
-
 // Rewind puts the files that Claude changed since a prompt back. The session must be live, and at rest: a turn that
 // runs would write over what was put back.
 func (ss *Sessions) Rewind(ctx context.Context, req *protocol.RewindRequest) (*protocol.RewindResponse, error) {

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions, type QueryClient } from '@tanstack/react-query'
 import { api, ApiError, call } from './client'
 import { readText } from './text'
-import type { FileEntry, Page, Session, Span } from './wire'
+import type { FileEntry, Page, Session, Span, TaskOutput } from './wire'
 
 /** The keys of all that is fetched, and how each is fetched. Nobody writes a key by hand. */
 export const queries = {
@@ -40,6 +40,16 @@ export const queries = {
   /** What is asked of sessions one by one. */
   eachSession: () => ['session'] as const,
   session: (id: string) => queryOptions({ queryKey: ['session', id], queryFn: () => call(api.GET('/sessions/{id}', { params: { path: { id } } })), staleTime: 30_000 }),
+  /** What a command has written so far. One that has just ended has nothing any more: then what was there stays. */
+  taskOutput: (id: string, task: string) =>
+    queryOptions({
+      queryKey: ['task', id, task],
+      queryFn: ({ signal }) => call(api.GET('/sessions/{id}/tasks/{task_id}/output', { params: { path: { id, task_id: task } }, signal })),
+      structuralSharing: (was, now) => ((was as TaskOutput | undefined)?.total_bytes ?? 0) > (now as TaskOutput).total_bytes ? was : now,
+      refetchInterval: (query) => (query.state.status === 'error' ? 10_000 : 1_000),
+      retry: false,
+      gcTime: 0,
+    }),
 }
 
 /** Claude, a terminal or another device may have changed it: it is asked for whenever somebody looks. */

@@ -1,5 +1,5 @@
 import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react'
-import { Button } from '@/components/Button'
+import { Button, IconButton } from '@/components/Button'
 import { Icon } from '@/components/Icon'
 import { Lamp } from '@/components/Lamp'
 import { duration } from '@/i18n/format'
@@ -16,6 +16,7 @@ import { useDrawn } from './useDrawn'
 import { useFind } from './useFind'
 import { useFollow } from './useFollow'
 import { useNear } from './useNear'
+import { usePrompts } from './usePrompts'
 import { activityText, retryReason } from './words'
 
 interface Props {
@@ -28,6 +29,13 @@ interface Props {
   /** An event to go to, each time it is another object. */
   jump?: { seq: number }
   empty: React.ReactNode
+}
+
+/** A row that somebody looks for, each time it is another object. */
+interface Sought {
+  key: string
+  /** It is read next; who looks for words goes on typing. */
+  focus: boolean
 }
 
 // Where a reader was in each conversation, while the page is open.
@@ -49,9 +57,25 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
 
   const top = useNear(scroller, () => (start > 0 ? !following && earlier() : view.more && void stream.earlier(sessionId)), `${rows[start]?.key} ${view.first} ${following}`)
   const bottom = useNear(scroller, () => !toTheEnd && later(), rows[end - 1]?.key)
-  const [sought, setSought] = useState<string | null>(null)
+  const [sought, setSought] = useState<Sought | null>(null)
+  const [jumped, setJumped] = useState(jump)
+  if (jump !== jumped) {
+    setJumped(jump)
+    setSought(null)
+  }
   const { finding, setFinding } = useFind(start > 0 || view.more || !toTheEnd)
   const found = useFound({ sessionId, at, jump, sought, view, scroller, around, leave })
+  const toPrompt = usePrompts({
+    view: () => stream.view(sessionId),
+    earlier: () => stream.earlier(sessionId),
+    scroller,
+    following,
+    onGo: (key) => setSought({ key, focus: true }),
+    onEnd: () => {
+      follow()
+      scroller.current?.focus()
+    },
+  })
   usePlace({ sessionId, place, scroller, from: following ? null : (rows[start]?.key ?? null) })
 
   // How much came since the reader went up to look at something.
@@ -94,7 +118,7 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
             {nothing && empty}
             <SessionId value={sessionId}>
             {rows.slice(start, end).map((row, i) => (
-              <div key={row.key} data-row={row.key} tabIndex={-1} className={`${end - start - i > 12 ? 'row-far' : ''} ${row.key === found ? 'found' : ''}`}>
+              <div key={row.key} data-row={row.key} tabIndex={-1} className={`scroll-mt-4 ${end - start - i > 12 ? 'row-far' : ''} ${row.key === found ? 'found' : ''}`}>
                 <RowView row={row} cwd={view.cwd} />
               </div>
             ))}
@@ -117,7 +141,7 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
           sessionId={sessionId}
           view={view}
           scroller={scroller}
-          onGo={setSought}
+          onGo={(key) => setSought({ key, focus: false })}
           onClose={() => {
             setFinding(false)
             setSought(null)
@@ -126,25 +150,29 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
         />
       )}
       {!following && (
-        <button
-          type="button"
-          onClick={follow}
-          className="absolute bottom-3 left-1/2 inline-flex min-h-11 -translate-x-1/2 animate-rise items-center gap-1.5 rounded-full border bg-surface px-4 text-minor shadow-float hover:bg-page desk:min-h-9"
-        >
-          <Icon name="down" size={15} />
-          {countOfNew(fresh)}
-        </button>
+        <div className="absolute bottom-3 left-1/2 flex -translate-x-1/2 animate-rise items-center rounded-full border bg-surface text-minor shadow-float">
+          <IconButton label={m.prompt_before()} aria-keyshortcuts="Alt+ArrowUp" onClick={() => toPrompt(-1)} className="rounded-full!">
+            <Icon name="chevron" size={15} className="rotate-180" />
+          </IconButton>
+          <button type="button" onClick={follow} className="inline-flex min-h-11 items-center gap-1.5 rounded-full px-3 whitespace-nowrap hover:bg-hover desk:min-h-9">
+            <Icon name="down" size={15} />
+            {countOfNew(fresh)}
+          </button>
+          <IconButton label={m.prompt_after()} aria-keyshortcuts="Alt+ArrowDown" onClick={() => toPrompt(1)} className="rounded-full!">
+            <Icon name="chevron" size={15} />
+          </IconButton>
+        </div>
       )}
     </div>
   )
 }
 
 /** Opens the conversation at an event: fetches back to it, draws it, and gives it the focus. Gives the key of its row. */
-function useFound({ sessionId, at: given, jump, sought, view, scroller, around, leave }: { sessionId: string; at?: number; jump?: { seq: number }; sought: string | null; view: SessionView; scroller: RefObject<HTMLElement | null>; around: (index: number) => void; leave: () => void }): string | null {
+function useFound({ sessionId, at: given, jump, sought, view, scroller, around, leave }: { sessionId: string; at?: number; jump?: { seq: number }; sought: Sought | null; view: SessionView; scroller: RefObject<HTMLElement | null>; around: (index: number) => void; leave: () => void }): string | null {
   const { opened, more, first } = view
   const at = jump?.seq ?? given
   const there = at !== undefined && opened && (first <= at || !more)
-  const index = sought !== null ? view.rows.findIndex((r) => r.key === sought) : there ? rowOfEvent(view.rows, at) : -1
+  const index = sought !== null ? view.rows.findIndex((r) => r.key === sought.key) : there ? rowOfEvent(view.rows, at) : -1
   const key = view.rows[index]?.key ?? null
   // What was asked for: a row that was found, or an event.
   const asked = sought ?? jump ?? at
@@ -165,9 +193,9 @@ function useFound({ sessionId, at: given, jump, sought, view, scroller, around, 
     }
     shown.current = asked
     leave()
-    el.scrollIntoView({ block: 'center' })
-    // Who looks for words goes on typing.
-    if (sought === null) el.focus({ preventScroll: true })
+    // A prompt is read from its beginning on, with what was said to it.
+    el.scrollIntoView({ block: sought?.focus ? 'start' : 'center' })
+    if (sought?.focus !== false) el.focus({ preventScroll: true })
   })
   return key
 }

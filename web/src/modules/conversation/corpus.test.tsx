@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs'
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { renderToStaticMarkup } from 'react-dom/server'
 import { describe, expect, it } from 'vitest'
 import { fixture, play } from '@/conversation/fixture'
@@ -9,7 +10,15 @@ const all = readdirSync(new URL('../../conversation/testdata', import.meta.url))
   .filter((f) => f.endsWith('.jsonl'))
   .map((f) => f.replace('.jsonl', ''))
 
-const html = (rows: readonly TimelineRow[]) => rows.map((row) => renderToStaticMarkup(<RowView row={row} cwd="/home/alice/projects/demo" />))
+const client = new QueryClient()
+const html = (rows: readonly TimelineRow[]) =>
+  rows.map((row) =>
+    renderToStaticMarkup(
+      <QueryClientProvider client={client}>
+        <RowView row={row} cwd="/home/alice/projects/demo" />
+      </QueryClientProvider>,
+    ),
+  )
 
 describe('every recorded conversation', () => {
   it.each(all)('%s is drawn, and nothing of it raw', (name) => {

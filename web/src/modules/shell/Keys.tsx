@@ -11,6 +11,8 @@ export function Keys({ onClose }: { onClose: () => void }) {
     ['Enter', m.key_send()],
     ['Shift Enter', m.key_newline()],
     ['↑ ↓', m.key_history()],
+    ['Alt ↑', m.key_prompt_before()],
+    ['Alt ↓', m.key_prompt_after()],
     ['@', m.key_mention()],
     ['Esc', m.key_stop()],
     ['A', m.key_allow()],

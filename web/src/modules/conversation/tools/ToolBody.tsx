@@ -16,6 +16,7 @@ import { stream } from '@/stream/page'
 import { RowView } from '../Row'
 import { useSessionId } from '../SessionId'
 import { inputOf, patchOfInput } from './face'
+import { LiveOutput } from './LiveOutput'
 
 /** What an opened card shows: a view for each known tool, and a generic one for the rest. */
 export function ToolBody({ row, cwd, patch }: { row: ToolRow; cwd: string | null; patch?: Patch }) {
@@ -127,6 +128,7 @@ function Command({ command, row }: { command: string; row: ToolRow }) {
             {typeof size === 'number' && <p className="border-t px-3 py-1.5 text-minor text-muted">{m.tool_output_cut()}</p>}
           </>
         ))}
+      {row.task?.running && <LiveOutput task={row.task.id} />}
       {row.task?.background && (
         <div className="flex items-center gap-3 border-t px-3 py-1.5 text-minor text-muted">
           <span className="flex-1">{row.task.running ? m.task_running() : row.task.summary}</span>

@@ -38,7 +38,7 @@ export function statusName(status: ToolStatus): string {
   }
 }
 
-/** Short diffs open by themselves. */
+/** Short diffs open by themselves, and so do commands that run for long. */
 const shortDiffLines = 24
 
 /** A tool call: one line until it is opened. */
@@ -46,7 +46,7 @@ export const ToolCard = memo(function ToolCard({ row, cwd, nested = false }: { r
   const face = faceOf(row, cwd)
   const id = useId()
   const lines = face.patch?.hunks.reduce((n, h) => n + h.lines.length, 0) ?? 0
-  const opensItself = row.status === 'failed' || (row.status === 'done' && lines > 0 && lines <= shortDiffLines && !nested) || (row.children.length > 0 && row.status === 'running') || (row.status === 'background' && row.task?.running === true)
+  const opensItself = row.status === 'failed' || (row.status === 'done' && lines > 0 && lines <= shortDiffLines && !nested) || (row.children.length > 0 && row.status === 'running') || ((row.status === 'background' || row.name === 'Bash') && row.task?.running === true)
   const [chosen, setChosen] = useState<boolean | null>(null)
   const open = chosen ?? opensItself
   const mark = marks[row.status]
