@@ -1,5 +1,6 @@
 import createClient from 'openapi-fetch'
 import { getLocale } from '@/i18n/locale'
+import { Reading } from './reading'
 import type { paths, Problem } from './wire'
 
 /** What a call failed with: the server's problem document, or why there is none. */
@@ -19,7 +20,10 @@ export class ApiError extends Error {
   }
 }
 
-export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin' })
+/** How the API is read; told when connections may be dead. */
+export const reading = new Reading((request) => fetch(request))
+
+export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin', fetch: reading.fetch })
 
 // What the server says of an error is read here, in the page's language and not the browser's.
 api.use({
