@@ -192,7 +192,7 @@ describe('a silent connection', () => {
     const t = setup()
     t.connection.start()
     t.last().accept()
-    t.connection.send(JSON.stringify('a picture'.padEnd(320_000)))
+    t.connection.send(JSON.stringify('a picture'.padEnd(640_000)))
     t.connection.wake()
     t.clock.pass(21_000)
     expect(t.link().status).toBe('open')

@@ -51,7 +51,7 @@ const probeMs = 5_000
 const sleptMs = 60_000
 const wakeProbeMs = 1_500
 // So much goes out in a millisecond at least. An answer comes no earlier than what was sent before the question.
-const bytesPerMs = 16
+const bytesPerMs = 32
 // A network that swallows what is sent lets a connection hang in its making for minutes.
 const connectMs = 10_000
 
