@@ -209,6 +209,8 @@ describe('a silent connection', () => {
     t.connection.wake(true)
     expect(t.sockets[0]).toMatchObject({ sent: [], closed: true })
     expect(t.sockets).toHaveLength(2)
+    t.connection.wake(true) // nor waited for
+    expect(t.sockets).toHaveLength(3)
   })
 
   it('that stood for a while was no failed attempt, however often the page wakes', () => {

@@ -130,7 +130,7 @@ export class Connection {
         return
       case 'connecting':
         // What was begun before the page slept, or over another network, may never end.
-        if (this.clock.now() - this.begunAt > wakeProbeMs) this.again()
+        if (left || this.clock.now() - this.begunAt > wakeProbeMs) this.again()
         return
       case 'idle':
       case 'refused':
