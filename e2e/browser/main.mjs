@@ -3,6 +3,7 @@
 import { createInterface } from 'node:readline'
 import { accountPart } from './account.mjs'
 import { administratorPart } from './administrator.mjs'
+import { awayPart } from './away.mjs'
 import { dayPart } from './day.mjs'
 import { filesPart } from './files.mjs'
 import { homePart } from './home.mjs'
@@ -25,6 +26,7 @@ const parts = {
   composer: composerPart,
   files: filesPart,
   'lost server': lostServerPart,
+  away: awayPart,
   administrator: administratorPart,
   account: accountPart,
   home: homePart,

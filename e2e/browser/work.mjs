@@ -1,7 +1,8 @@
 // What stands beside a conversation: changes, files, terminals, tasks; as a
 // column at a desk, as a sheet on a phone.
 import assert from 'node:assert/strict'
-import { accessible, fits, picture } from './checks.mjs'
+import { accessible, fits, picture, targets } from './checks.mjs'
+import { phone } from './world.mjs'
 
 const column = (page) => page.getByRole('complementary', { name: 'Work' })
 const sheet = (page) => page.getByRole('dialog', { name: 'Work' })
@@ -28,7 +29,7 @@ async function run(page, place, command, answer) {
 export async function workPart(world) {
   const bob = world.person('bob')
   const { page } = bob
-  await bob.startProject('bench')
+  const session = await bob.startProject('bench')
   const work = column(page)
   await page.getByRole('button', { name: /^Mode:/ }).click()
   await page.getByRole('menuitemradio', { name: /^Accepts edits/ }).click()
@@ -54,6 +55,7 @@ export async function workPart(world) {
   await inTerminal(world, bob)
   await tasks(world, bob)
   await smallDesk(world, bob)
+  await onPhone(world, session)
 }
 
 async function changes(world, bob) {
@@ -267,4 +269,48 @@ async function smallDesk(world, bob) {
   await sheet(page).waitFor({ state: 'detached' })
   await page.setViewportSize({ width: 1440, height: 900 })
   await column(page).waitFor()
+}
+
+async function onPhone(world, session) {
+  const bob = await world.seat('bob', { ...phone, storageState: await world.person('bob').context.storageState() })
+  const { page } = bob
+  await page.goto(`/s/${session}`)
+  await bob.answer('sent').waitFor()
+  const work = sheet(page)
+  const open = async (name) => {
+    await page.getByRole('button', { name: 'Session menu' }).tap()
+    await page.getByRole('menuitem', { name }).tap()
+    await work.getByRole('tab', { name: new RegExp(`^${name}`), selected: true }).waitFor()
+  }
+  world.note('on a phone it lies over the conversation, every tab under the thumb')
+  await open('Tasks')
+  await work.getByText('Scripted subagent').waitFor()
+  for (const name of ['Files', 'Terminal', 'Changes']) {
+    await tab(work, new RegExp(`^${name}`)).tap()
+    await work.getByRole('tabpanel', { name: new RegExp(`^${name}`) }).waitFor()
+    if (name === 'Files') await work.getByRole('treeitem', { name: 'src' }).waitFor()
+    if (name === 'Terminal') await rows(work).first().waitFor()
+    await fits(page, `${name} on a phone`)
+    await targets(page, `${name} on a phone`)
+  }
+
+  world.note('a change is opened, and found in the conversation')
+  await files(work).last().tap()
+  const created = work.getByRole('region', { name: 'Created' })
+  await created.getByRole('row', { name: '+ one' }).waitFor()
+  await targets(page, 'a change on a phone')
+  await accessible(page, 'the work on a phone')
+  await look(world, page, 'phone')
+  await created.getByRole('button', { name: 'Show in the conversation' }).tap()
+  await work.waitFor({ state: 'detached' })
+  await page.waitForFunction(() => document.activeElement?.matches('[data-row]') && document.activeElement.textContent.includes('list.txt'))
+  const box = await page.locator('[data-row]:focus').boundingBox()
+  assert.ok(box.y >= 0 && box.y + box.height <= phone.viewport.height, `the row is at ${box.y}`)
+
+  world.note('and the way back from it is the conversation')
+  await open('Changes')
+  await page.goBack()
+  await work.waitFor({ state: 'detached' })
+  assert.equal(new URL(page.url()).pathname + new URL(page.url()).search, `/s/${session}`)
+  await world.leave(bob)
 }

@@ -1,6 +1,7 @@
 import createClient from 'openapi-fetch'
 import { getLocale } from '@/i18n/locale'
 import { fetchOnce } from './early'
+import { Reading } from './reading'
 import type { paths, Problem } from './wire'
 
 /** What a call failed with: the server's problem document, or why there is none. */
@@ -20,7 +21,10 @@ export class ApiError extends Error {
   }
 }
 
-export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin', fetch: fetchOnce })
+/** How the API is read; told when connections may be dead. */
+export const reading = new Reading(fetchOnce)
+
+export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin', fetch: reading.fetch })
 
 // What the server says of an error is read here, in the page's language and not the browser's.
 api.use({

@@ -12,6 +12,10 @@ export async function fetchOnce(request: Request): Promise<Response> {
   const path = request.url.slice(location.origin.length)
   const begun = early?.get(path)
   early?.delete(path)
-  const answer = await begun?.catch(() => undefined)
+  const answer = begun && (await Promise.race([begun.catch(() => undefined), ended(request.signal)]))
   return answer && (answer.ok || answer.status === 401) ? answer : fetch(request)
+}
+
+function ended(signal: AbortSignal): Promise<never> {
+  return new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason as Error), { once: true }))
 }

@@ -99,7 +99,7 @@ describe('reconnecting', () => {
     t.connection.wake()
     expect(t.sockets).toHaveLength(2)
     t.last().accept()
-    t.clock.pass(30_000)
+    t.clock.pass(10_000)
     expect(t.sockets).toHaveLength(2)
   })
 
@@ -138,20 +138,20 @@ describe('a silent connection', () => {
     const t = setup()
     t.connection.start()
     t.last().accept()
-    t.clock.pass(45_000)
+    t.clock.pass(20_000)
     expect(t.last().sent).toEqual([{ type: 'ping' }])
-    t.clock.pass(8_000)
+    t.clock.pass(5_000)
     expect(t.sockets[0]!.closed).toBe(true)
-    expect(t.link().status).toBe('lost')
+    expect(t.link()).toEqual({ status: 'connecting', attempt: 1, again: true })
   })
 
   it('lives on when anything comes', () => {
     const t = setup()
     t.connection.start()
     t.last().accept()
-    t.clock.pass(45_000)
+    t.clock.pass(20_000)
     t.last().say({ type: 'error', code: 'invalid', detail: 'There is no such type of message.' })
-    t.clock.pass(40_000)
+    t.clock.pass(19_000)
     expect(t.link().status).toBe('open')
   })
 
@@ -160,8 +160,68 @@ describe('a silent connection', () => {
     t.connection.start()
     t.last().accept()
     t.connection.wake()
+    expect(t.last().sent).toEqual([{ type: 'ping' }])
     t.clock.pass(1_500)
-    expect(t.link().status).toBe('lost')
+    expect(t.link()).toMatchObject({ status: 'connecting' }) // nobody waits after that
+    expect(t.sockets).toHaveLength(2)
+    t.last().accept()
+    t.connection.wake()
+    t.clock.pass(1_000)
+    t.last().say({ type: 'pong' })
+    t.clock.pass(10_000)
+    expect(t.sockets).toHaveLength(2)
+  })
+
+  it('is asked soon where something was to come', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().accept()
+    t.connection.expect()
+    t.last().say({ type: 'ack' })
+    t.clock.pass(10_000)
+    expect(t.last().sent).toEqual([])
+    t.connection.expect()
+    t.clock.pass(3_000)
+    expect(t.last().sent).toEqual([{ type: 'ping' }])
+    t.connection.expect() // the question stands
+    t.clock.pass(5_000)
+    expect(t.link().status).toBe('connecting')
+  })
+
+  it('has time for what is on its way', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().accept()
+    t.connection.send(JSON.stringify('a picture'.padEnd(640_000)))
+    t.connection.wake()
+    t.clock.pass(21_000)
+    expect(t.link().status).toBe('open')
+    t.last().say({ type: 'ack' })
+    t.connection.wake()
+    t.clock.pass(1_500)
+    expect(t.link().status).toBe('connecting')
+  })
+
+  it('is not even asked when its network was left', () => {
+    const t = setup()
+    t.connection.start()
+    t.last().accept()
+    t.connection.wake(true)
+    expect(t.sockets[0]).toMatchObject({ sent: [], closed: true })
+    expect(t.sockets).toHaveLength(2)
+    t.connection.wake(true) // nor waited for
+    expect(t.sockets).toHaveLength(3)
+  })
+
+  it('that stood for a while was no failed attempt, however often the page wakes', () => {
+    const t = setup()
+    t.connection.start()
+    for (let i = 0; i < 5; i++) {
+      t.last().accept()
+      t.clock.sleep(600_000)
+      t.connection.wake()
+      expect(t.link()).toEqual({ status: 'connecting', attempt: 1, again: true })
+    }
   })
 
   it('is not even asked after a long sleep', () => {

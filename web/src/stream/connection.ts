@@ -17,7 +17,8 @@ export interface Clock {
 
 export type Link =
   | { status: 'idle' }
-  | { status: 'connecting'; attempt: number }
+  /** `again`: it stood before. */
+  | { status: 'connecting'; attempt: number; again: boolean }
   | { status: 'open' }
   /** Lost; the next attempt is made at `retryAt`. */
   | { status: 'lost'; attempt: number; retryAt: number }
@@ -41,10 +42,16 @@ const maxDelayMs = 20_000
 // lived this long makes the next delay short again.
 const steadyMs = 10_000
 // The server pings below what a page can see, so silence alone means nothing:
-// after this much of it the page asks, and waits this long for any answer.
-const silenceMs = 45_000
-const probeMs = 8_000
+// after this much of it the page asks, sooner where something must come, and
+// waits this long for any answer.
+const silenceMs = 20_000
+const expectMs = 3_000
+const probeMs = 5_000
+// By the clock a connection that was silent so long should have been found dead.
+const sleptMs = 60_000
 const wakeProbeMs = 1_500
+// So much goes out in a millisecond at least. An answer comes no earlier than what was sent before the question.
+const bytesPerMs = 32
 // A network that swallows what is sent lets a connection hang in its making for minutes.
 const connectMs = 10_000
 
@@ -67,10 +74,14 @@ export class Connection {
   private socket: Socket | null = null
   private timer: unknown = null
   private probe: unknown = null
+  private asking = false
   private attempt = 0
+  private stood = false
   private openedAt = 0
   private begunAt = 0
   private heardAt = 0
+  /** How much was sent since. */
+  private unheard = 0
   private link: Link = { status: 'idle' }
 
   constructor(options: Options) {
@@ -96,24 +107,30 @@ export class Connection {
     // A socket that closes says so later: what was put into it would be lost.
     if (this.link.status !== 'open' || this.socket?.readyState !== 1) return false
     this.socket.send(data)
+    this.unheard += data.length
     return true
   }
 
-  /** The page was asleep, or the network came back: distrust what seems to stand, and do not wait. */
-  wake(): void {
+  /** Something must come soon, for it was asked for. Where nothing does the page asks whether anybody hears it. */
+  expect(): void {
+    if (this.link.status === 'open' && !this.asking) this.askAfter(expectMs)
+  }
+
+  /** The page was asleep, or the network changed: distrust what seems to stand, and do not wait. What was connected over a network that was left is not even asked. */
+  wake(left = false): void {
     switch (this.link.status) {
       case 'lost':
         this.clearTimer()
         this.connect()
         return
       case 'open':
-        // Timers stood still with the page: by the clock it should have been found dead long ago.
-        if (this.clock.now() - this.heardAt > silenceMs + probeMs) this.again()
+        // Timers stood still with the page.
+        if (left || this.clock.now() - this.heardAt > sleptMs) this.again()
         else this.ask(wakeProbeMs)
         return
       case 'connecting':
         // What was begun before the page slept, or over another network, may never end.
-        if (this.clock.now() - this.begunAt > wakeProbeMs) this.again()
+        if (left || this.clock.now() - this.begunAt > wakeProbeMs) this.again()
         return
       case 'idle':
       case 'refused':
@@ -121,21 +138,29 @@ export class Connection {
     }
   }
 
+  /** What is found dead is replaced at once: finding it out has taken long enough. */
   private again(): void {
+    this.settle()
     this.drop()
     this.connect()
+  }
+
+  /** A connection that stood for a while was no failed attempt. */
+  private settle(): void {
+    if (this.link.status === 'open' && this.clock.now() - this.openedAt >= steadyMs) this.attempt = 0
   }
 
   private connect(): void {
     this.attempt++
     this.begunAt = this.clock.now()
-    this.change({ status: 'connecting', attempt: this.attempt })
+    this.change({ status: 'connecting', attempt: this.attempt, again: this.stood })
     const socket = this.o.open()
     this.socket = socket
     this.probe = this.clock.set(() => this.lost(4000), connectMs)
     socket.onopen = () => {
       if (this.socket !== socket) return
       this.openedAt = this.clock.now()
+      this.stood = true
       this.change({ status: 'open' })
       this.heard()
       this.o.onOpen()
@@ -152,13 +177,12 @@ export class Connection {
   }
 
   private lost(code: number): void {
-    const lived = this.link.status === 'open' ? this.clock.now() - this.openedAt : 0
+    this.settle()
     this.drop()
     if (refusals.has(code)) {
       this.change({ status: 'refused', code })
       return
     }
-    if (lived >= steadyMs) this.attempt = 0
     const ceiling = Math.min(maxDelayMs, firstDelayMs * 2 ** this.attempt)
     const delay = ceiling / 2 + (this.o.random ?? Math.random)() * (ceiling / 2)
     this.change({ status: 'lost', attempt: this.attempt, retryAt: this.clock.now() + delay })
@@ -168,14 +192,22 @@ export class Connection {
   /** Something came: all is well for a while. */
   private heard(): void {
     this.heardAt = this.clock.now()
+    this.unheard = 0
+    this.askAfter(silenceMs)
+  }
+
+  private askAfter(ms: number): void {
+    this.asking = false
     this.clock.clear(this.probe)
-    this.probe = this.clock.set(() => this.ask(probeMs), silenceMs)
+    this.probe = this.clock.set(() => this.ask(probeMs), ms)
   }
 
   private ask(patience: number): void {
+    this.asking = true
     this.clock.clear(this.probe)
+    const onTheWay = this.unheard / bytesPerMs
     this.send('{"type":"ping"}')
-    this.probe = this.clock.set(() => this.lost(4000), patience)
+    this.probe = this.clock.set(() => this.again(), patience + onTheWay)
   }
 
   private drop(): void {

@@ -19,6 +19,7 @@ export class FakeClock implements Clock {
   /** Time passes while timers stand still, as in a page that sleeps. */
   sleep(ms: number): void {
     this.time += ms
+    for (const t of this.timers.values()) t.at += ms
   }
   /** Lets time pass and runs what falls due, in order. */
   pass(ms: number): void {

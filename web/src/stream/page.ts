@@ -1,11 +1,12 @@
 import { useCallback, useSyncExternalStore } from 'react'
-import { api, call } from '@/api/client'
+import { api, call, reading } from '@/api/client'
 import { newId } from '@/api/newId'
 import { getLocale, onLocale } from '@/i18n/locale'
 import { keptConversations } from '@/offline/page'
 import type { Link, Socket } from './connection'
 import type { SessionView } from './held'
 import { Stream } from './stream'
+import { onWake } from './wake'
 
 /** The page's one stream. */
 export const stream = new Stream({
@@ -39,26 +40,17 @@ function storageOrNull() {
   }
 }
 
-/** Starts the stream and keeps it honest: a page that slept distrusts its connection. */
+/** Starts the stream and keeps it honest: a page that was away distrusts its connection. */
 export function keepStream(): () => void {
-  const wake = () => {
-    if (!document.hidden) stream.wake()
-  }
+  let stood = false
+  const follow = stream.subscribeLink(() => {
+    if (stream.getLink().status !== 'open') return
+    if (stood) reading.doubt()
+    stood = true
+  })
   stream.start()
-  const unfollow = onLocale(() => stream.reopen())
-  document.addEventListener('visibilitychange', wake)
-  window.addEventListener('online', wake)
-  window.addEventListener('focus', wake)
-  window.addEventListener('pageshow', wake)
-  document.addEventListener('resume', wake)
-  return () => {
-    unfollow()
-    document.removeEventListener('visibilitychange', wake)
-    window.removeEventListener('online', wake)
-    window.removeEventListener('focus', wake)
-    window.removeEventListener('pageshow', wake)
-    document.removeEventListener('resume', wake)
-  }
+  const ends = [follow, onLocale(() => stream.reopen()), onWake((left) => stream.wake(left))]
+  return () => ends.forEach((end) => end())
 }
 
 export function useSessionView(id: string): SessionView {

@@ -73,12 +73,14 @@ export class Stream {
     this.held.clear()
   }
 
-  wake(): void {
-    this.connection.wake()
+  wake(left = false): void {
+    this.connection.wake(left)
   }
 
   private send(frame: ClientFrame): boolean {
-    return this.connection.send(encode(frame))
+    const sent = this.connection.send(encode(frame))
+    if (sent) this.connection.expect()
+    return sent
   }
 
   /** Connects anew, for what a connection says of itself when it opens: the page's language. */

@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent, useRef, type RefObject } from 'react'
 import type { TimelineRow } from '@/conversation/rows'
-import type { SessionView } from '@/stream/stream'
+import type { SessionView } from '@/stream/held'
 import { writes } from './dock/useCardKeys'
 
 /** To the prompt before, or after. */

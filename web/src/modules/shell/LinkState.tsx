@@ -14,7 +14,7 @@ export function LinkState({ asOf = null }: { asOf?: number | null }) {
   const lists = useAsOf()
   const kept = asOf ?? lists
   const [, tick] = useState(0)
-  const away = link.status !== 'open' && (kept !== null || link.status === 'lost' || (link.status === 'connecting' && link.attempt > 1))
+  const away = link.status !== 'open' && (kept !== null || link.status === 'lost' || (link.status === 'connecting' && (link.again || link.attempt > 1)))
   const [since, setSince] = useState<number | null>(null)
   useEffect(() => setSince(away ? Date.now() : null), [away])
   useEffect(() => {

@@ -76,8 +76,8 @@ export class Attachment {
     this.ended = true
     this.connection.stop()
   }
-  wake(): void {
-    this.connection.wake()
+  wake(left = false): void {
+    this.connection.wake(left)
   }
 
   /** Whether this device answers what programs ask, and gives the terminal its size. */

@@ -6,6 +6,7 @@ import { Terminal } from '@xterm/xterm'
 import '@xterm/xterm/css/xterm.css'
 import { copyText } from '@/components/clipboard'
 import type { Socket } from '@/stream/connection'
+import { onWake } from '@/stream/wake'
 import { Attachment, type Size, type State, type Window } from './attachment'
 import { onPalette, palette } from './palette'
 import { quieten } from './quiet'
@@ -112,12 +113,11 @@ export class Screen implements Window {
       e.stopPropagation()
       this.paste((e as ClipboardEvent).clipboardData?.getData('text/plain') ?? '')
     })
-    on(document, ['visibilitychange'], () => !document.hidden && this.attachment.wake())
-    on(window, ['online', 'focus'], () => this.attachment.wake())
     const room = new ResizeObserver(() => this.fit())
     room.observe(this.host)
     this.ends.push(
       () => off.abort(),
+      onWake((left) => this.attachment.wake(left)),
       () => room.disconnect(),
       onPalette(() => (this.term.options.theme = palette(this.host))),
       onSettings(() => {

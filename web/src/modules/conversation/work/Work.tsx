@@ -1,8 +1,9 @@
-import { lazy, Suspense, useEffect, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent } from 'react'
+import { lazy, Suspense, useContext, useEffect, useMemo, useRef, useState, type CSSProperties, type KeyboardEvent } from 'react'
 import type { Session } from '@/api/wire'
 import { IconButton } from '@/components/Button'
 import { Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
+import { PortalPlace } from '@/components/portal'
 import { Sheet } from '@/components/Sheet'
 import { number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
@@ -65,7 +66,10 @@ function Panes({ id, place, view, session, onGo }: Props) {
   const [chosen, setChosen] = useState<WorkTab | null>(null)
   if (!seen.has(tab)) setSeen(new Set([...seen, tab]))
   const figures: Record<WorkTab, number> = { changes: changes.length, files: 0, terminal: 0, tasks: view.todos.filter((t) => t.status !== 'completed').length + background.length + agents.filter(atWork).length }
+  const sheet = useContext(PortalPlace)
   const go = (seq: number) => {
+    // What is outside of a sheet takes the focus only once that is closed, and has given it back.
+    sheet?.close()
     if (!place.wide) place.close()
     onGo(seq)
   }
