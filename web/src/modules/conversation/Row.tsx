@@ -102,7 +102,7 @@ function TextView({ row, nested }: { row: TextRow; nested: boolean }) {
     <div className={`group ${nested ? 'text-minor' : ''}`}>
       <Markdown text={row.aborted ? `${row.text.trimEnd()} …` : row.text} live={row.live} />
       {!row.live && !nested && (
-        <div className="-ms-2 transition-opacity focus-within:opacity-100 group-hover:opacity-100 desk:h-0 desk:opacity-0">
+        <div className="-ms-3.5 transition-opacity focus-within:opacity-100 group-hover:opacity-100 desk:-ms-2 desk:h-0 desk:opacity-0">
           <CopyButton text={row.text} />
         </div>
       )}
