@@ -45,20 +45,7 @@ type message struct {
 }
 
 func openBrowser(t *testing.T, s *carrel.Server) *browser {
-	if _, err := os.Stat("../web/node_modules/playwright-core"); err != nil {
-		t.Fatalf("%v: install the page's npm packages first, with `npm ci` in web/", err)
-	}
-	chromium := os.Getenv("CHROMIUM")
-	if chromium == "" {
-		var err error
-		if chromium, err = exec.LookPath("chromium"); err != nil {
-			t.Fatalf("%v: install it with `make setup-test`, or name one in $CHROMIUM", err)
-		}
-	}
-	pictures, err := filepath.Abs("../build/screenshots")
-	if err != nil {
-		t.Fatal(err)
-	}
+	chromium, pictures := findChromium(t), absolute(t, "../build/screenshots")
 	cmd := exec.Command("node", "browser/main.mjs")
 	cmd.Env = append(os.Environ(), "CHROMIUM="+chromium, "CARREL_URL="+s.URL, "CARREL_SETUP_CODE="+s.AwaitSetupCode(), "PICTURES="+pictures)
 	var complaints strings.Builder
@@ -102,6 +89,29 @@ func openBrowser(t *testing.T, s *carrel.Server) *browser {
 		}
 	})
 	return &browser{server: s, in: in, out: messages}
+}
+
+// findChromium says where the browser is, once all is there to drive it.
+func findChromium(t *testing.T) string {
+	if _, err := os.Stat("../web/node_modules/playwright-core"); err != nil {
+		t.Fatalf("%v: install the page's npm packages first, with `npm ci` in web/", err)
+	}
+	if chromium := os.Getenv("CHROMIUM"); chromium != "" {
+		return chromium
+	}
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("%v: install it with `make setup-test`, or name one in $CHROMIUM", err)
+	}
+	return chromium
+}
+
+func absolute(t *testing.T, path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
 }
 
 func (b *browser) run(t *testing.T, part string) {

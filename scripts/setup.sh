@@ -17,7 +17,11 @@ missing=()
 for pair in "${needed[@]}"; do
   PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
-if [ "$what" = test ] && ! fc-list :lang=zh 2>/dev/null | grep -q .; then missing+=(fonts-noto-cjk fontconfig); fi
+# The letters that the views are drawn with.
+if [ "$what" = test ]; then
+  fc-list 2>/dev/null | grep -q NotoSansCJK || missing+=(fonts-noto-cjk fontconfig)
+  fc-list 2>/dev/null | grep -q DejaVuSansMono || missing+=(fonts-dejavu-core)
+fi
 
 if [ "$what" != claude ] && [ ${#missing[@]} -gt 0 ]; then
   if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; }; then

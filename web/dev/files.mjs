@@ -13,7 +13,7 @@ const text = {
 const folders = new Set(['', 'projects', 'temp', 'uploads', 'projects/fetcher/tests'])
 for (const p of Object.keys(text)) for (let at = p.lastIndexOf('/'); at > 0; at = p.lastIndexOf('/', at - 1)) folders.add(p.slice(0, at))
 
-const at = new Date(Date.now() - 7_200_000).toISOString()
+const at = new Date(Date.parse(process.env.MOCK_NOW ?? new Date().toISOString()) - 7_200_000).toISOString()
 const entry = (path) => ({ name: path.slice(path.lastIndexOf('/') + 1), path, type: folders.has(path) ? 'folder' : 'file', size_bytes: Buffer.byteLength(text[path] ?? ''), modified_at: at })
 const parent = (p) => p.slice(0, Math.max(0, p.lastIndexOf('/')))
 const missing = { status: 404, problem: { title: 'Not Found', status: 404, code: 'not_found', detail: 'There is no such file or folder.' } }

@@ -8,12 +8,16 @@ import { WebSocketServer } from 'ws'
 import * as script from './script.mjs'
 import { filesRoutes, fileBytes } from './files.mjs'
 
-const dist = new URL('../dist/', import.meta.url).pathname
+const dist = process.env.PAGE ?? new URL('../dist/', import.meta.url).pathname
 const testdata = new URL('../src/conversation/testdata/', import.meta.url).pathname
 const port = Number(process.env.PORT ?? 8420)
 
-const now = Date.now()
+// MOCK_NOW stops the clock: what is shown is the same on every day.
+const stopped = process.env.MOCK_NOW ? Date.parse(process.env.MOCK_NOW) : undefined
+const now = stopped ?? Date.now()
 const ago = (minutes) => new Date(now - minutes * 60_000).toISOString()
+/** In the person's language, as a server's own words are. */
+const words = (en, zh) => (process.env.MOCK_LANG === 'zh-CN' ? zh : en)
 const quota = { instances: 1, live_sessions: 3, cpu: 2, memory_bytes: 2 * 2 ** 30, pids: 512, storage_bytes: 5 * 2 ** 30, inodes: 500_000, tokens_per_day: null, tokens_per_month: 2_000_000 }
 const user = (id, username, role, o = {}) => ({ id, username, email: `${username}@example.org`, role, language: process.env.MOCK_LANG ?? 'en', active: true, created_at: ago(90_000), quota, ...o })
 
@@ -26,15 +30,15 @@ const db = {
     { id: 'log_c', agent: '', address: '', created_at: ago(30_000), last_used_at: null, expires_at: ago(-10_000), current: false },
   ],
   tokens: [{ id: 'a', name: 'nightly build', created_at: ago(9000), last_used_at: ago(30), expires_at: null }],
-  push: { public_key: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4', subscriptions: [{ id: 'p', device: 'Chrome, Android', created_at: ago(9000), last_sent_at: ago(12), problem: '' }, { id: 'q', device: 'Safari, iPhone', created_at: ago(90), last_sent_at: null, problem: 'the push service did not take it: 403 Forbidden' }], settings: { requests: true, finished: true, failed: true, quiet: { from: '22:00', to: '07:00', zone: 'Asia/Shanghai' } } },
+  push: { public_key: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4', subscriptions: [{ id: 'p', device: 'Chrome, Android', created_at: ago(9000), last_sent_at: ago(12), problem: '' }, { id: 'q', device: 'Safari, iPhone', created_at: ago(90), last_sent_at: null, problem: words('the push service did not take it: 403 Forbidden', '推送服务没有接收：403 Forbidden') }], settings: { requests: true, finished: true, failed: true, quiet: { from: '22:00', to: '07:00', zone: 'Asia/Shanghai' } } },
   projects: process.env.MOCK_EMPTY === '1' ? [] : ['fetcher', 'thesis', '实验报告'].map((name, i) => ({ name, created_at: ago(50_000), modified_at: ago(300 * (i + 1)) })),
 }
 
-/** Waves up to each figure's most, with a gap. */
+/** Waves up to each figure's most, with a gap. What is counted is whole. */
 const figures = (most) => ({
   step_seconds: 15,
   from: new Date(now - 3_600_000).toISOString(),
-  series: Object.fromEntries(Object.entries(most).map(([name, top], n) => [name, Array.from({ length: 240 }, (_, i) => (i < 30 || (i > 120 && i < 135) ? null : top * (0.55 + 0.35 * Math.sin(i / (9 + n)) + 0.1 * Math.sin(i * 1.7))))])),
+  series: Object.fromEntries(Object.entries(most).map(([name, top], n) => [name, Array.from({ length: 240 }, (_, i) => (i < 30 || (i > 120 && i < 135) ? null : (Number.isInteger(top) ? Math.round : Number)(top * (0.55 + 0.35 * Math.sin(i / (9 + n)) + 0.1 * Math.sin(i * 1.7)))))])),
 })
 
 /** The same, coarse: every eighth. */
@@ -53,13 +57,13 @@ class Session {
     return { id: this.id, project: this.project, title: this.title, state: this.state, model: this.model, permission_mode: this.mode, effort: this.effort, created_at: ago(5000), last_activity_at: this.at, last_seq: this.events.length, usage: {}, cost_usd: 0.0612 }
   }
   push(event) {
-    const frame = { type: 'event', session_id: this.id, seq: this.events.length + 1, at: new Date().toISOString(), event }
+    const frame = { type: 'event', session_id: this.id, seq: this.events.length + 1, at: new Date(stopped ?? Date.now()).toISOString(), event }
     this.events.push(frame)
     for (const send of this.listeners) send(frame)
   }
   become(state) {
     this.state = state
-    this.at = new Date().toISOString()
+    this.at = new Date(stopped ?? Date.now()).toISOString()
     this.push(script.state(state))
     notify({ type: 'notice', kind: 'session', session: this.json() })
   }
@@ -156,8 +160,8 @@ const routes = [
   ['GET', /^\/instances\/\d+\/history$/, () => figures({ cpu: 1.4, memory_bytes: 1.5e9, storage_bytes: 4e8, pids: 60 })],
   ['GET', /^\/server$/, () => ({
     version: 'mock', started_at: ago(9000), uptime_seconds: 540_000, status: 'ok', counts: { instances: { active: 1, idle: 1, unhealthy: 1 }, processes: { claude: 3 }, clients: 4 },
-    troubled: [{ user_id: 3, status: 'unhealthy', detail: 'It does not answer.' }],
-    checks: [{ name: 'store', state: 'ok' }, { name: 'runtime', state: 'ok' }, { name: 'gateway', state: 'ok' }, { name: 'disk', state: 'warn', detail: '2.1 GiB of 80.0 GiB free.', remedy: 'Make room on the disk of the data folder, or lower snapshot.keep.' }],
+    troubled: [{ user_id: 3, status: 'unhealthy', detail: words('It does not answer.', '没有响应。') }],
+    checks: [{ name: 'store', state: 'ok' }, { name: 'runtime', state: 'ok' }, { name: 'gateway', state: 'ok' }, { name: 'disk', state: 'warn', detail: words('2.1 GiB of 80.0 GiB free.', '剩余 2.1 GiB，共 80.0 GiB。'), remedy: words('Make room on the disk of the data folder, or lower snapshot.keep.', '请清理数据文件夹所在磁盘，或调低 snapshot.keep。') }],
   })],
   ['GET', /^\/server\/history$/, () => figures({ cpu: 3.2, memory_bytes: 9e9, memory_available_bytes: 6e9, pressure: 0.08, disk_free_bytes: 3e9, claude_processes: 14, running: 6, waiting: 2, queued: 3, clients: 12, requests: 40, tokens: 90_000, errors: 1 })],
   ['POST', /^\/instances\/(\d+)\/restart$/, ([id]) => instance(Number(id), 'starting')],
@@ -187,7 +191,7 @@ const signIn = (u) => ({ body: u, cookie: 'mock=1; Path=/; HttpOnly; SameSite=La
 const instance = (id, status) => ({
   id: `i${id}`, user_id: id, status, runtime: 'oci', workspace: `user-${id}`, created_at: ago(600), last_activity_at: ago(id * 4), active_processes: id === 1 ? 3 : 0,
   processes: id === 1 ? [{ pid: 12, kind: 'claude', session_id: 'waiting', command: 'claude -p --input-format stream-json', started_at: ago(60), cpu_seconds: 12.4, memory_bytes: 172e6 }, { pid: 31, kind: 'terminal', command: 'bash -l', started_at: ago(20), cpu_seconds: 0.2, memory_bytes: 6e6 }, { pid: 44, kind: 'command', command: 'npm run dev -- --host', started_at: ago(5), cpu_seconds: 3.1, memory_bytes: 88e6 }] : [],
-  health: id === 3 ? { status: 'unhealthy', consecutive_failures: 2, last_check_at: ago(0), detail: 'The supervisor does not answer.' } : { status: 'healthy', consecutive_failures: 0, last_check_at: ago(0), detail: '' },
+  health: id === 3 ? { status: 'unhealthy', consecutive_failures: 2, last_check_at: ago(0), detail: words('The supervisor does not answer.', '实例中的管理进程没有响应。') } : { status: 'healthy', consecutive_failures: 0, last_check_at: ago(0), detail: '' },
   usage: { cpu_seconds: 154 * id, memory_bytes: 0.6e9 * id, pids: 14 * id, storage_bytes: 0.9e9 * id, inodes: 8000 }, quota,
 })
 
@@ -313,4 +317,4 @@ streams.on('connection', (socket) => {
   })
 })
 
-server.listen(port, '127.0.0.1', () => console.log(`mock on http://127.0.0.1:${port}`))
+server.listen(port, '127.0.0.1', () => console.log(`mock on http://127.0.0.1:${server.address().port}`))

@@ -44,7 +44,7 @@ export function Select({ label, hint, error, children, ...rest }: Labelled & Sel
   const id = useId()
   return (
     <Frame id={id} label={label} hint={hint} error={error}>
-      <select {...rest} id={id} className={box}>
+      <select {...rest} id={id} className={`${box} ps-2 pe-1`}>
         {children}
       </select>
     </Frame>

@@ -50,7 +50,8 @@ export function duration(ms: number): string {
   if (s < 10) return unit(s, 'second', 1)
   if (s < 60) return unit(Math.round(s), 'second')
   if (s < 3600) return `${unit(Math.floor(s / 60), 'minute')} ${unit(Math.round(s % 60), 'second')}`
-  return `${unit(Math.floor(s / 3600), 'hour')} ${unit(Math.floor((s % 3600) / 60), 'minute')}`
+  if (s < 2 * 86_400) return `${unit(Math.floor(s / 3600), 'hour')} ${unit(Math.floor((s % 3600) / 60), 'minute')}`
+  return `${unit(Math.floor(s / 86_400), 'day')} ${unit(Math.floor((s % 86_400) / 3600), 'hour')}`
 }
 
 /** How long ago, as of `now`: minutes and hours today, the weekday this week, else the date. */

@@ -186,7 +186,7 @@ function FolderPart({ path, data, tabs, userId, onFind }: { path: string; data: 
 function Bar({ path, children }: { path: string; children?: ReactNode }) {
   const crumb = 'inline-flex min-h-11 items-center rounded-small px-1 text-muted hover:text-content desk:min-h-8'
   return (
-    <header className="flex min-h-12 items-center gap-1 border-b pr-2 pl-2 desk:pl-3">
+    <header className="flex min-h-14 items-center gap-1 border-b pr-2 pl-2 desk:min-h-12 desk:pl-3">
       {path !== '' && (
         <Link to="/files/$" params={{ _splat: parentOf(path) }} search={(s) => (s.tabs ? { tabs: s.tabs } : {})} aria-label={m.back()} className="grid size-11 shrink-0 place-items-center rounded-control text-muted hover:bg-hover desk:hidden">
           <Icon name="back" />

@@ -61,7 +61,7 @@ function UserLine({ user, onEdit }: { user: User; onEdit: () => void }) {
         <p className="text-minor">{user.active ? roleName(user.role) : m.user_inactive()}</p>
         <p className="text-minor text-muted tabular desk:truncate">{[m.cores({ count: q.cpu }), m.memory_size({ size: bytes(q.memory_bytes) }), m.storage_size({ size: bytes(q.storage_bytes) }), m.live_sessions({ count: q.live_sessions }), q.tokens_per_month !== null && m.tokens_month({ count: compact(q.tokens_per_month) })].filter(Boolean).join(' · ')}</p>
       </div>
-      <Button onClick={onEdit}>{m.user_edit()}</Button>
+      <Button className="text-content" onClick={onEdit}>{m.user_edit()}</Button>
     </li>
   )
 }

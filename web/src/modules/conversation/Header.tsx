@@ -69,7 +69,7 @@ export function Header({ session, view, light, id, work }: { session: Session | 
   const setEffort = (value: string) => stream.set(id, { effort: value })
   const setMode = (value: string) => stream.set(id, { permission_mode: value })
   return (
-    <header className="flex items-center gap-1.5 border-b py-1.5 pr-1.5 pl-1 desk:gap-2.5 desk:py-2 desk:pr-4 desk:pl-6">
+    <header className="flex items-center gap-2 border-b py-1.5 pr-1.5 pl-1 desk:gap-2.5 desk:py-2 desk:pr-4 desk:pl-6">
       <Link to="/" aria-label={m.back()} className="grid size-11 place-items-center rounded-control text-muted hover:bg-hover desk:hidden">
         <Icon name="back" size={20} />
       </Link>

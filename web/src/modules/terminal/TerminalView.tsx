@@ -66,7 +66,7 @@ export function TerminalView({ terminal, all, hidden, focus, finding, onFinding,
     <div ref={root} id={`panel-${id}`} role="tabpanel" aria-labelledby={`tab-${id}`} hidden={hidden} className={hidden ? 'hidden' : 'flex min-h-0 min-w-0 flex-1 flex-col'}>
       {screen && <Around screen={screen} terminal={terminal} finding={finding} onFinding={onFinding} onAnew={onAnew} />}
       <div className="min-h-0 flex-1 overflow-auto bg-surface p-2">
-        <div ref={host} className="h-full touch-none font-mono" />
+        <div ref={host} className="h-full touch-none font-mono [text-spacing-trim:space-all]" />
       </div>
       {screen && <Keys screen={screen} />}
     </div>

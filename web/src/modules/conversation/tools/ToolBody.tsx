@@ -111,7 +111,7 @@ function Command({ command, row }: { command: string; row: ToolRow }) {
   return (
     <>
       <div className="flex items-start bg-sunken">
-        <pre className="scroller min-w-0 flex-1 px-3 py-2 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere]">
+        <pre className="scroller min-w-0 flex-1 px-3 py-3 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere] desk:py-2">
           <span className="text-muted select-none">$ </span>
           <Highlighted code={command} language="bash" live={row.status === 'preparing'} />
         </pre>
@@ -241,20 +241,18 @@ function Output({ text, failed = false, label }: { text: string; failed?: boolea
   const [all, setAll] = useState(false)
   const cut = !all && text.length > shownChars
   return (
-    <div className="relative border-t first:border-t-0">
-    <CopyButton text={text} className="absolute! top-0 right-3 bg-surface/80" />
-    <pre
-      tabIndex={0}
-      aria-label={label}
-      className={`scroller max-h-96 px-3 py-2 pe-14 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere] ${failed ? 'bg-removed' : ''}`}
-    >
-      {cut ? `${text.slice(0, shownChars)}\n…` : text}
-    </pre>
-    {cut && (
-      <div className="p-2">
-        <Button onClick={() => setAll(true)}>{m.show_all_lines({ count: number(text.split('\n').length) })}</Button>
+    <div className={`border-t first:border-t-0 ${failed ? 'bg-removed' : ''}`}>
+      <div className="flex items-start">
+        <pre tabIndex={0} aria-label={label} className="scroller max-h-96 min-w-0 flex-1 px-3 py-3 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere] desk:py-2">
+          {cut ? `${text.slice(0, shownChars)}\n…` : text}
+        </pre>
+        <CopyButton text={text} className="desk:m-0.5" />
       </div>
-    )}
+      {cut && (
+        <div className="p-2">
+          <Button onClick={() => setAll(true)}>{m.show_all_lines({ count: number(text.split('\n').length) })}</Button>
+        </div>
+      )}
     </div>
   )
 }

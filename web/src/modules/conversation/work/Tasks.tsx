@@ -83,12 +83,12 @@ function Line({ name, status, notes = [], stop, onGo }: { name: string; status: 
   const mark = marks[status]
   return (
     <li className="flex items-center gap-2 py-1">
-      <span className={`self-start pt-0.5 ${mark.tone} ${mark.glow ? 'animate-glow' : ''}`}>
-        <Icon name={mark.icon} size={15} />
-      </span>
-      <span className="min-w-0 flex-1">
-        <span className="block [overflow-wrap:anywhere]">{name}</span>
-        <span className="block text-small text-muted tabular">{[statusName(status), ...notes].join(' · ')}</span>
+      <span className="grid min-w-0 flex-1 grid-cols-[auto_minmax(0,1fr)] gap-x-2">
+        <span className={`pt-0.5 ${mark.tone} ${mark.glow ? 'animate-glow' : ''}`}>
+          <Icon name={mark.icon} size={15} />
+        </span>
+        <span className="[overflow-wrap:anywhere]">{name}</span>
+        <span className="col-start-2 text-small text-muted tabular">{[statusName(status), ...notes].join(' · ')}</span>
       </span>
       {stop !== undefined && <StopTask id={stop} />}
       <IconButton label={m.work_in_conversation()} onClick={onGo}>

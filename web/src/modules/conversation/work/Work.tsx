@@ -117,13 +117,14 @@ function Tabs({ tab, figures, onShow, onClose }: { tab: WorkTab; figures: Record
     tabs.at(to % tabs.length)?.focus()
   }
   const list = useRef<HTMLDivElement>(null)
+  const selected = () => list.current?.querySelector<HTMLElement>('[aria-selected=true]')
   useEffect(() => {
-    list.current?.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+    selected()?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   }, [tab])
   return (
     <div className="@container shrink-0 border-b">
     <div className="flex items-stretch pe-1">
-      <div ref={list} role="tablist" tabIndex={-1} aria-label={m.work()} onKeyDown={move} className="flex min-w-0 flex-1 overflow-x-auto [scrollbar-width:none]">
+      <div ref={list} role="tablist" tabIndex={-1} aria-label={m.work()} onKeyDown={move} onFocus={(e) => e.target === list.current && selected()?.focus()} className="flex min-w-0 flex-1 overflow-x-auto [scrollbar-width:none]">
         {workTabs.map((t) => (
           <button
             key={t}
