@@ -5,7 +5,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { useAsOf } from '@/offline/page'
 import { stream, useLink } from '@/stream/page'
 
-/** A short cut of the connection is nobody's business; a longer one is said. */
+/** A short cut of the connection is nobody's business; a longer one is said, and one that the browser knows of. */
 const patienceMs = 1200
 
 /** Says that the connection is lost, and when it is tried again; without a server, as of when it is what is shown. */
@@ -22,7 +22,7 @@ export function LinkState({ asOf = null }: { asOf?: number | null }) {
     const t = setInterval(() => tick((n) => n + 1), 500)
     return () => clearInterval(t)
   }, [away])
-  const settled = kept !== null || (since !== null && Date.now() - since > patienceMs)
+  const settled = kept !== null || !navigator.onLine || (since !== null && Date.now() - since > patienceMs)
   const words = () => {
     const from = kept ?? (navigator.onLine ? null : since)
     if (from !== null) return m.link_offline({ time: when(from) })
