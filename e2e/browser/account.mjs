@@ -13,7 +13,7 @@ export async function accountPart(world) {
   // What people named is theirs, in any language.
   const [users, sessions, projects] = await Promise.all(['/users', '/sessions', '/projects'].map((path) => ada.api('GET', path)))
   const order = '[write permission-card.txt 一盏灯]'
-  const names = [...users.items.map((u) => u.username), ...sessions.items.map((s) => s.title), ...projects.items.map((p) => p.name), order, '/home/ada/projects/', 'permission-card.txt'].filter(Boolean).sort((a, b) => b.length - a.length)
+  const names = [...users.items.map((u) => u.username), ...sessions.items.map((s) => s.title), ...projects.items.map((p) => p.name), order, '/home/ada/projects/', 'permission-card.txt', await page.evaluate(() => navigator.userAgent)].filter(Boolean).sort((a, b) => b.length - a.length)
   await page.goto('/account')
   await page.getByLabel('Language', { exact: true }).selectOption('zh-CN')
   await page.getByRole('heading', { name: '语言与外观' }).waitFor()
