@@ -6,11 +6,11 @@ import { ramp } from './compare.mjs'
 function collect({ frame }) {
   const roles = { a: 'link', button: 'button', summary: 'summary', textarea: 'textbox', select: 'combobox', nav: 'navigation', main: 'main', aside: 'complementary', header: 'header', footer: 'footer', form: 'form', dialog: 'dialog', table: 'table', figure: 'figure' }
   const controls = new Set(['link', 'button', 'summary', 'textbox', 'combobox', 'checkbox', 'radio', 'switch', 'tab', 'menuitem', 'option', 'treeitem'])
-  // Lines of code and of a terminal: the picture has them.
-  const coloured = '.cm-editor, .xterm, pre, table .font-mono, [role=group].font-mono'
+  // Of lines of code and of a terminal only the colours are told.
+  const code = 'pre, .cm-gutters, .cm-content, .xterm-rows, [role=group].font-mono'
 
   function roleOf(el) {
-    const said = el.getAttribute('role')
+    const said = el.matches(code) ? 'code' : el.getAttribute('role')
     if (said) return ['presentation', 'none', 'img'].includes(said) ? '' : said
     if (el.localName === 'input') return { checkbox: 'checkbox', radio: 'radio' }[el.type] ?? 'textbox'
     if (el.localName === 'section' && el.ariaLabel) return 'region'
@@ -67,8 +67,8 @@ function collect({ frame }) {
     const box = shown(el, role === 'heading' || (own && !role))
     const name = role ? named(el, control || role === 'heading') : own ? short(el.innerText) : ''
     const listed = box && (role || (own && name !== said))
-    if (listed) out.push({ depth, role: role || 'text', name, box, ...style(el, control || own || role === 'heading'), ...((control || own) && { over: over(el, box) }), ...(control && { icons: icons(el) }) })
-    if (role === 'textbox' || role === 'heading' || el.matches(coloured) || (!frame && role === 'navigation' && !el.closest('main'))) return
+    if (listed) out.push({ depth, role: role || 'text', name, box, ...style(el, control || own || role === 'heading'), ...((control || own) && { over: over(el, box) }), ...(control && { icons: icons(el) }), ...(role === 'code' && { inks: [...el.querySelectorAll('*')].filter((e) => e.children.length === 0).map((e) => rgba(getComputedStyle(e).color)) }) })
+    if (role === 'textbox' || role === 'heading' || role === 'code' || (!frame && role === 'navigation' && !el.closest('main'))) return
     for (const child of el.children) walk(child, depth + (listed ? 1 : 0), listed ? name : said)
   }
   const top = [...document.querySelectorAll('dialog:modal')].at(-1) ?? document.body
@@ -80,7 +80,7 @@ function collect({ frame }) {
   for (const rule of [...document.styleSheets].flatMap((s) => [...s.cssRules]))
     if (rule.selectorText === ':root')
       for (const name of rule.style) {
-        if (!name.startsWith('--') || /^--(code|ansi|shiki)-/.test(name)) continue
+        if (!name.startsWith('--') || /^--(ansi|shiki)-/.test(name)) continue
         probe.style.cssText = `color: transparent; color: var(${name})`
         if (CSS.supports('color', rule.style.getPropertyValue(name))) tokens[name.slice(2)] = rgba(getComputedStyle(probe).color)
       }
@@ -119,7 +119,21 @@ const hex = (c) => '#' + (c[3] === 255 ? c.slice(0, 3) : c).map((v) => v.toStrin
 const near = (a, b) => [0, 1, 2].every((i) => Math.abs(a[i] - b[i]) <= 2)
 
 /** The page as it is now. */
-export const look = (page, frame) => page.evaluate(collect, { frame })
+export async function look(page, frame) {
+  return { ...(await page.evaluate(collect, { frame })), fonts: await fontsOf(page) }
+}
+
+/** The faces that letters are really drawn with: some differ in nothing but their shape. */
+async function fontsOf(page) {
+  const session = await page.context().newCDPSession(page)
+  await session.send('DOM.enable')
+  await session.send('CSS.enable')
+  const { root } = await session.send('DOM.getDocument')
+  const { nodeIds } = await session.send('DOM.querySelectorAll', { nodeId: root.nodeId, selector: 'h1, h2, h3, a, button, label, p, pre' })
+  const used = await Promise.all(nodeIds.map((nodeId) => session.send('CSS.getPlatformFontsForNode', { nodeId })))
+  await session.detach()
+  return [...new Set(used.flatMap(({ fonts }) => fonts.map((f) => f.familyName)))].sort().join(', ')
+}
 
 /** What is seen in both themes as one list: a colour is named by the token that it is in both. */
 export function listOf(light, dark) {
@@ -138,9 +152,11 @@ export function listOf(light, dark) {
     const d = dark.out[i]
     const [x, y, w, h] = l.box
     const [ground, border] = [colour('ground', l, d), colour('border', l, d)]
-    const style = [l.size, colour('ink', l, d), ground && `on ${ground}`, border && `border ${border}`, l.icons > 0 && (l.icons > 1 ? `${l.icons} icons` : 'icon'), l.over && `under ${l.over}`]
+    const inks = new Set(l.inks?.map((ink, k) => colour('ink', { ink }, { ink: d?.inks?.[k] })))
+    const style = [inks.size > 0 && `in ${[...inks].join(', ')}`, l.size, colour('ink', l, d), ground && `on ${ground}`, border && `border ${border}`, l.icons > 0 && (l.icons > 1 ? `${l.icons} icons` : 'icon'), l.over && `under ${l.over}`]
     return `${'  '.repeat(l.depth)}${l.role}${l.name && ` ${JSON.stringify(l.name)}`} [${x},${y} ${w}x${h}] ${style.filter(Boolean).join(' ')}`.trimEnd()
   })
+  lines.unshift(`letters of ${light.fonts} [0,0 0x0]`)
   if (light.out.length !== dark.out.length) lines.push(`text "in the dark theme ${dark.out.length - light.out.length} more" [0,0 0x0]`)
   return { lines, colours: Object.fromEntries([...used].map((t) => [t, `${hex(light.tokens[t])} ${hex(dark.tokens[t])}`])) }
 }
