@@ -24,16 +24,16 @@ import type { WorkPlace } from './work/useWork'
 
 const workIcons = { changes: 'pen', files: 'folder', terminal: 'terminal', tasks: 'list' } as const
 
-const chip = 'inline-flex min-h-8 max-w-40 items-center gap-1 rounded-full border px-3 text-minor text-muted transition-colors hover:bg-hover hover:text-content'
+const chip = 'inline-flex min-h-8 max-w-40 min-w-0 items-center gap-1 rounded-full border px-3 text-minor text-muted transition-colors hover:bg-hover hover:text-content'
 
 /** What is on, and the choice of others. */
-function Picker({ text, label, value, choices, onChange }: { text: string; label: string; value: string; choices: readonly Choice[]; onChange: (value: string) => void }) {
+function Picker({ text, label, value, choices, onChange, className = '' }: { text: string; label: string; value: string; choices: readonly Choice[]; onChange: (value: string) => void; className?: string }) {
   return (
     <Menu
       trigger={
-        <button type="button" className={chip} aria-label={label}>
+        <button type="button" className={`${chip} ${className}`} aria-label={label}>
           <span className="truncate">{text}</span>
-          <Icon name="chevron" size={13} />
+          <Icon name="chevron" size={13} className="shrink-0" />
         </button>
       }
     >
@@ -74,20 +74,23 @@ export function Header({ session, view, light, id, work }: { session: Session | 
         <Icon name="back" size={20} />
       </Link>
       <Lamp light={light} place={view.place} label={lightName(light)} />
-      <div className="min-w-0 flex-1">
+      <div className="min-w-0 flex-1 desk:min-w-24">
         <h1 className="truncate font-strong">{titleOf({ title: view.title ?? session?.title ?? '' })}</h1>
         <p className="truncate text-small text-muted desk:hidden">{[session?.project, model.label, effort !== 'default' && m.effort_now({ name: effortName(effort) }), modeName(mode)].filter(Boolean).join(' · ')}</p>
       </div>
-      <div className="hidden items-center gap-2 desk:flex">
-        {session && <span className="max-w-32 truncate text-minor text-muted">{session.project}</span>}
+      <div className="hidden min-w-0 items-center gap-2 desk:flex">
+        {session && <span className="max-w-32 min-w-0 truncate text-minor text-muted max-[56rem]:hidden">{session.project}</span>}
         {model.choices.length > 0 ? (
           <Picker text={model.label || m.model()} label={m.model_now({ name: model.label })} value={model.value} choices={model.choices} onChange={setModel} />
         ) : (
           model.label && <span className={chip}>{model.label}</span>
         )}
-        {efforts.length > 0 && <Picker text={m.effort_now({ name: effortName(effort) })} label={m.effort_now({ name: effortName(effort) })} value={effort} choices={efforts} onChange={setEffort} />}
+        {efforts.length > 0 && <Picker text={m.effort_now({ name: effortName(effort) })} label={m.effort_now({ name: effortName(effort) })} value={effort} choices={efforts} onChange={setEffort} className="max-wide:hidden" />}
         <Picker text={modeName(mode)} label={m.mode_now({ name: modeName(mode) })} value={mode} choices={modeChoices(mode)} onChange={setMode} />
-        <ContextMeter id={id} view={view} />
+        {/* Where it is narrow, the foot tells of the context. */}
+        <span className="contents max-[56rem]:hidden">
+          <ContextMeter id={id} view={view} />
+        </span>
         <IconButton label={work.open ? m.work_close() : m.work_show()} aria-expanded={work.open} aria-keyshortcuts="w" data-work-toggle="" onClick={work.toggle}>
           <Icon name="panel" />
         </IconButton>
@@ -115,15 +118,15 @@ export function Header({ session, view, light, id, work }: { session: Session | 
               <MenuChoices value={model.value} choices={model.choices.map(({ value, label }) => ({ value, label }))} onChange={setModel} />
             </>
           )}
-          {efforts.length > 0 && (
-            <>
-              <MenuLine />
-              <p className="px-3 pt-1 text-small font-strong text-muted">{m.effort()}</p>
-              <MenuChoices value={effort} choices={efforts.map(({ value, label }) => ({ value, label }))} onChange={setEffort} />
-            </>
-          )}
           <MenuLine />
         </div>
+        {efforts.length > 0 && (
+          <div className="wide:hidden">
+            <p className="px-3 pt-1 text-small font-strong text-muted">{m.effort()}</p>
+            <MenuChoices value={effort} choices={efforts.map(({ value, label }) => ({ value, label }))} onChange={setEffort} />
+            <MenuLine />
+          </div>
+        )}
         <MenuItem onSelect={() => setDialog('rename')}>
           <Icon name="pen" size={16} /> {m.session_rename()}
         </MenuItem>
