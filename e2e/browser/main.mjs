@@ -6,6 +6,7 @@ import { administratorPart } from './administrator.mjs'
 import { dayPart } from './day.mjs'
 import { filesPart } from './files.mjs'
 import { homePart } from './home.mjs'
+import { hostilePart } from './hostile.mjs'
 import { lostServerPart } from './lost-server.mjs'
 import { phonePart } from './phone.mjs'
 import { picturesPart } from './pictures.mjs'
@@ -28,6 +29,7 @@ const parts = {
   administrator: administratorPart,
   account: accountPart,
   home: homePart,
+  hostile: hostilePart,
   day: dayPart,
   phone: phonePart,
   snapshots: snapshotsPart,

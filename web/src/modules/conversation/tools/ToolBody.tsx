@@ -6,7 +6,8 @@ import { Picture } from '@/components/Picture'
 import { CopyButton } from '@/components/CopyButton'
 import { Diff } from '@/components/code/Diff'
 import type { Patch } from '@/components/code/diff'
-import { safeHref, withoutBidi } from '@/components/markdown/blocks'
+import { safeHref } from '@/components/markdown/blocks'
+import { plain, withoutBidi, withoutEscapes } from '@/components/plain'
 import { Markdown } from '@/components/markdown/Markdown'
 import { list, obj, str } from '@/conversation/json'
 import type { ToolRow } from '@/conversation/model'
@@ -246,7 +247,7 @@ function Output({ text, failed = false, label }: { text: string; failed?: boolea
       aria-label={label}
       className={`scroller max-h-96 px-3 py-2 pe-14 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere] ${failed ? 'bg-removed' : ''}`}
     >
-      {cut ? `${text.slice(0, shownChars)}\n…` : text}
+      {plain(withoutEscapes(cut ? `${text.slice(0, shownChars)}\n…` : text))}
     </pre>
     {cut && (
       <div className="p-2">

@@ -1,9 +1,10 @@
 import { useRef, useState, type ReactNode } from 'react'
 import { Button } from '@/components/Button'
 import { Icon } from '@/components/Icon'
+import { plain } from '@/components/plain'
 import { bytes } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
-import { nameOf, parentOf } from '../paths'
+import { shownName, parentOf } from '../paths'
 import { chosen, type Chosen } from './dropped'
 import { canPick, pick } from './origin'
 import { uploadsOf, type Upload, type Wrong } from './uploads'
@@ -36,24 +37,29 @@ export function LeftActions({ left, userId }: { left: readonly Upload[]; userId:
   )
 }
 
-const wrongs: Record<Wrong, (name: { name: string }) => string> = { name: m.upload_wrong_name, size: m.upload_wrong_size, changed: m.upload_wrong_changed, gone: m.upload_wrong_gone }
+const wrongs: Record<Wrong, (name: string) => string> = {
+  name: (name) => m.upload_wrong_name({ name }),
+  size: (name) => m.upload_wrong_size({ name }),
+  changed: (name) => m.upload_wrong_changed({ name }),
+  gone: () => m.upload_wrong_gone(),
+}
 
 /** One that was not finished before the page was left. */
 export function LeftLine({ upload: u, userId }: { upload: Upload; userId: number }) {
   const uploads = uploadsOf(userId)
-  const name = nameOf(u.path)
+  const name = shownName(u.path)
   const state = u.anew ? m.upload_left_anew() : u.sent > 0 ? m.upload_left_sent({ sent: bytes(u.sent), size: bytes(u.size) }) : m.upload_left_none({ size: bytes(u.size) })
   return (
     <li className="flex flex-wrap items-center gap-x-3 border-t px-4 py-1 text-minor">
       <Icon name="clock" size={16} className="text-muted" />
       <div className="min-w-0 flex-1 basis-48 py-1">
         <p className="truncate" title={u.path}>
-          {name} <span className="text-muted">{m.upload_to({ folder: parentOf(u.path) || m.files() })}</span>
+          {name} <span className="text-muted">{m.upload_to({ folder: plain(parentOf(u.path)) || m.files() })}</span>
         </p>
         <p className="text-small text-muted tabular">{[state, !u.known && m.upload_left_choose()].filter(Boolean).join(' · ')}</p>
         {u.wrong && (
           <p role="alert" className="text-small text-danger [overflow-wrap:anywhere]">
-            {wrongs[u.wrong]({ name })}
+            {wrongs[u.wrong](name)}
           </p>
         )}
       </div>
