@@ -7,6 +7,7 @@ import { awayPart } from './away.mjs'
 import { dayPart } from './day.mjs'
 import { filesPart } from './files.mjs'
 import { homePart } from './home.mjs'
+import { hostilePart } from './hostile.mjs'
 import { lostServerPart } from './lost-server.mjs'
 import { phonePart } from './phone.mjs'
 import { picturesPart } from './pictures.mjs'
@@ -30,6 +31,7 @@ const parts = {
   administrator: administratorPart,
   account: accountPart,
   home: homePart,
+  hostile: hostilePart,
   day: dayPart,
   phone: phonePart,
   snapshots: snapshotsPart,

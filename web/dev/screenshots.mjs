@@ -107,6 +107,7 @@ try {
       if (!['setup', 'login'].includes(name)) await context.addCookies([{ name: 'mock', value: '1', url }])
       const page = await context.newPage()
       page.on('console', (m) => m.type() === 'error' && !m.text().includes('401') && !(name === 'files-missing' && m.text().includes('404')) && problems.push(`${name} ${size}: ${m.text()}`))
+      await page.addInitScript(() => (window.pwned = (by) => (window.__ran = by)))
       page.on('pageerror', (e) => problems.push(`${name} ${size}: ${e.message}`))
       page.on('request', (r) => new URL(r.url()).origin !== url && !/^(data|blob):/.test(r.url()) && problems.push(`${name} ${size}: asks ${r.url().slice(0, 80)}`))
       await page.goto(url + path)

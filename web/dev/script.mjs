@@ -1,4 +1,5 @@
 // Builders of events as the CLI says them, for the mock server.
+import { markdown, markup, misleading } from './hostile.mjs'
 
 let count = 0
 const uuid = () => `00000000-0000-4000-8000-${String(++count).padStart(12, '0')}`
@@ -214,18 +215,14 @@ It costs $5 or $10. See [github.com/retry](https://evil.example/retry).
   text('It reads the same.'),
 ]
 
-/** What a hostile model may write: nothing of it may run, load or mislead. */
+/** What a hostile model may write. */
 export const hostileTalk = [
   prompt('Summarise the page.', 'hostile'),
   init(),
   text([
-    '<script>window.__ran = 1</script> <img src=x onerror="window.__ran = 2"> <svg onload="window.__ran = 3"></svg>',
-    '<iframe srcdoc="<script>parent.__ran = 4</script>"></iframe> <style>body { display: none }</style>',
-    '[one](javascript:window.__ran=5) [two](data:text/html,<script>1</script>) [three](//evil.example) ![pixel](https://evil.example/pixel.png)',
-    '[https://github.com](https://github.com@evil.example/) [\u202emoc.buhtig](https://evil.example/)',
-    '$\\href{javascript:window.__ran=6}{x}$ $\\includegraphics{https://evil.example/a.png}$ $\\htmlData{x=y}{z}$ $\\def\\a{\\a\\a}\\a$',
-    '```mermaid\nflowchart LR\n  A["<img src=x onerror=window.__ran=7>"] --> B\n  click A href "javascript:window.__ran=8"\n```',
-    '```mermaid\n%%{init: {"securityLevel": "loose", "themeCSS": "@import url(https://evil.example/a.css)"}}%%\nflowchart LR\n  A["<script>window.__ran = 9</script>"] --> B\n  click A call alert()\n```',
+    ...markup,
+    ...markdown,
+    ...misleading.map(([said]) => said),
     '```mermaid\nnot a drawing\n```',
     '>'.repeat(60) + ' deep',
     'w'.repeat(20_000),

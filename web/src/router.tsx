@@ -57,7 +57,7 @@ const login = createRoute({
   validateSearch: (s: Record<string, unknown>): { next?: string } => {
     // Only a path of our own: a link must not lead people elsewhere after they signed in.
     const next = s.next
-    return typeof next === 'string' && /^\/(?![/\\])/.test(next) ? { next } : {}
+    return typeof next === 'string' && /^\/(?![/\\\s])/.test(next) ? { next } : {}
   },
   beforeLoad: async ({ context }) => {
     const config = await context.client.ensureQueryData(queries.config()).catch(() => null)

@@ -17,7 +17,7 @@ import { FileView } from '@/modules/files/FileView'
 import { Find } from '@/modules/files/Find'
 import { FolderView } from '@/modules/files/FolderView'
 import { useAfterTurns, useWatching } from '@/modules/files/fresh'
-import { above, join, nameOf, parentOf } from '@/modules/files/paths'
+import { above, join, parentOf, shownName } from '@/modules/files/paths'
 import { Tabs } from '@/modules/files/Tabs'
 import { Tree } from '@/modules/files/Tree'
 import { chosen, dropped } from '@/modules/files/upload/dropped'
@@ -36,7 +36,7 @@ export function FilesPage() {
   const client = useQueryClient()
   const userId = useMe().id
   useAfterTurns()
-  usePageTitle(nameOf(path) || m.files())
+  usePageTitle(shownName(path) || m.files())
   const uploads = uploadsOf(userId)
   useEffect(() => uploads.onDone(() => void client.invalidateQueries({ queryKey: queries.files() })), [uploads, client])
 
@@ -201,14 +201,14 @@ function Bar({ path, children }: { path: string; children?: ReactNode }) {
             <li key={p} className="flex min-w-0 shrink items-center max-desk:hidden">
               <span className="text-muted" aria-hidden="true">/</span>
               <Link to="/files/$" params={{ _splat: p }} search={(s) => (s.tabs ? { tabs: s.tabs } : {})} className={`${crumb} truncate`}>
-                {nameOf(p)}
+                {shownName(p)}
               </Link>
             </li>
           ))}
           {path !== '' && (
             <li className="flex min-w-0 items-center">
               <span className="text-muted max-desk:hidden" aria-hidden="true">/</span>
-              <h1 className="truncate px-1 font-strong">{nameOf(path)}</h1>
+              <h1 className="truncate px-1 font-strong">{shownName(path)}</h1>
             </li>
           )}
         </ol>

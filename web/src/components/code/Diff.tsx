@@ -2,6 +2,7 @@ import { memo, useState } from 'react'
 import { m } from '@/i18n/paraglide/messages.js'
 import { number } from '@/i18n/format'
 import { Button } from '@/components/Button'
+import { plain } from '@/components/plain'
 import { setBeside, useBeside, useWide } from './beside'
 import type { Patch } from './diff'
 
@@ -68,7 +69,7 @@ function numbered(lines: string[], oldStart: number, newStart: number, gap: bool
   let after = newStart
   for (const l of lines) {
     const sign = l[0] ?? ' '
-    const text = l.slice(1)
+    const text = plain(l.slice(1))
     if (sign === '-') out.push({ number: before++, sign, text })
     else {
       out.push(sign === '+' ? { number: after++, sign, text } : { number: after++, old: before++, sign: ' ', text })

@@ -1,9 +1,11 @@
 import { useEffect, useState } from 'react'
 import type { ThemedToken } from 'shiki/core'
+import { plain } from '@/components/plain'
 import { highlight } from './highlight'
 
 /** Code in colours as soon as they are known; plain while it is still being written. */
-export function Highlighted({ code, language, live = false }: { code: string; language: string; live?: boolean }) {
+export function Highlighted({ code: written, language, live = false }: { code: string; language: string; live?: boolean }) {
+  const code = plain(written)
   const [done, setDone] = useState<{ code: string; lines: ThemedToken[][] } | null>(null)
   useEffect(() => {
     if (live) return

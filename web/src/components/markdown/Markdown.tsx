@@ -2,8 +2,9 @@ import type { Token, Tokens } from 'marked'
 import { createContext, memo, useContext, useRef, type ReactNode } from 'react'
 import { CodeBlock } from '@/components/code/CodeBlock'
 import { m } from '@/i18n/paraglide/messages.js'
+import { plain, withoutBidi } from '@/components/plain'
 import { Mermaid } from '@/components/code/Mermaid'
-import { hiddenHost, nothingParsed, parse, safeHref, withoutBidi, type Parsed } from './blocks'
+import { hiddenHost, nothingParsed, parse, safeHref, type Parsed } from './blocks'
 import type { MathsToken } from './extensions'
 import { Maths } from './Maths'
 
@@ -74,7 +75,7 @@ function block(token: Token, live = false): ReactNode {
         </p>
       )
     case 'html':
-      return <p className="whitespace-pre-wrap">{token.raw.trimEnd()}</p>
+      return <p className="whitespace-pre-wrap">{withoutBidi(token.raw.trimEnd())}</p>
     case 'text': {
       const t = token as Tokens.Text
       return t.tokens ? inline(t.tokens) : t.text
@@ -140,7 +141,7 @@ function Inline({ token }: { token: Token }): ReactNode {
     case 'del':
       return <del>{inline(token.tokens)}</del>
     case 'codespan':
-      return <code>{(token as Tokens.Codespan).text}</code>
+      return <code>{plain((token as Tokens.Codespan).text)}</code>
     case 'maths':
       return <Maths tex={(token as MathsToken).tex} display={(token as MathsToken).display} />
     case 'footnoteMark':
@@ -153,14 +154,10 @@ function Inline({ token }: { token: Token }): ReactNode {
       const t = token as Tokens.Link
       const href = safeHref(t.href)
       if (href === null) return addresses?.link(t.href, inline(t.tokens)) ?? <>{inline(t.tokens)}</>
-      const host = hiddenHost(t.text, href)
       return (
-        <>
-          <a href={href} title={t.title ?? undefined} target="_blank" rel="noopener noreferrer">
-            <bdi>{inline(t.tokens)}</bdi>
-          </a>
-          {host !== null && <span className="text-muted"> ({host})</span>}
-        </>
+        <Away text={t.text} href={href} title={t.title ?? undefined}>
+          {inline(t.tokens)}
+        </Away>
       )
     }
     case 'image': {
@@ -169,13 +166,13 @@ function Inline({ token }: { token: Token }): ReactNode {
       const own = addresses?.image(t.href)
       if (own) return <img src={own} alt={t.text} title={t.title ?? undefined} className="max-w-full" loading="lazy" />
       const href = safeHref(t.href)
-      const name = t.text || t.href
+      const name = withoutBidi(t.text || t.href)
       return href === null ? (
         <>{name}</>
       ) : (
-        <a href={href} target="_blank" rel="noopener noreferrer">
+        <Away text={t.text || t.href} href={href}>
           {name}
-        </a>
+        </Away>
       )
     }
     case 'text': {
@@ -184,6 +181,19 @@ function Inline({ token }: { token: Token }): ReactNode {
     }
   }
   return token.raw
+}
+
+/** A link to elsewhere, with its host where its text may hide that. */
+function Away({ text, href, title, children }: { text: string; href: string; title?: string | undefined; children: ReactNode }) {
+  const host = hiddenHost(text, href)
+  return (
+    <>
+      <a href={href} title={title} target="_blank" rel="noopener noreferrer">
+        <bdi>{children}</bdi>
+      </a>
+      {host !== null && <span className="text-muted"> ({host})</span>}
+    </>
+  )
 }
 
 /** marked leaves entities in a text as they are; the common ones are read here. */

@@ -1,3 +1,4 @@
+import { withoutBidi } from '@/components/plain'
 import { Lexer, Marked, type Token } from 'marked'
 import remend from 'remend'
 import { extensions } from './extensions'
@@ -70,19 +71,12 @@ export function safeHref(href: string): string | null {
   }
 }
 
-// Signs that turn the order of letters, with which one text is made to look like another.
-const bidi = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
-
-export function withoutBidi(text: string): string {
-  return text.replace(bidi, '')
-}
-
 /** The host that a link leads to, where its text names, or may seem to name, another; else null. */
 export function hiddenHost(text: string, href: string): string | null {
   const url = new URL(href)
   if (url.protocol === 'mailto:') return null
   const shown = /^(?:[a-z]+:\/\/)?([^\s/?#]+\.[^\s/?#.]{2,})(?:[/?#]|$)/i.exec(withoutBidi(text).trim())?.[1]?.toLowerCase()
-  const tricky = text.search(bidi) >= 0 || url.username !== '' || url.host.includes('xn--')
+  const tricky = withoutBidi(text) !== text || url.username !== '' || url.host.includes('xn--')
   if (shown === undefined ? !tricky : !tricky && shown === url.host) return null
   return url.host
 }

@@ -5,37 +5,10 @@ import { Markdown } from './Markdown'
 
 const html = (text: string, live = false) => renderToStaticMarkup(<Markdown text={text} live={live} />)
 
-describe('hostile text', () => {
-  it.each([
-    '<script>alert(1)</script>',
-    '<img src=x onerror=alert(1)>',
-    'a <b onmouseover="x()">bold</b> word',
-    '<iframe src="https://example.com"></iframe>',
-    '<svg><script>1</script></svg>',
-    '<a href="javascript:alert(1)">x</a>',
-    '| <img src=x onerror=alert(1)> | b |\n|---|---|\n| <script>x</script> | d |',
-    '- <details open ontoggle=alert(1)>',
-    '> <style>body{display:none}</style>',
-    '# <object data="x">',
-    '```html\n<script>alert(1)</script>\n```',
-    '```"><script>alert(1)</script>\n```',
-  ])('%s stays text', (text) => {
-    for (const live of [true, false]) {
-      const out = html(text, live)
-      expect(out).not.toMatch(/<(script|img|iframe|style|object|details|b|svg onload)[\s>]/)
-      expect(out).not.toMatch(/href="(?!https?:|mailto:)/)
-    }
-  })
-
-  it.each(['[x](javascript:alert(1))', '[x](JaVaScRiPt:alert(1))', '[x](data:text/html,<script>1</script>)', '[x](vbscript:x)', '[x](&#106;avascript:alert(1))', '[x](\u0001javascript:alert(1))', '![x](javascript:alert(1))', '<javascript:alert(1)>', '[x](//evil.example)', '[x][r]\n\n[r]: javascript:alert(1)'])(
-    '%s is no link',
-    (text) => {
-      expect(html(text)).not.toContain('href')
-    },
-  )
-
+// What is hostile in itself is in src/hostile.test.tsx.
+describe('text that asks too much', () => {
   it('never loads a picture from elsewhere', () => {
-    expect(html('![chart](https://example.com/a.png)')).toBe('<div class="prose"><p><a href="https://example.com/a.png" target="_blank" rel="noopener noreferrer">chart</a></p></div>')
+    expect(html('![chart](https://example.com/a.png)')).toBe('<div class="prose"><p><a href="https://example.com/a.png" target="_blank" rel="noopener noreferrer"><bdi>chart</bdi></a></p></div>')
   })
 
   it('survives depth and length', () => {
@@ -93,20 +66,8 @@ it('follows the web and mail only', () => {
   expect(safeHref('/admin')).toBeNull()
 })
 
-describe('links that pretend', () => {
-  it.each([
-    ['[github.com/a](https://evil.example/a)', '(evil.example)'],
-    ['[https://github.com](https://github.com@evil.example/)', '(evil.example)'],
-    ['[\u202emoc.buhtig](https://evil.example/)', '(evil.example)'],
-    ['[gіthub.com](https://gіthub.com/)', '(xn--'],
-  ])('%s shows where it leads', (text, host) => {
-    expect(html(text)).toContain(host)
-    expect(html(text)).not.toContain('\u202e')
-  })
-
-  it('that say what they do are left alone', () => {
-    expect(html('[here](https://a.example/x) <https://a.example/y>')).not.toContain('(a.example)')
-  })
+it('links that say what they do are left alone', () => {
+  expect(html('[here](https://a.example/x) <https://a.example/y>')).not.toContain('(a.example)')
 })
 
 describe('maths', () => {

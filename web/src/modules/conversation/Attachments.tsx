@@ -1,8 +1,9 @@
 import { IconButton } from '@/components/Button'
 import { Icon } from '@/components/Icon'
 import { m } from '@/i18n/paraglide/messages.js'
-import { nameOf } from '@/modules/files/paths'
+import { shownName } from '@/modules/files/paths'
 import type { Upload } from '@/modules/files/upload/uploads'
+import { plain } from '@/components/plain'
 import { problemTitle } from '@/i18n/problem'
 import type { Draft } from './draft'
 
@@ -28,13 +29,13 @@ export function Attachments({ draft, onChange, uploads, onCancel, onRetry }: Pro
       {draft.files.map((f) => (
         <li key={f.path} className="flex max-w-full items-center gap-2 rounded-control border bg-sunken ps-3 text-minor">
           <Icon name="file" size={15} />
-          <span className="truncate">{f.name}</span>
-          <Remove name={f.name} onClick={() => onChange({ files: draft.files.filter((o) => o !== f) })} />
+          <span className="truncate">{plain(f.name)}</span>
+          <Remove name={plain(f.name)} onClick={() => onChange({ files: draft.files.filter((o) => o !== f) })} />
         </li>
       ))}
       {uploads.map((u) => (
         <li key={u.id} className="flex max-w-full items-center gap-2 rounded-control border bg-sunken ps-3 text-minor">
-          <span className="truncate">{nameOf(u.path)}</span>
+          <span className="truncate">{shownName(u.path)}</span>
           {u.state === 'failed' ? (
             <>
               <span role="alert" className="text-danger">
@@ -45,9 +46,9 @@ export function Attachments({ draft, onChange, uploads, onCancel, onRetry }: Pro
               </IconButton>
             </>
           ) : (
-            <progress max={Math.max(1, u.size)} value={u.sent} aria-label={m.attaching({ name: nameOf(u.path) })} className="h-1.5 w-20 accent-accent" />
+            <progress max={Math.max(1, u.size)} value={u.sent} aria-label={m.attaching({ name: shownName(u.path) })} className="h-1.5 w-20 accent-accent" />
           )}
-          <Remove name={nameOf(u.path)} onClick={() => onCancel(u.id)} />
+          <Remove name={shownName(u.path)} onClick={() => onCancel(u.id)} />
         </li>
       ))}
     </ul>

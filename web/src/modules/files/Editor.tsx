@@ -9,7 +9,7 @@ import { tags } from '@lezer/highlight'
 import { useEffect, useRef } from 'react'
 import { m } from '@/i18n/paraglide/messages.js'
 import { difference, indentOf } from './edit'
-import { nameOf } from './paths'
+import { nameOf, shownName } from './paths'
 
 interface Props {
   path: string
@@ -45,7 +45,7 @@ export default function Editor({ path, text, onChange, onSave, line }: Props) {
           indentUnit.of(indentOf(said.current)),
           EditorState.tabSize.of(4),
           EditorState.phrases.of(phrases()),
-          EditorView.contentAttributes.of({ 'aria-label': m.editor_label({ name: nameOf(path) }) }),
+          EditorView.contentAttributes.of({ 'aria-label': m.editor_label({ name: shownName(path) }) }),
           EditorView.lineWrapping,
           syntaxHighlighting(colours), look,
           keymap.of([

@@ -10,6 +10,7 @@ import { Dialog } from '@/components/Dialog'
 import { Field } from '@/components/Field'
 import { Failure } from '@/components/Notice'
 import { toast, Toasts } from '@/components/Toasts'
+import { plain } from '@/components/plain'
 import { problemOf, problemTitle } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
 import { join } from './paths'
@@ -48,7 +49,7 @@ export function FileActions({ children, onMoved, onMade }: Props) {
     onSuccess: (kept, entry) => {
       onMoved?.(entry.path, null)
       void again()
-      toast(m.file_deleted({ name: entry.name }), { label: m.undo(), act: () => undo.mutate({ from: kept.path, to: entry.path }) })
+      toast(m.file_deleted({ name: plain(entry.name) }), { label: m.undo(), act: () => undo.mutate({ from: kept.path, to: entry.path }) })
     },
     // Where there is no room even for the trash, or it is in it already, there is still the other way.
     onError: (error, entry) => (['quota_exceeded', 'conflict'].includes(problemOf(error).code) ? setOpen({ kind: 'erase', entry }) : toast(saying(error))),
@@ -107,7 +108,7 @@ function Move({ entry, onClose, onMoved }: { entry: FileEntry; onClose: () => vo
       onMoved(moved.path)
     },
   })
-  return <PathForm title={m.file_move_title({ name: entry.name })} label={m.file_path()} hint={m.file_path_hint()} action={m.file_move_do()} value={to} onChange={setTo} busy={move.isPending} error={move.error} onClose={onClose} onSubmit={() => move.mutate()} />
+  return <PathForm title={m.file_move_title({ name: plain(entry.name) })} label={m.file_path()} hint={m.file_path_hint()} action={m.file_move_do()} value={to} onChange={setTo} busy={move.isPending} error={move.error} onClose={onClose} onSubmit={() => move.mutate()} />
 }
 
 function PathForm(p: { title: string; label: string; hint: string; action: string; value: string; onChange: (v: string) => void; busy: boolean; error: unknown; onClose: () => void; onSubmit: () => void }) {
@@ -144,5 +145,5 @@ function Erase({ entry, onClose, onGone }: { entry: FileEntry; onClose: () => vo
       onGone()
     },
   })
-  return <Confirm title={m.file_erase_title({ name: entry.name })} text={m.file_erase_text()} action={m.file_erase()} busy={erase.isPending} error={erase.error} onClose={onClose} onConfirm={() => erase.mutate()} />
+  return <Confirm title={m.file_erase_title({ name: plain(entry.name) })} text={m.file_erase_text()} action={m.file_erase()} busy={erase.isPending} error={erase.error} onClose={onClose} onConfirm={() => erase.mutate()} />
 }

@@ -5,6 +5,7 @@ import { copyText } from '@/components/clipboard'
 import { Icon } from '@/components/Icon'
 import { Menu, MenuDownload, MenuItem, MenuLine } from '@/components/Menu'
 import { toast } from '@/components/Toasts'
+import { plain } from '@/components/plain'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useFileActions } from './FileActions'
 
@@ -17,7 +18,7 @@ export function FileMenu({ entry, className }: { entry: FileEntry; className?: s
   return (
     <Menu
       trigger={
-        <IconButton label={m.file_menu({ name: entry.name })} className={className}>
+        <IconButton label={m.file_menu({ name: plain(entry.name) })} className={className}>
           <Icon name="more" />
         </IconButton>
       }

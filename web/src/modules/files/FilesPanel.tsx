@@ -12,7 +12,7 @@ import { FileActions, useFileActions } from './FileActions'
 import { FileMenu } from './FileMenu'
 import { FileView } from './FileView'
 import { useAfterTurns, useWatching } from './fresh'
-import { join, nameOf } from './paths'
+import { join, shownName } from './paths'
 import { Tree } from './Tree'
 
 /** The files of a project beside something else: its tree, or the one file that is open. */
@@ -88,7 +88,7 @@ function OpenFile({ path, onBack }: { path: string; onBack: () => void }) {
         <Icon name="back" size={16} />
       </IconButton>
       <span className="min-w-0 flex-1 basis-24 truncate text-minor font-strong" title={path}>
-        {nameOf(path)}
+        {shownName(path)}
       </span>
       {buttons}
       <WholePage path={path} />

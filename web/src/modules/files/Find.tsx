@@ -10,9 +10,10 @@ import { Icon } from '@/components/Icon'
 import { Failure } from '@/components/Notice'
 import { Segments } from '@/components/Segments'
 import { number } from '@/i18n/format'
+import { plain } from '@/components/plain'
 import { m } from '@/i18n/paraglide/messages.js'
 import { iconOf } from './FolderView'
-import { nameOf, parentOf } from './paths'
+import { shownName, parentOf } from './paths'
 
 export type FindIn = 'names' | 'lines'
 
@@ -99,8 +100,8 @@ function Name({ entry }: { entry: FileEntry }) {
       <Link to="/files/$" params={{ _splat: entry.path }} search={(s) => (s.tabs ? { tabs: s.tabs } : {})} className="flex min-h-12 items-center gap-3 px-4 -outline-offset-2 hover:bg-hover">
         <Icon name={iconOf(entry)} className="text-muted" />
         <span className="min-w-0 flex-1">
-          <span className="block truncate">{entry.name}</span>
-          <span className="block truncate text-small text-muted">{parentOf(entry.path)}</span>
+          <span className="block truncate">{plain(entry.name)}</span>
+          <span className="block truncate text-small text-muted">{plain(parentOf(entry.path))}</span>
         </span>
       </Link>
     </li>
@@ -122,7 +123,7 @@ function Lines({ q, folder, regexp }: { q: string; folder: string; regexp: boole
       {[...byFile].map(([path, lines]) => (
         <section key={path} className="pt-3">
           <h2 className="truncate px-4 text-minor" title={path}>
-            <span className="font-strong">{nameOf(path)}</span> <span className="text-muted">{parentOf(path)}</span>
+            <span className="font-strong">{shownName(path)}</span> <span className="text-muted">{plain(parentOf(path))}</span>
           </h2>
           <ul>
             {lines.map((l) => (

@@ -8,6 +8,7 @@ import { Empty } from '@/components/Empty'
 import { Icon, type IconName } from '@/components/Icon'
 import { useNow } from '@/components/useNow'
 import { ago, bytes, dateTime } from '@/i18n/format'
+import { plain } from '@/components/plain'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useFileActions } from './FileActions'
 import { FileMenu } from './FileMenu'
@@ -65,7 +66,7 @@ function Line({ entry, tabs, top }: { entry: FileEntry; tabs: readonly string[];
     <>
       <Icon name={iconOf(entry)} className="text-muted" />
       <span className="min-w-0 flex-1">
-        <span className="block truncate">{entry.name}</span>
+        <span className="block truncate">{plain(entry.name)}</span>
         <span className="block truncate text-small text-muted tabular">
           {entry.type === 'link' ? m.file_link_out() : entry.type === 'other' ? m.file_other() : entry.type === 'file' ? `${bytes(entry.size_bytes)} · ${ago(entry.modified_at, now)}` : ago(entry.modified_at, now)}
         </span>

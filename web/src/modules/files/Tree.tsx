@@ -5,6 +5,7 @@ import type { FileEntry } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Icon } from '@/components/Icon'
 import { problemOf, problemTitle } from '@/i18n/problem'
+import { plain } from '@/components/plain'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useFileActions } from './FileActions'
 import { isOwn } from './FileMenu'
@@ -150,7 +151,7 @@ function Row({ entry, level, shared, first }: { entry: FileEntry; level: number;
       aria-expanded={isFolder ? isOpen : undefined}
       aria-level={level}
       aria-selected={shared.selected === entry.path}
-      aria-label={entry.name}
+      aria-label={plain(entry.name)}
       data-path={entry.path}
       data-name={entry.name}
       data-type={entry.type}
@@ -167,7 +168,7 @@ function Row({ entry, level, shared, first }: { entry: FileEntry; level: number;
       >
         <Icon name="right" size={14} className={`text-muted transition-transform ${isFolder ? (isOpen ? 'rotate-90' : '') : 'invisible'}`} />
         <Icon name={isFolder ? 'folder' : 'file'} size={16} className="text-muted" />
-        <span className="truncate">{entry.name}</span>
+        <span className="truncate">{plain(entry.name)}</span>
       </div>
       {isOpen && (
         <ul role="group">

@@ -1,9 +1,12 @@
 import type { FileEntry } from '@/api/wire'
+import { plain } from '@/components/plain'
 import { getLocale } from '@/i18n/locale'
 
 /** The folder that something is in; the workspace itself is "". */
 export const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')))
 export const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
+/** The same, to be read: nothing in it turns or hides what stands beside it. */
+export const shownName = (path: string) => plain(nameOf(path))
 export const join = (folder: string, name: string) => (folder === '' ? name : `${folder}/${name}`)
 
 /** The folders above a path, the outermost first. */

@@ -7,6 +7,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { faceOfRequest, shortPath } from '../tools/face'
 import type { CardProps } from './Dock'
 import { Deny } from './Deny'
+import { plain } from '@/components/plain'
 import { suggestionText } from './suggestions'
 import { useCardKeys } from './useCardKeys'
 
@@ -63,7 +64,7 @@ export function PermissionCard({ request, cwd, keys, busy, answer }: CardProps) 
           </Button>
           {request.suggestions.map((s, i) => (
             <Button key={i} busy={busy} className="max-w-full justify-start! text-start [overflow-wrap:anywhere] max-desk:w-full" onClick={() => allow(s)} aria-keyshortcuts={keys && i < 9 ? String(i + 1) : undefined}>
-              {suggestionText(s)} {keys && i < 9 && <Key name={String(i + 1)} />}
+              {plain(suggestionText(s))} {keys && i < 9 && <Key name={String(i + 1)} />}
             </Button>
           ))}
         </div>
@@ -98,7 +99,7 @@ function title(tool: string, displayName: string): string {
     case 'WebSearch':
       return m.ask_search()
   }
-  return m.ask_tool({ tool: displayName })
+  return m.ask_tool({ tool: plain(displayName) })
 }
 
 /** Why Claude asks; what the card shows anyway is not said twice. */
@@ -113,7 +114,7 @@ function Why({ request, cwd, shown }: Pick<CardProps, 'request' | 'cwd'> & { sho
     <>
       {lines.map((l, i) => (
         <p key={i} className="text-minor [overflow-wrap:anywhere] text-muted">
-          {l}
+          {plain(l)}
         </p>
       ))}
     </>

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { queries } from '@/api/queries'
+import { plain, withoutEscapes } from '@/components/plain'
 import { useInSight } from '@/components/useInSight'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useSessionId } from '../SessionId'
@@ -12,7 +13,7 @@ export function LiveOutput({ task }: { task: string }) {
   const sessionId = useSessionId()
   const { ref, inSight } = useInSight()
   const { data } = useQuery({ ...queries.taskOutput(sessionId, task), enabled: inSight })
-  const text = lastLines(data?.output ?? '', shownLines, data?.truncated === true)
+  const text = plain(lastLines(withoutEscapes(data?.output ?? ''), shownLines, data?.truncated === true))
   return (
     // Upside down, so that its end stays in sight by itself.
     <div ref={ref} role="group" tabIndex={0} aria-label={m.tool_output_so_far()} className="scroller flex max-h-60 min-h-8 flex-col-reverse border-t">

@@ -6,7 +6,8 @@ import { Picture } from '@/components/Picture'
 import { CopyButton } from '@/components/CopyButton'
 import { Diff } from '@/components/code/Diff'
 import type { Patch } from '@/components/code/diff'
-import { safeHref, withoutBidi } from '@/components/markdown/blocks'
+import { safeHref } from '@/components/markdown/blocks'
+import { plain, withoutBidi, withoutEscapes } from '@/components/plain'
 import { Markdown } from '@/components/markdown/Markdown'
 import { list, obj, str } from '@/conversation/json'
 import type { ToolRow } from '@/conversation/model'
@@ -244,7 +245,7 @@ function Output({ text, failed = false, label }: { text: string; failed?: boolea
     <div className={`border-t first:border-t-0 ${failed ? 'bg-removed' : ''}`}>
       <div className="flex items-start">
         <pre tabIndex={0} aria-label={label} className="scroller max-h-96 min-w-0 flex-1 px-3 py-3 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere] desk:py-2">
-          {cut ? `${text.slice(0, shownChars)}\n…` : text}
+          {plain(withoutEscapes(cut ? `${text.slice(0, shownChars)}\n…` : text))}
         </pre>
         <CopyButton text={text} className="desk:m-0.5" />
       </div>

@@ -1,6 +1,7 @@
 import type { IconName } from '@/components/Icon'
 import type { Patch } from '@/components/code/diff'
 import { patchOf, patchOfNew, patchOfResult } from '@/components/code/diff'
+import { plain } from '@/components/plain'
 import { list, num, obj, partialObject, str, type Obj } from '@/conversation/json'
 import type { ToolRow } from '@/conversation/model'
 import { compact, number } from '@/i18n/format'
@@ -60,7 +61,13 @@ export function faceOfRequest(name: string, input: Obj, cwd: string | null): Fac
   return face(name, input, null, cwd)
 }
 
+/** What is told of a call is what a model wrote: nothing in it may turn or hide the rest. */
 function face(name: string, input: Obj, row: ToolRow | null, cwd: string | null): Face {
+  const made = make(name, input, row, cwd)
+  return { ...made, verb: plain(made.verb), object: plain(made.object) }
+}
+
+function make(name: string, input: Obj, row: ToolRow | null, cwd: string | null): Face {
   const maker = Object.hasOwn(faces, name) ? faces[name] : undefined
   if (maker) return maker(input, row, cwd)
   // mcp__server__tool: said as people would.

@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react'
 import type { FileEntry } from '@/api/wire'
 import { Empty } from '@/components/Empty'
 import { bytes } from '@/i18n/format'
+import { plain } from '@/components/plain'
 import { m } from '@/i18n/paraglide/messages.js'
 
 /** An image at its size, or smaller to fit. An SVG comes as text, and is only ever an image. */
@@ -21,7 +22,7 @@ export function ImagePreview({ src, svg, entry }: { src?: string; svg?: string; 
     <div className="scroller flex min-h-0 flex-1 flex-col items-center gap-3 p-4">
       <img
         src={url}
-        alt={entry.name}
+        alt={plain(entry.name)}
         className="m-auto max-h-full min-h-0 max-w-full rounded-small border bg-sunken object-contain"
         onLoad={(e) => setSize(`${e.currentTarget.naturalWidth} × ${e.currentTarget.naturalHeight}`)}
         onError={() => setBroken(true)}

@@ -1,3 +1,4 @@
+import { withoutEscapes } from '@/components/plain'
 import { isObj, list, obj, str } from '@/conversation/json'
 
 export type Output = { kind: 'text'; text: string; error: boolean } | { kind: 'image'; url: string } | { kind: 'none' }
@@ -31,18 +32,15 @@ export function cells(text: string): { language: string; cells: Cell[] } | null 
 }
 
 function output(o: Record<string, unknown>): Output {
-  if (o.output_type === 'stream') return { kind: 'text', text: plain(joined(o.text)), error: o.name === 'stderr' }
-  if (o.output_type === 'error') return { kind: 'text', text: plain(list(o.traceback).map((l) => str(l) ?? '').join('\n') || `${str(o.ename) ?? ''}: ${str(o.evalue) ?? ''}`), error: true }
+  if (o.output_type === 'stream') return { kind: 'text', text: withoutEscapes(joined(o.text)), error: o.name === 'stderr' }
+  if (o.output_type === 'error') return { kind: 'text', text: withoutEscapes(list(o.traceback).map((l) => str(l) ?? '').join('\n') || `${str(o.ename) ?? ''}: ${str(o.evalue) ?? ''}`), error: true }
   const data = obj(o.data)
   for (const type of ['image/png', 'image/jpeg', 'image/gif', 'image/webp']) {
     const base64 = joined(data[type]).replace(/\s/g, '')
     if (base64 && /^[A-Za-z0-9+/]+=*$/.test(base64)) return { kind: 'image', url: `data:${type};base64,${base64}` }
   }
-  return data['text/plain'] === undefined ? { kind: 'none' } : { kind: 'text', text: plain(joined(data['text/plain'])), error: false }
+  return data['text/plain'] === undefined ? { kind: 'none' } : { kind: 'text', text: withoutEscapes(joined(data['text/plain'])), error: false }
 }
 
 const joined = (v: unknown): string => (Array.isArray(v) ? v.map((l) => str(l) ?? '').join('') : (str(v) ?? ''))
 
-/** A terminal's colours are signs that nobody wants to read. */
-// oxlint-disable-next-line no-control-regex
-const plain = (text: string) => text.replace(/\u001b\[[0-9;]*[A-Za-z]/g, '')

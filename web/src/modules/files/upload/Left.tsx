@@ -1,9 +1,10 @@
 import { useRef, useState, type ReactNode } from 'react'
 import { Button } from '@/components/Button'
 import { Icon } from '@/components/Icon'
+import { plain } from '@/components/plain'
 import { bytes } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
-import { nameOf, parentOf } from '../paths'
+import { shownName, parentOf } from '../paths'
 import { chosen, type Chosen } from './dropped'
 import { canPick, pick } from './origin'
 import { uploadsOf, type Upload, type Wrong } from './uploads'
@@ -46,14 +47,14 @@ const wrongs: Record<Wrong, (name: string) => string> = {
 /** One that was not finished before the page was left. */
 export function LeftLine({ upload: u, userId }: { upload: Upload; userId: number }) {
   const uploads = uploadsOf(userId)
-  const name = nameOf(u.path)
+  const name = shownName(u.path)
   const state = u.anew ? m.upload_left_anew() : u.sent > 0 ? m.upload_left_sent({ sent: bytes(u.sent), size: bytes(u.size) }) : m.upload_left_none({ size: bytes(u.size) })
   return (
     <li className="flex flex-wrap items-center gap-x-3 border-t px-4 py-1 text-minor">
       <Icon name="clock" size={16} className="text-muted" />
       <div className="min-w-0 flex-1 basis-48 py-1">
         <p className="truncate" title={u.path}>
-          {name} <span className="text-muted">{m.upload_to({ folder: parentOf(u.path) || m.files() })}</span>
+          {name} <span className="text-muted">{m.upload_to({ folder: plain(parentOf(u.path)) || m.files() })}</span>
         </p>
         <p className="text-small text-muted tabular">{[state, !u.known && m.upload_left_choose()].filter(Boolean).join(' · ')}</p>
         {u.wrong && (

@@ -4,7 +4,7 @@ import { Icon } from '@/components/Icon'
 import { bytes, number, percent } from '@/i18n/format'
 import { problemTitle } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
-import { nameOf } from '../paths'
+import { shownName } from '../paths'
 import { LeftActions, LeftLine } from './Left'
 import { uploadsOf, useUploads, type Upload } from './uploads'
 
@@ -59,7 +59,7 @@ export function Tray({ userId }: { userId: number }) {
 
 function Line({ upload: u, userId }: { upload: Upload; userId: number }) {
   const uploads = uploadsOf(userId)
-  const name = nameOf(u.path)
+  const name = shownName(u.path)
   const share = u.size === 0 ? (u.state === 'done' ? 1 : 0) : u.sent / u.size
   return (
     <li className="flex flex-wrap items-center gap-x-3 border-t px-4 py-1 text-minor">
