@@ -117,7 +117,7 @@ try {
         for (let last = ''; is !== last; ) [last, is] = [is, await textOf(name, pages)]
         writeFileSync(file, is)
       } else if (!flag('look')) {
-        const until = started + patience
+        const until = Date.now() + patience
         let found = compare(parse(was), parse(is))
         while (found.length > 0 && Date.now() < until) found = compare(parse(was), parse((is = await textOf(name, pages))))
         if (found.length > 0) failures.push(`${name}\n  ${found.slice(0, told).join('\n  ')}${found.length > told ? `\n  and ${found.length - told} more` : ''}\n  look at ${join(shots, `${name}-*.png`)}; if it is meant: npm run views -- --accept ${name}, and read the diff`)
