@@ -100,6 +100,26 @@ async function textOf(name, pages) {
   return write(`What is seen of ${name}; made by \`npm run views -- --accept ${name}\`.`, [['colours', colours.sort()], ...seen.flatMap((s) => s.sections)])
 }
 
+/** Until two looks are the same. */
+async function accept(name, pages) {
+  let [last, is] = ['', await textOf(name, pages)]
+  while (is !== last) [last, is] = [is, await textOf(name, pages)]
+  writeFileSync(join(here, `${name}.txt`), is)
+}
+
+/** A view has time to look as it should; what is wrong then fails. */
+async function check(name, pages) {
+  const file = join(here, `${name}.txt`)
+  const was = parse(existsSync(file) ? readFileSync(file, 'utf8') : '')
+  const until = Date.now() + patience
+  let found
+  do found = compare(was, parse(await textOf(name, pages)))
+  while (found.length > 0 && Date.now() < until)
+  if (found.length === 0) return
+  const rest = found.length > told ? `\n  and ${found.length - told} more` : ''
+  throw new Error(`${found.slice(0, told).join('\n  ')}${rest}\n  look at ${join(shots, `${name}-*.png`)}; if it is meant: npm run views -- --accept ${name}, and read the diff`)
+}
+
 const failures = []
 try {
   for (const [n, view] of views.entries()) {
@@ -108,21 +128,14 @@ try {
     const started = Date.now()
     // Each language at one size: the other in the next view.
     const languages = flag('look') ? [['en', 'en'], ['zh-CN', 'zh-CN']] : [n % 2 ? ['zh-CN', 'en'] : ['en', 'zh-CN']]
-    for (const pair of languages) {
-      const pages = await Promise.all(Object.keys(sizes).map(async (size, i) => [await open(view, size, pair[i]), size, pair[i]]))
-      const file = join(here, `${name}.txt`)
-      const was = existsSync(file) ? readFileSync(file, 'utf8') : ''
-      let is = await textOf(name, pages)
-      if (flag('accept')) {
-        for (let last = ''; is !== last; ) [last, is] = [is, await textOf(name, pages)]
-        writeFileSync(file, is)
-      } else if (!flag('look')) {
-        const until = started + patience
-        let found = compare(parse(was), parse(is))
-        while (found.length > 0 && Date.now() < until) found = compare(parse(was), parse((is = await textOf(name, pages))))
-        if (found.length > 0) failures.push(`${name}\n  ${found.slice(0, told).join('\n  ')}${found.length > told ? `\n  and ${found.length - told} more` : ''}\n  look at ${join(shots, `${name}-*.png`)}; if it is meant: npm run views -- --accept ${name}, and read the diff`)
+    try {
+      for (const pair of languages) {
+        const pages = await Promise.all(Object.keys(sizes).map(async (size, i) => [await open(view, size, pair[i]), size, pair[i]]))
+        await (flag('look') ? textOf : flag('accept') ? accept : check)(name, pages)
+        await Promise.all(pages.map(([page]) => page.context().close()))
       }
-      await Promise.all(pages.map(([page]) => page.context().close()))
+    } catch (e) {
+      failures.push(`${name}\n  ${e.message}`)
     }
     console.log(`${name} ${((Date.now() - started) / 1000).toFixed(1)} s`)
   }

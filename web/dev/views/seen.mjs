@@ -88,7 +88,7 @@ function collect({ frame }) {
   return { out, tokens }
 }
 
-/** Runs in an empty page: the mean brightness of each cell of a picture, 0 to 9, 0 being the ground's. */
+/** Runs in an empty page: the mean brightness of each cell of a picture. */
 async function shrink({ png, cell }) {
   const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob())
   const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d', { willReadFrequently: true })

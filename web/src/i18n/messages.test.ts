@@ -29,6 +29,13 @@ describe('the message catalogues', () => {
     }
   })
 
+  it('say each thing once: of two that have the same name only the last would be read', () => {
+    for (const locale of Object.keys(catalogues)) {
+      const names = [...readFileSync(new URL(`../../messages/${locale}.json`, import.meta.url), 'utf8').matchAll(/^  "(\w+)":/gm)].map((x) => x[1]!)
+      expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])
+    }
+  })
+
   it('take the same inputs in every language', () => {
     for (const [key, message] of Object.entries(catalogues.en)) {
       // A plural may leave its own number out ("You are next").

@@ -159,10 +159,10 @@ function Find({ screen, onClose }: { screen: Screen; onClose: () => void }) {
         {!found && m.terminal_not_found()}
       </span>
       <Button type="submit" look="plain">
-        {m.find_before()}
+        {m.terminal_find_before()}
       </Button>
       <Button look="plain" onClick={() => find(false)}>
-        {m.find_after()}
+        {m.terminal_find_after()}
       </Button>
       <IconButton label={m.close()} onClick={onClose}>
         <Icon name="close" size={16} />
