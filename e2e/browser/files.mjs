@@ -94,7 +94,7 @@ export async function filesPart(world) {
   world.note('files are uploaded, and shown for what they are')
   await page.goto('/files/uploads/garden')
   await line('notes 100%.txt').waitFor()
-  const big = Buffer.alloc(20 * 1024 * 1024, 'carrel ')
+  const big = Buffer.alloc(3 * 1024 * 1024, 'carrel ')
   await page.getByTestId('upload-files').setInputFiles([
     { name: 'big.bin', mimeType: 'application/octet-stream', buffer: big },
     { name: 'plan.md', mimeType: 'text/markdown', buffer: Buffer.from('# The plan\n\n![a dot](dot.png) and [the table](table.csv)\n\n<script>document.title = "run"</script>') },
