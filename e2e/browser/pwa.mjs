@@ -244,7 +244,7 @@ async function leave(world, front, bob, session) {
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
   })
   for (const name of ['carrel-kept', 'carrel-shared', 'carrel-drafts']) await until(`${name} to be empty`, async () => (await stored(page, name)) === '')
-  assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((k) => k.startsWith('carrel.draft.'))), [])
+  assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((k) => /^carrel\.(draft|edits|project)/.test(k))), [])
   await bob.excusing(away, async () => {
     await front.close()
     await page.goto(`/s/${session}`)

@@ -1,11 +1,10 @@
-import { useQueryClient } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
+import { Link } from '@tanstack/react-router'
 import { Icon, type IconName } from '@/components/Icon'
 import { Page } from '@/components/Page'
 import { m } from '@/i18n/paraglide/messages.js'
 import { InstallByHand } from '@/modules/shell/InstallByHand'
 import { install, useInstalling } from '@/modules/shell/install'
-import { signOut } from '@/modules/shell/signOut'
+import { useSignOut } from '@/modules/shell/useSignOut'
 import { useMe } from '@/modules/shell/me'
 
 const row = 'flex min-h-13 w-full items-center gap-3 border-t px-4 text-start first:border-t-0 hover:bg-hover'
@@ -13,8 +12,7 @@ const row = 'flex min-h-13 w-full items-center gap-3 border-t px-4 text-start fi
 /** On a phone: the way to what the bar has no room for. */
 export function MorePage() {
   const me = useMe()
-  const client = useQueryClient()
-  const navigate = useNavigate()
+  const { begin: signOut, question } = useSignOut()
   const installing = useInstalling()
   const face = (icon: IconName, text: string) => (
     <>
@@ -56,10 +54,11 @@ export function MorePage() {
             {face('download', m.install())}
           </button>
         )}
-        <button type="button" className={row} onClick={() => void signOut(client, () => navigate({ to: '/login' }))}>
+        <button type="button" className={row} onClick={signOut}>
           {face('out', m.sign_out())}
         </button>
       </div>
+      {question}
       <InstallByHand />
     </Page>
   )

@@ -28,6 +28,10 @@ export class Drafts {
     }
   }
 
+  get size(): number {
+    return this.#map.size
+  }
+
   get = (path: string): Draft | undefined => this.#map.get(path)
 
   set(path: string, draft: Draft | undefined): void {
@@ -36,6 +40,13 @@ export class Drafts {
     for (const l of this.#listeners) l()
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.flush(), writeAfter)
+  }
+
+  /** Nobody at this browser reads them any more. */
+  forget(): void {
+    this.#map.clear()
+    this.flush()
+    for (const l of this.#listeners) l()
   }
 
   /** Writes down what there is, the last edited first. */

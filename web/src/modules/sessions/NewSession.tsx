@@ -8,10 +8,10 @@ import { Loading } from '@/components/Empty'
 import { Select } from '@/components/Field'
 import { Failure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
+import { lastProjectKey } from './lastProject'
 import { useBegin } from './useBegin'
 import { modeName, modeNote } from './words'
 
-const lastProjectKey = 'carrel.project'
 
 /** Begins a session: in which project, and when Claude asks before it acts. */
 export function NewSession({ onClose, project: given }: { onClose: () => void; project?: string }) {

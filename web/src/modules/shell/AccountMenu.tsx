@@ -1,17 +1,18 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import type { User } from '@/api/wire'
 import { Icon } from '@/components/Icon'
 import { Menu, MenuItem, MenuLine } from '@/components/Menu'
 import { m } from '@/i18n/paraglide/messages.js'
 import { install, useInstalling } from './install'
-import { signOut } from './signOut'
+import { useSignOut } from './useSignOut'
 
 export function AccountMenu({ me }: { me: User }) {
-  const client = useQueryClient()
   const navigate = useNavigate()
   const installing = useInstalling()
+  const { begin: signOut, question } = useSignOut()
   return (
+    <>
+    {question}
     <Menu
       align="start"
       trigger={
@@ -34,9 +35,10 @@ export function AccountMenu({ me }: { me: User }) {
         <Icon name="clock" size={16} /> {m.snapshots()}
       </MenuItem>
       <MenuLine />
-      <MenuItem onSelect={() => void signOut(client, () => navigate({ to: '/login' }))}>
+      <MenuItem onSelect={signOut}>
         <Icon name="out" size={16} /> {m.sign_out()}
       </MenuItem>
     </Menu>
+    </>
   )
 }

@@ -1,6 +1,8 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { api, call } from '@/api/client'
 import { drafts } from '@/modules/conversation/draft'
+import { draftsOf } from '@/modules/files/drafts'
+import { lastProjectKey } from '@/modules/sessions/lastProject'
 import { seenSessions } from '@/modules/sessions/seen'
 import { forgetKept } from '@/offline/page'
 import { forgetShared } from '@/share/store'
@@ -8,7 +10,7 @@ import { turnOff } from '@/push/device'
 import { stream } from '@/stream/page'
 
 /** Ends the sign-in and forgets, on this device, all that it gave access to. */
-export async function signOut(client: QueryClient, leave: () => Promise<void>): Promise<void> {
+export async function signOut(client: QueryClient, userId: number, leave: () => Promise<void>): Promise<void> {
   // The next one at this browser is not told of this one's sessions.
   await turnOff().catch(() => {})
   await call(api.POST('/auth/logout', {}))
@@ -16,7 +18,8 @@ export async function signOut(client: QueryClient, leave: () => Promise<void>): 
   stream.reset()
   client.clear()
   drafts.forget()
+  draftsOf(userId).forget()
   seenSessions.forget()
   await Promise.all([forgetKept(), forgetShared().catch(() => {})])
-  for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.')) localStorage.removeItem(key)
+  for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.') || key === lastProjectKey) localStorage.removeItem(key)
 }

@@ -1,0 +1,26 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useState, type ReactNode } from 'react'
+import { Confirm } from '@/components/Confirm'
+import { m } from '@/i18n/paraglide/messages.js'
+import { draftsOf } from '@/modules/files/drafts'
+import { useMe } from './me'
+import { signOut } from './signOut'
+
+/** Signs out, and asks first where edits of files would be lost by it. */
+export function useSignOut(): { begin: () => void; question: ReactNode } {
+  const me = useMe()
+  const client = useQueryClient()
+  const navigate = useNavigate()
+  const [unsaved, setUnsaved] = useState(0)
+  const leave = useMutation({ mutationFn: () => signOut(client, me.id, () => navigate({ to: '/login' })) })
+  const begin = () => {
+    const count = draftsOf(me.id).size
+    if (count > 0) setUnsaved(count)
+    else leave.mutate()
+  }
+  const question = unsaved > 0 && (
+    <Confirm title={m.sign_out_unsaved_title()} text={m.sign_out_unsaved({ count: unsaved })} action={m.sign_out()} busy={leave.isPending} error={leave.error} onClose={() => setUnsaved(0)} onConfirm={() => leave.mutate()} />
+  )
+  return { begin, question }
+}
