@@ -11,13 +11,21 @@
   if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme
 
   // What the page asks for first is under way while its code comes; src/api/early.ts takes the answers.
+  window.carrelEarly = new Map()
+  if (/^\/(login|register|setup)$/.test(location.pathname)) return
   var session = /^\/s\/([^/]+)$/.exec(location.pathname)
   var paths = ['/api/v1/me']
   if (session && !/[?&]at=/.test(location.search)) paths.push('/api/v1/sessions/' + session[1] + '/events?before=0&limit=200')
-  window.carrelEarly = new Map()
   paths.forEach(function (path) {
-    var answer = fetch(path, { credentials: 'same-origin' })
+    var answer = fetch(path, { credentials: 'same-origin' }).then(whole)
     answer.catch(function () {})
     window.carrelEarly.set(path, answer)
   })
+
+  // Read to its end: an answer that nobody takes would keep its connection.
+  function whole(r) {
+    return r.arrayBuffer().then(function (body) {
+      return new Response(body.byteLength > 0 ? body : null, { status: r.status, statusText: r.statusText, headers: r.headers })
+    })
+  }
 })()

@@ -56,6 +56,15 @@ it('asks for no conversation elsewhere, nor for the end of one that is opened in
   visit('http://carrel.test/files/')
   visit('http://carrel.test/s/abc?at=12')
   expect(asked).toEqual(['/api/v1/me', '/api/v1/me'])
+  visit('http://carrel.test/login')
+  expect(asked).toHaveLength(2)
+})
+
+it('reads an answer to its end, also where nobody takes it', async () => {
+  const one = json({})
+  answer = () => one
+  visit('http://carrel.test/nowhere')
+  await vi.waitFor(() => expect(one.bodyUsed).toBe(true))
 })
 
 it('asks again for what failed, but for that nobody is signed in', async () => {
