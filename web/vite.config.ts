@@ -61,5 +61,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.{ts,tsx}'],
     environment: 'node',
+    // Each file in a world of its own would take longer than all tests together.
+    isolate: false,
   },
 })

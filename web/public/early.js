@@ -13,19 +13,26 @@
   // What the page asks for first is under way while its code comes; src/api/early.ts takes the answers.
   window.carrelEarly = new Map()
   if (/^\/(login|register|setup)$/.test(location.pathname)) return
+  var me = keep('/api/v1/me', get('/api/v1/me'))
   var session = /^\/s\/([^/]+)$/.exec(location.pathname)
-  var paths = ['/api/v1/me']
-  if (session && !/[?&]at=/.test(location.search)) paths.push('/api/v1/sessions/' + session[1] + '/events?before=0&limit=200')
-  paths.forEach(function (path) {
-    var answer = fetch(path, { credentials: 'same-origin' }).then(whole)
-    answer.catch(function () {})
-    window.carrelEarly.set(path, answer)
-  })
+  if (session && !/[?&]at=/.test(location.search)) {
+    var path = '/api/v1/sessions/' + session[1] + '/events?before=0&limit=200'
+    // Who is not signed in is told so once.
+    keep(path, me.then(function (r) { return r.ok ? get(path) : new Response(null, { status: r.status }) }))
+  }
 
   // Read to its end: an answer that nobody takes would keep its connection.
-  function whole(r) {
-    return r.arrayBuffer().then(function (body) {
-      return new Response(body.byteLength > 0 ? body : null, { status: r.status, statusText: r.statusText, headers: r.headers })
+  function get(path) {
+    return fetch(path, { credentials: 'same-origin' }).then(function (r) {
+      return r.arrayBuffer().then(function (body) {
+        return new Response(body.byteLength > 0 ? body : null, { status: r.status, statusText: r.statusText, headers: r.headers })
+      })
     })
+  }
+
+  function keep(path, answer) {
+    answer.catch(function () {})
+    window.carrelEarly.set(path, answer)
+    return answer
   }
 })()

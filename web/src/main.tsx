@@ -5,7 +5,7 @@ import { createRoot } from 'react-dom/client'
 import { ApiError } from './api/client'
 import { queries } from './api/queries'
 import { startLocale, useLocale } from './i18n/locale'
-import { keepLists } from './offline/page'
+import { forgetKept, keepLists } from './offline/page'
 import { keepInstallOffer } from './modules/shell/install'
 import { keepUpdated } from './modules/shell/updates'
 import { makeRouter } from './router'
@@ -17,13 +17,21 @@ keepInstallOffer()
 // In development every file is new: there is nothing to keep.
 if (import.meta.env.PROD) keepUpdated()
 
+let leaving = false
+
 /** A sign-in that ended elsewhere is noticed by whatever asks next. */
 function noticeSignOut(error: Error): void {
   if (!(error instanceof ApiError) || error.code !== 'unauthenticated') return
-  if (client.getQueryData(queries.me().queryKey) === undefined) return
-  client.removeQueries({ queryKey: queries.me().queryKey })
+  if (leaving || client.getQueryData(queries.me().queryKey) === undefined) return
+  leaving = true
   stream.stop()
-  void router.invalidate()
+  void forgetKept()
+  const { pathname } = router.state.location
+  // First, so that no view asks for what it may no longer have.
+  void router.navigate({ to: '/login', search: pathname === '/' ? {} : { next: pathname } }).finally(() => {
+    leaving = false
+    client.removeQueries({ queryKey: queries.me().queryKey })
+  })
 }
 
 const client: QueryClient = new QueryClient({

@@ -43,7 +43,7 @@ const get = async (path: string) => {
 
 it('asks for the person and the end of the conversation just as the page will, and once', async () => {
   visit('http://carrel.test/s/abc')
-  expect(asked).toEqual(['/api/v1/me', '/api/v1/sessions/abc/events?before=0&limit=200'])
+  await vi.waitFor(() => expect(asked).toEqual(['/api/v1/me', '/api/v1/sessions/abc/events?before=0&limit=200']))
   const { api, call } = await import('./client')
   await call(api.GET('/me'))
   await call(api.GET('/sessions/{id}/events', { params: { path: { id: 'abc' }, query: { before: 0, limit: 200 } } }))
@@ -71,7 +71,8 @@ it('asks again for what failed, but for that nobody is signed in', async () => {
   answer = () => json({ code: 'unauthenticated' }, 401)
   visit('http://carrel.test/s/abc')
   expect((await get('/api/v1/me')).status).toBe(401)
-  expect(asked).toHaveLength(2)
+  expect((await get('/api/v1/sessions/abc/events?before=0&limit=200')).status).toBe(401)
+  expect(asked).toEqual(['/api/v1/me'])
   answer = () => json({}, 500)
   visit('http://carrel.test/files/')
   vi.resetModules()
@@ -82,6 +83,7 @@ it('asks again for what failed, but for that nobody is signed in', async () => {
 it('keeps no answer for whoever signs in next', async () => {
   visit('http://carrel.test/s/abc')
   const { fetchOnce } = await import('./early')
+  await vi.waitFor(() => expect(asked).toHaveLength(2))
   await fetchOnce(new Request('http://carrel.test/api/v1/auth/login', { method: 'POST' }))
   await get(asked[1]!)
   expect(asked).toHaveLength(4)
