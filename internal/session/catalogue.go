@@ -182,8 +182,11 @@ func (s *Service) Change(ctx context.Context, userID int64, id string, c Change)
 		if c.Effort != nil {
 			r.Effort = *c.Effort
 		}
-		if now != nil {
+		switch {
+		case now != nil:
 			r.take(now)
+		case c.Model != nil || c.PermissionMode != nil || c.Effort != nil:
+			r.State = protocol.StateDormant // with what its last process ended, which may not have been heard yet, counts no more
 		}
 	})
 	if err != nil {

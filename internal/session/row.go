@@ -61,6 +61,9 @@ func (r *row) session() Session {
 // take takes over what a supervisor tells. Numbers only rise: a supervisor that
 // was just started knows less than the catalogue.
 func (r *row) take(p *protocol.Session) {
+	if p.State != protocol.StateDormant || r.State != protocol.StateDormant {
+		r.takeSettings(p)
+	}
 	r.State = p.State
 	r.LastSeq = max(r.LastSeq, p.LastSeq)
 	if at := p.LastActivityAt; at.After(r.LastActivityAt) {
@@ -69,17 +72,14 @@ func (r *row) take(p *protocol.Session) {
 	if t := cleanTitle(p.Title); t != "" && r.TitledBy != titledByPerson {
 		r.Title, r.TitledBy = t, titledByCLI
 	}
-	if p.State != protocol.StateDormant {
-		r.takeSettings(p)
-	}
 	if n := len(p.Usage); n > 2 && n <= maxUsageBytes && json.Valid(p.Usage) && p.Usage[0] == '{' {
 		r.Usage = string(p.Usage)
 	}
 	r.CostUSD = max(r.CostUSD, p.CostUSD)
 }
 
-// takeSettings takes over what a process works with. Where there is none, what was chosen is in the catalogue alone,
-// and reaches the supervisor with the next start.
+// takeSettings takes over what a process works with, or ended with. Where there is none, what was chosen since is in the
+// catalogue alone, and reaches the supervisor with the next start.
 func (r *row) takeSettings(p *protocol.Session) {
 	if checkModel(p.Model) == nil && p.Model != "" {
 		r.Model = p.Model

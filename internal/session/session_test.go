@@ -485,6 +485,7 @@ func TestChangeOfARunningProcess(t *testing.T) {
 	if err := b.Open(t.Context(), ana.ID, ss.ID); err != nil {
 		t.Fatal(err)
 	}
+	b.until(t, ana, ss.ID, "ready again", func(s Session) bool { return s.State == protocol.StateReady })
 	if got, _ := b.live(key{ana.ID, ss.ID}); got.Effort != back || got.PermissionMode != back || got.Model != model {
 		t.Errorf("the next process was started with %+v", got)
 	}
