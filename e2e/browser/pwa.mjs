@@ -237,10 +237,18 @@ async function share(world, bob, session) {
 async function leave(world, front, bob, session) {
   world.note('who signs out leaves nothing')
   const { page } = bob
+  await page.goto('/files/projects/train/uploads/shared.csv')
+  await page.getByRole('main').getByRole('button', { name: 'Edit', exact: true }).click()
+  await page.locator('.cm-content').click()
+  await page.keyboard.type('an edit that is not saved')
+  await page.waitForFunction(() => Object.entries(localStorage).some(([key, v]) => key.startsWith('carrel.edits') && v.includes('not saved')))
   await page.getByRole('navigation', { name: 'Sessions' }).getByRole('button', { name: 'bob' }).click()
   // The server ends the WebSocket with the sign-in; the page may just be saying that it needs it no more.
   await bob.excusing([/WebSocket is already in CLOSING/], async () => {
     await page.getByRole('menuitem', { name: 'Sign out' }).click()
+    const asks = page.getByRole('dialog', { name: 'Sign out without saving?' })
+    await asks.getByText('1 file has changes that are not saved').waitFor()
+    await asks.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
   })
   for (const name of ['carrel-kept', 'carrel-shared', 'carrel-drafts']) await until(`${name} to be empty`, async () => (await stored(page, name)) === '')

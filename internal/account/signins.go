@@ -19,7 +19,8 @@ const maxAgent = 400
 
 func (c Client) agent() string { return strings.ToValidUTF8(c.Agent[:min(len(c.Agent), maxAgent)], "") }
 
-// maxSignIns is of one user: the oldest goes when there is another.
+// maxSignIns is of one user: the one that was not used for longest goes when there is another. So a program that signs
+// in again and again ends its own, and not a browser that somebody sits before.
 const maxSignIns = 100
 
 // SignIn is a browser in which a person is signed in.
@@ -102,12 +103,12 @@ func (s *Service) noteSignIn(ctx context.Context, hash []byte, address string, n
 	}
 }
 
-// makeRoom ends a user's oldest sign-ins where there are as many as may be.
+// makeRoom ends what a user has not used for longest, where there are as many sign-ins as may be.
 func (s *Service) makeRoom(ctx context.Context, userID int64) error {
 	_, err := s.db.NewRaw(`DELETE FROM logins WHERE hash IN
-		(SELECT hash FROM logins WHERE user_id = ? ORDER BY created_at DESC, hash LIMIT -1 OFFSET ?)`, userID, maxSignIns-1).Exec(ctx)
+		(SELECT hash FROM logins WHERE user_id = ? ORDER BY coalesce(last_used_at, created_at) DESC, hash LIMIT -1 OFFSET ?)`, userID, maxSignIns-1).Exec(ctx)
 	if err != nil {
-		return fmt.Errorf("end the oldest sign-ins: %w", err)
+		return fmt.Errorf("make room for a sign-in: %w", err)
 	}
 	return nil
 }

@@ -67,12 +67,17 @@ func TestSignIns(t *testing.T) {
 		t.Errorf("ben is signed out: %v", err)
 	}
 
+	lost := login("ana", Client{})
 	for range maxSignIns {
+		b.clock.advance(usedEvery)
+		if _, err := b.UserOfCookie(t.Context(), desk, ""); err != nil {
+			t.Fatalf("the browser that is in use: %v", err)
+		}
 		if _, _, err := b.OpenLogin(t.Context(), ana.ID, Client{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err = b.UserOfCookie(t.Context(), desk, "")
+	_, err = b.UserOfCookie(t.Context(), lost, "")
 	wantFault(t, err, fault.Unauthenticated)
 	if got := len(list("")); got != maxSignIns {
 		t.Errorf("%d sign-ins are kept", got)

@@ -4,6 +4,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/runtime"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
@@ -22,9 +23,17 @@ var sameAs = map[string]string{"Me": "User", "NewTokenSecret": "Token", "NewInvi
 
 var (
 	roles   = []any{account.RoleAdmin, account.RoleModerator, account.RoleUser}
-	efforts = []any{"default", "low", "medium", "high", "xhigh", "max"}
+	efforts = enumOf(claude.Efforts)
 	kinds   = []any{protocol.KindClaude, protocol.KindTerminal, protocol.KindCommand}
 )
+
+func enumOf(names []string) []any {
+	all := make([]any, len(names))
+	for i, name := range names {
+		all[i] = name
+	}
+	return all
+}
 
 // docs describes fields by schema and name. A test holds it against the schemas.
 var docs = map[string]map[string]doc{

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
 
+	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/project"
 	"github.com/carrel-dev/carrel/internal/store"
@@ -21,7 +22,7 @@ import (
 // somebody opens it.
 func (s *Service) Create(ctx context.Context, userID int64, n NewSession) (Session, error) {
 	now := stamp(s.now())
-	r := &row{UserID: userID, ID: uuid.NewString(), Project: n.Project, Model: n.Model, AskedModel: n.Model, PermissionMode: n.PermissionMode, Effort: cmp.Or(n.Effort, "default"),
+	r := &row{UserID: userID, ID: uuid.NewString(), Project: n.Project, Model: n.Model, AskedModel: n.Model, PermissionMode: n.PermissionMode, Effort: cmp.Or(n.Effort, claude.DefaultEffort),
 		State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, Usage: "{}"}
 	if n.Title != "" {
 		title, err := checkedTitle(n.Title)

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/workspace"
 )
@@ -25,11 +26,9 @@ func checkMode(mode string) error {
 	return nil
 }
 
-// efforts are the CLI's levels; which of them a model has, the CLI sees to.
-var efforts = map[string]bool{"default": true, "low": true, "medium": true, "high": true, "xhigh": true, "max": true}
-
+// checkEffort takes the CLI's levels; which of them a model has, the CLI sees to.
 func checkEffort(level string) error {
-	if !efforts[level] {
+	if !claude.ValidEffort(level) {
 		return fault.InvalidField("body.effort", "The effort must be default, low, medium, high, xhigh or max.")
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/store"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 	"github.com/carrel-dev/carrel/internal/workspace"
@@ -123,7 +124,7 @@ func (s *Service) leftRow(userID int64, t protocol.Transcript) *row {
 	if now := stamp(s.now()); at.After(now) || at.Year() < 2000 {
 		at = now // a file's time is what its owner sets it to
 	}
-	r := &row{UserID: userID, ID: t.SessionID, Title: cut(squeeze(t.Title), titleLength), PermissionMode: "default", Effort: "default",
+	r := &row{UserID: userID, ID: t.SessionID, Title: cut(squeeze(t.Title), titleLength), PermissionMode: "default", Effort: claude.DefaultEffort,
 		State: protocol.StateDormant, CreatedAt: at, LastActivityAt: at, Usage: "{}", CLILeft: true}
 	if workspace.CheckProject(t.Project) == nil {
 		r.Project = t.Project

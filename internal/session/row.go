@@ -10,6 +10,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
@@ -87,7 +88,7 @@ func (r *row) takeSettings(p *protocol.Session) {
 	if modes[p.PermissionMode] {
 		r.PermissionMode = p.PermissionMode
 	}
-	if efforts[p.Effort] {
+	if claude.ValidEffort(p.Effort) {
 		r.Effort = p.Effort
 	}
 }

@@ -59,3 +59,29 @@ func TestTakeNeverGoesBack(t *testing.T) {
 		t.Fatalf("got %+v; want %+v", r, before)
 	}
 }
+
+// What a process works with, and what it ended with, is taken over. What was chosen after its end is not undone by what
+// is said of the one that was.
+func TestTakeSettings(t *testing.T) {
+	t.Parallel()
+	told := protocol.Session{State: protocol.StateReady, Model: "b", PermissionMode: "plan", Effort: "max"}
+	for _, c := range []struct {
+		before, now string
+		taken       bool
+	}{
+		{protocol.StateDormant, protocol.StateReady, true},
+		{protocol.StateReady, protocol.StateReady, true},
+		{protocol.StateReady, protocol.StateDormant, true},
+		{protocol.StateDormant, protocol.StateDormant, false},
+	} {
+		r := row{State: c.before, Model: "a", PermissionMode: "default", Effort: "low", Usage: "{}"}
+		p := told
+		p.State = c.now
+		r.take(&p)
+		got := r.Model == told.Model && r.PermissionMode == told.PermissionMode && r.Effort == told.Effort
+		kept := r.Model == "a" && r.PermissionMode == "default" && r.Effort == "low"
+		if got != c.taken || kept == c.taken || r.State != c.now {
+			t.Errorf("%s, then %s: %+v", c.before, c.now, r)
+		}
+	}
+}
