@@ -491,6 +491,28 @@ func TestChangeOfARunningProcess(t *testing.T) {
 	}
 }
 
+// What is chosen after a process has ended counts, also where its end is heard only later.
+func TestChangeBeforeTheEndIsHeard(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	ss := b.create(t, ana)
+	k := key{ana.ID, ss.ID}
+	if _, err := b.amend(t.Context(), k, func(r *row) { r.State = protocol.StateReady }); err != nil {
+		t.Fatal(err)
+	}
+	chosen := "high"
+	if _, err := b.Change(t.Context(), ana.ID, ss.ID, Change{Effort: &chosen}); err != nil {
+		t.Fatal(err)
+	}
+	heard := &protocol.Session{ID: ss.ID, State: protocol.StateDormant, Effort: "low"}
+	if _, err := b.amend(t.Context(), k, func(r *row) { r.take(heard) }); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Get(t.Context(), ana.ID, ss.ID); err != nil || got.Effort != chosen {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestAnswerAndInterrupt(t *testing.T) {
 	t.Parallel()
 	b := start(t)
