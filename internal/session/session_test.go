@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,9 +78,11 @@ func start(t testing.TB) *bench {
 // startServer is a pool and a service, as after a start of the server.
 func (b *bench) startServer(t testing.TB) {
 	t.Helper()
-	// To the pool every instance seems to have lived a while, so that replacing it after a kill is not delayed.
-	later := func() time.Time { return time.Now().Add(2 * time.Minute) }
-	p := pool.New(pool.Options{Runtime: b.rt, Owners: everybody{}, Log: b.log, Now: later, HealthInterval: 50 * time.Millisecond, CheckTimeout: time.Second})
+	// To the pool two minutes pass between any two looks at the clock: every instance has lived a while when it is
+	// killed, and replacing it is not delayed.
+	var looks atomic.Int64
+	leaping := func() time.Time { return time.Now().Add(time.Duration(looks.Add(1)) * 2 * time.Minute) }
+	p := pool.New(pool.Options{Runtime: b.rt, Owners: everybody{}, Log: b.log, Now: leaping, HealthInterval: 50 * time.Millisecond, CheckTimeout: time.Second})
 	s := New(Options{DB: b.db.Bun(), Pool: p, Log: b.log})
 	if err := errors.Join(s.Start(t.Context()), p.Start(t.Context())); err != nil {
 		t.Fatal(err)

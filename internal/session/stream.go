@@ -102,8 +102,9 @@ func (s *Service) Subscribe(ctx context.Context, userID int64, id string, after 
 	var opened *pool.Instance // in which the session was opened; one that was woken has the same id
 	for try := 1; ; try++ {
 		if inst != opened {
-			opened = inst
-			opening.Go(func() { s.ready(ctx, k, inst) })
+			its := inst // inst may be the next one before the goroutine looks
+			opened = its
+			opening.Go(func() { s.ready(ctx, k, its) })
 		}
 		before := f.last
 		err := inst.Client().Events(ctx, &protocol.EventsRequest{SessionID: id, After: f.last}, f.take)

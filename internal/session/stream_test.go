@@ -61,7 +61,12 @@ func (r *reader) got() []int64 {
 func (r *reader) wantAll(t pollT, after, last int64) {
 	poll(t, fmt.Sprintf("event %d", last), func() (bool, any) {
 		got := r.got()
-		return len(got) > 0 && got[len(got)-1] >= last, got
+		select {
+		case <-r.done:
+			return len(got) > 0 && got[len(got)-1] >= last, fmt.Sprintf("%v, and the end: %v", got, r.err)
+		default:
+			return len(got) > 0 && got[len(got)-1] >= last, got
+		}
 	})
 	got := r.got()
 	if int64(len(got)) != last-after {
