@@ -36,7 +36,7 @@ func New(deps Deps) *Server {
 		Version:  s.deps.Version,
 		Times:    s.deps.Patience,
 	})
-	s.api = newHuma(s.mux, s.deps.Version)
+	s.api = newHuma(compressing{s.mux}, s.deps.Version)
 	s.register()
 	if err := s.document(); err != nil {
 		panic(err) // the description is the program's own; a test sees it first

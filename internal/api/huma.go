@@ -79,7 +79,7 @@ var jsonFormat = huma.Format{
 	Unmarshal: strictjson.Unmarshal,
 }
 
-func newHuma(mux *http.ServeMux, version string) huma.API {
+func newHuma(mux humago.Mux, version string) huma.API {
 	return humago.NewWithPrefix(mux, Base, huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,13 +77,13 @@ func TestErrorsInChinese(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r.instances.fail = c.fail
 			english := r.do(c.call)
-			if got := english.header.Get("Content-Language"); got != "en" || english.header.Get("Vary") != "Accept-Language" {
-				t.Errorf("without a wish: Content-Language %q, Vary %q", got, english.header.Get("Vary"))
+			if got := english.header.Get("Content-Language"); got != "en" || !slices.Contains(english.header.Values("Vary"), "Accept-Language") {
+				t.Errorf("without a wish: Content-Language %q, Vary %q", got, english.header.Values("Vary"))
 			}
 			c.call.header = map[string]string{"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 			p := r.do(c.call)
-			if got := p.header.Get("Content-Language"); got != "zh-CN" || p.header.Get("Vary") != "Accept-Language" {
-				t.Errorf("Content-Language %q, Vary %q", got, p.header.Get("Vary"))
+			if got := p.header.Get("Content-Language"); got != "zh-CN" || !slices.Contains(p.header.Values("Vary"), "Accept-Language") {
+				t.Errorf("Content-Language %q, Vary %q", got, p.header.Values("Vary"))
 			}
 			if p.status != english.status || p.code(t) != english.code(t) {
 				t.Errorf("in Chinese it is %d %s; want %d as in English", p.status, p.body, english.status)
