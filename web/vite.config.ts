@@ -31,6 +31,21 @@ function compressed(): Plugin {
   }
 }
 
+/** Has the browser fetch a conversation's code when it has nothing else to do, wherever it opens the page. To run it is left for when there is one. */
+function fetchConversation(): Plugin {
+  return {
+    name: 'carrel-fetch-conversation',
+    apply: 'build',
+    transformIndexHtml: {
+      order: 'post',
+      handler: (_, { bundle }) =>
+        Object.values(bundle ?? {})
+          .filter((file) => file.type === 'chunk' && file.name === 'conversation')
+          .map((file) => ({ tag: 'link', attrs: { rel: 'prefetch', as: 'script', crossorigin: true, href: `/${file.fileName}` }, injectTo: 'head' })),
+    },
+  }
+}
+
 export default defineConfig({
   plugins: [
     // Tests use what `npm run messages` compiled; the plugin's watcher would keep them from ending.
@@ -42,6 +57,7 @@ export default defineConfig({
       }),
     react(),
     tailwindcss(),
+    fetchConversation(),
     serviceWorker(),
     compressed(),
   ],

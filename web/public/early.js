@@ -12,6 +12,7 @@
 
   // What the page asks for first is under way while its code comes; src/api/early.ts takes the answers.
   window.carrelEarly = new Map()
+  keep('/api/v1/config', get('/api/v1/config'))
   if (/^\/(login|register|setup)$/.test(location.pathname)) return
   var me = keep('/api/v1/me', get('/api/v1/me'))
   var session = /^\/s\/([^/]+)$/.exec(location.pathname)
@@ -20,6 +21,9 @@
     // Who is not signed in is told so once.
     keep(path, me.then(function (r) { return r.ok ? get(path) : new Response(null, { status: r.status }) }))
   }
+
+  // A browser reads its data of numbers and dates at their first use, which takes as long as a view. Now it waits anyway.
+  new Intl.NumberFormat()
 
   // Read to its end: an answer that nobody takes would keep its connection.
   function get(path) {

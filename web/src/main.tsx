@@ -54,12 +54,8 @@ keepLists(client)
 
 const router = makeRouter(client)
 
-// A page's own code comes while it is asked who is signed in, not after; and a conversation's while nothing else is to do.
+// A page's own code comes while it is asked who is signed in, not after.
 for (const { routeId } of router.matchRoutes(router.latestLocation.pathname)) void router.loadRouteChunk(router.routesById[routeId])?.catch(() => {})
-const early = () => void import('./pages/SessionPage').catch(() => {})
-if ('requestIdleCallback' in window) requestIdleCallback(early, { timeout: 5000 })
-else setTimeout(early, 2000)
-
 function App() {
   // Messages are read while drawing: another language draws all anew.
   return <RouterProvider key={useLocale()} router={router} />

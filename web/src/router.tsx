@@ -29,6 +29,8 @@ const app = createRoute({
   getParentRoute: () => root,
   id: 'app',
   beforeLoad: async ({ context, location }) => {
+    // Asked for together, and known before anything is drawn: what it adds to every view would push them down.
+    const config = context.client.ensureQueryData(queries.config()).catch(() => null)
     try {
       const answer = context.client.ensureQueryData(queries.me())
       // A network that swallows what is asked says no more than one that is not there. What the server says after all is still heard.
@@ -36,13 +38,13 @@ const app = createRoute({
       const me = await answer
       void kept.belongTo(me.id)
       if (isLocale(me.language)) setLocale(me.language)
+      await Promise.race([config, patience()])
     } catch (e) {
       if (!(e instanceof ApiError)) throw e
       if (e.code === 'unreachable' && (await bringBack(context.client))) return
       if (e.status !== 401) throw e
       await forgetKept()
-      const config = await context.client.ensureQueryData(queries.config())
-      if (config.needs_setup) throw redirect({ to: '/setup' })
+      if ((await config)?.needs_setup) throw redirect({ to: '/setup' })
       throw redirect({ to: '/login', search: location.pathname === '/' ? {} : { next: location.pathname } })
     }
   },

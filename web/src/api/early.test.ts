@@ -43,28 +43,32 @@ const get = async (path: string) => {
 
 it('asks for the person and the end of the conversation just as the page will, and once', async () => {
   visit('http://carrel.test/s/abc')
-  await vi.waitFor(() => expect(asked).toEqual(['/api/v1/me', '/api/v1/sessions/abc/events?before=0&limit=200']))
+  await vi.waitFor(() => expect(asked).toEqual(['/api/v1/config', '/api/v1/me', '/api/v1/sessions/abc/events?before=0&limit=200']))
   const { api, call } = await import('./client')
+  await call(api.GET('/config'))
   await call(api.GET('/me'))
   await call(api.GET('/sessions/{id}/events', { params: { path: { id: 'abc' }, query: { before: 0, limit: 200 } } }))
-  expect(asked).toHaveLength(2)
-  await call(api.GET('/me'))
   expect(asked).toHaveLength(3)
+  await call(api.GET('/me'))
+  expect(asked).toHaveLength(4)
 })
 
 it('asks for no conversation elsewhere, nor for the end of one that is opened in the middle', () => {
   visit('http://carrel.test/files/')
   visit('http://carrel.test/s/abc?at=12')
-  expect(asked).toEqual(['/api/v1/me', '/api/v1/me'])
+  expect(asked).toEqual(['/api/v1/config', '/api/v1/me', '/api/v1/config', '/api/v1/me'])
   visit('http://carrel.test/login')
-  expect(asked).toHaveLength(2)
+  expect(asked.slice(4)).toEqual(['/api/v1/config'])
 })
 
 it('reads an answer to its end, also where nobody takes it', async () => {
-  const one = json({})
-  answer = () => one
+  const all: Response[] = []
+  answer = () => {
+    all.push(json({}))
+    return all.at(-1)!
+  }
   visit('http://carrel.test/nowhere')
-  await vi.waitFor(() => expect(one.bodyUsed).toBe(true))
+  await vi.waitFor(() => expect(all.map((r) => r.bodyUsed)).toEqual([true, true]))
 })
 
 it('asks again for what failed, but for that nobody is signed in', async () => {
@@ -72,7 +76,7 @@ it('asks again for what failed, but for that nobody is signed in', async () => {
   visit('http://carrel.test/s/abc')
   expect((await get('/api/v1/me')).status).toBe(401)
   expect((await get('/api/v1/sessions/abc/events?before=0&limit=200')).status).toBe(401)
-  expect(asked).toEqual(['/api/v1/me'])
+  expect(asked).toEqual(['/api/v1/config', '/api/v1/me'])
   answer = () => json({}, 500)
   visit('http://carrel.test/files/')
   vi.resetModules()
@@ -83,10 +87,10 @@ it('asks again for what failed, but for that nobody is signed in', async () => {
 it('keeps no answer for whoever signs in next', async () => {
   visit('http://carrel.test/s/abc')
   const { fetchOnce } = await import('./early')
-  await vi.waitFor(() => expect(asked).toHaveLength(2))
+  await vi.waitFor(() => expect(asked).toHaveLength(3))
   await fetchOnce(new Request('http://carrel.test/api/v1/auth/login', { method: 'POST' }))
-  await get(asked[1]!)
-  expect(asked).toHaveLength(4)
+  await get(asked[2]!)
+  expect(asked).toHaveLength(5)
 })
 
 it('asks again when the network failed', async () => {
@@ -96,5 +100,5 @@ it('asks again when the network failed', async () => {
   visit('http://carrel.test/files/')
   answer = () => json({ id: 1 })
   expect((await get('/api/v1/me')).status).toBe(200)
-  expect(asked).toHaveLength(2)
+  expect(asked).toHaveLength(3)
 })

@@ -1,13 +1,18 @@
 import { getLocale } from './locale'
 
-const formats = new Map<string, Intl.NumberFormat>()
+const made = new Map<string, object>()
 
-function formatter(options: Intl.NumberFormatOptions): Intl.NumberFormat {
-  const key = getLocale() + JSON.stringify(options)
-  let f = formats.get(key)
-  if (!f) formats.set(key, (f = new Intl.NumberFormat(getLocale(), options)))
+/** One formatter for all that is written alike: to make one takes a hundred times as long as to use it. */
+function once<F extends object>(kind: string, options: object, make: () => F): F {
+  const key = kind + getLocale() + JSON.stringify(options)
+  let f = made.get(key) as F | undefined
+  if (!f) made.set(key, (f = make()))
   return f
 }
+
+const formatter = (options: Intl.NumberFormatOptions) => once('number', options, () => new Intl.NumberFormat(getLocale(), options))
+// One keeps the time zone that it was made in, and people travel.
+const dates = (options: Intl.DateTimeFormatOptions) => once(`date ${new Date().getTimezoneOffset()}`, options, () => new Intl.DateTimeFormat(getLocale(), options))
 
 export function number(n: number): string {
   return formatter({}).format(n)
@@ -59,26 +64,27 @@ export function ago(at: string, now: number): string {
   const then = Date.parse(at)
   if (Number.isNaN(then)) return ''
   const minutes = Math.max(0, Math.floor((now - then) / 60_000))
-  const relative = new Intl.RelativeTimeFormat(getLocale(), { style: 'narrow', numeric: 'auto' })
+  const options: Intl.RelativeTimeFormatOptions = { style: 'narrow', numeric: 'auto' }
+  const relative = once('relative', options, () => new Intl.RelativeTimeFormat(getLocale(), options))
   if (minutes < 1) return relative.format(0, 'second')
   if (minutes < 60) return relative.format(-minutes, 'minute')
   if (minutes < 24 * 60) return relative.format(-Math.floor(minutes / 60), 'hour')
   const day: Intl.DateTimeFormatOptions = minutes < 6 * 24 * 60 ? { weekday: 'short' } : { month: 'short', day: 'numeric' }
-  return new Intl.DateTimeFormat(getLocale(), day).format(then)
+  return dates(day).format(then)
 }
 
 /** The time of day. */
 export function time(at: number): string {
-  return new Intl.DateTimeFormat(getLocale(), { timeStyle: 'short' }).format(at)
+  return dates({ timeStyle: 'short' }).format(at)
 }
 
 /** The weekday and the time of day. */
 export function timeOfDay(at: number): string {
-  return new Intl.DateTimeFormat(getLocale(), { weekday: 'short', hour: 'numeric', minute: '2-digit' }).format(at)
+  return dates({ weekday: 'short', hour: 'numeric', minute: '2-digit' }).format(at)
 }
 
 export function dateTime(at: string): string {
   const then = Date.parse(at)
   if (Number.isNaN(then)) return ''
-  return new Intl.DateTimeFormat(getLocale(), { dateStyle: 'medium', timeStyle: 'short' }).format(then)
+  return dates({ dateStyle: 'medium', timeStyle: 'short' }).format(then)
 }

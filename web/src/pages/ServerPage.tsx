@@ -22,8 +22,11 @@ export function ServerPage() {
       ) : (
         <Health server={server.data} />
       )}
-      <h2 className="mt-8 mb-3 text-title font-strong">{m.figures()}</h2>
-      <Charts query={queries.serverHistory} shown={shown()} />
+      {/* Asked for at once, shown below what comes first: nothing is pushed down. */}
+      <section hidden={server.isPending}>
+        <h2 className="mt-8 mb-3 text-title font-strong">{m.figures()}</h2>
+        <Charts query={queries.serverHistory} shown={shown()} />
+      </section>
     </Page>
   )
 }

@@ -48,7 +48,8 @@ export function PromptView({ row }: { row: PromptRow }) {
       <div className="flex max-w-[92%] items-start">
       {!waits && <PromptMenu row={row} text={commandText(text)} />}
       <div className={`min-w-0 rounded-card bg-sunken px-4 py-2 whitespace-pre-wrap [overflow-wrap:anywhere] ${waits && row.status !== 'failed' ? 'opacity-75' : ''}`}>
-        <span className="sr-only">{m.you_said()} </span>
+        {/* By headings one goes from prompt to prompt. */}
+        <h2 className="sr-only">{m.you_said()} </h2>
         {commandText(text)}
         {row.blocks.map((b, i) => {
           if (b.type === 'image') return b.data ? <Picture key={i} mediaType={b.mediaType} data={b.data} alt={m.attached_picture()} className="mt-2 max-h-60 rounded-control" /> : <span key={i} className="block text-minor text-muted">{m.attached_picture()}</span>
