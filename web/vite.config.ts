@@ -20,7 +20,7 @@ function compressed(): Plugin {
     apply: 'build',
     async writeBundle({ dir }) {
       for (const name of await readdir(dir!, { recursive: true })) {
-        if (!/\.(js|css|svg|html|webmanifest)$/.test(name)) continue
+        if (!/\.(m?js|css|svg|html|webmanifest)$/.test(name)) continue
         const file = join(dir!, name)
         const content = await readFile(file)
         if (content.length < 1024) continue
@@ -73,6 +73,8 @@ export default defineConfig({
     // What every page needs is one file: thirty small ones wait for each other.
     rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'page', tags: ['$initial'] }, { name: 'conversation', test: /pages\/SessionPage/ }] } } },
   },
+  // Its grammars come one by one, when they are met.
+  worker: { format: 'es' },
   server: { proxy: { '/api': { target: backend, ws: true } } },
   test: {
     include: ['src/**/*.test.{ts,tsx}'],

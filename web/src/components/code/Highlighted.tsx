@@ -1,12 +1,12 @@
 import { useEffect, useState } from 'react'
-import type { ThemedToken } from 'shiki/core'
 import { plain } from '@/components/plain'
+import type { Piece } from './grammars'
 import { highlight } from './highlight'
 
 /** Code in colours as soon as they are known; plain while it is still being written. */
 export function Highlighted({ code: written, language, live = false }: { code: string; language: string; live?: boolean }) {
   const code = plain(written)
-  const [done, setDone] = useState<{ code: string; lines: ThemedToken[][] } | null>(null)
+  const [done, setDone] = useState<{ code: string; lines: Piece[][] } | null>(null)
   useEffect(() => {
     if (live) return
     let wanted = true
@@ -22,9 +22,9 @@ export function Highlighted({ code: written, language, live = false }: { code: s
     <code>
       {done.lines.map((line, i) => (
         <span key={i}>
-          {line.map((t, n) => (
-            <span key={n} style={t.color ? { color: t.color } : undefined}>
-              {t.content}
+          {line.map(([text, color], n) => (
+            <span key={n} style={color ? { color } : undefined}>
+              {text}
             </span>
           ))}
           {i < done.lines.length - 1 && '\n'}

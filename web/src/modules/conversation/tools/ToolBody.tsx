@@ -1,6 +1,6 @@
 import { useState, type ReactNode } from 'react'
 import { Highlighted } from '@/components/code/Highlighted'
-import { languageOfPath } from '@/components/code/highlight'
+import { languageOfPath } from '@/components/code/languages'
 import { Button } from '@/components/Button'
 import { Picture } from '@/components/Picture'
 import { CopyButton } from '@/components/CopyButton'
