@@ -10,7 +10,10 @@ const median = (all) => all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)
 
 async function mock(port, env) {
   const child = spawn('node', [new URL('./mock-server.mjs', import.meta.url).pathname], { env: { ...process.env, MOCK_LONG: String(events), PORT: String(port), ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
-  await new Promise((r) => child.stdout.once('data', r))
+  await new Promise((up, fail) => {
+    child.stdout.once('data', up)
+    child.once('exit', () => fail(new Error(`no mock server on port ${port}`)))
+  })
   return { url: `http://127.0.0.1:${port}`, stop: () => child.kill() }
 }
 
