@@ -18,7 +18,7 @@ export function Held({ onContextMenu, onPointerDown: _down, onPointerMove: _move
   return (
     <Slot.Root
       {...rest}
-      className="pointer-coarse:select-none"
+      className="data-[state=open]:bg-sunken pointer-coarse:select-none"
       onContextMenu={(e) => {
         if (press.touching) press.rest()
         onContextMenu?.(e)

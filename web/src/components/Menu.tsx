@@ -32,26 +32,30 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode;
  * menu key, a long press. Never the only way: a button has the same entries.
  */
 export function ContextMenu({ items, children }: { items: ReactNode; children: ReactNode }) {
+  const [open, setOpen] = useState(false)
   const [link, setLink] = useState<string | null>(null)
   return (
-    <UnderPointer.Root modal={false}>
+    <UnderPointer.Root modal={false} open={open} onOpenChange={setOpen}>
       <UnderPointer.Trigger asChild onContextMenu={(e) => setLink(e.currentTarget.getAttribute('href'))}>
         <Held>{children}</Held>
       </UnderPointer.Trigger>
       <UnderPointer.Portal container={useContext(PortalPlace)}>
-        <UnderPointer.Content collisionPadding={8} className={under}>
-          <Kind value={UnderPointer}>
-            {/* What people open the browser's own menu of a link for, which this one hides. */}
-            {link !== null && (
-              <UnderPointer.Item asChild className={item}>
-                <a href={link} target="_blank" rel="noreferrer">
-                  <Icon name="away" size={16} /> {m.open_in_tab()}
-                </a>
-              </UnderPointer.Item>
-            )}
-            {items}
-          </Kind>
-        </UnderPointer.Content>
+        {/* The tap that takes it away is not one on what lies there. Another right click is one there. */}
+        <div role="presentation" className="fixed inset-0 z-50" onClick={(e) => e.target === e.currentTarget && setOpen(false)} onContextMenu={(e) => e.preventDefault()}>
+          <UnderPointer.Content collisionPadding={8} className={under} onPointerDownOutside={(e) => e.detail.originalEvent.button === 0 && e.preventDefault()}>
+            <Kind value={UnderPointer}>
+              {/* What people open the browser's own menu of a link for, which this one hides. */}
+              {link !== null && (
+                <UnderPointer.Item asChild className={item}>
+                  <a href={link} target="_blank" rel="noreferrer">
+                    <Icon name="away" size={16} /> {m.open_in_tab()}
+                  </a>
+                </UnderPointer.Item>
+              )}
+              {items}
+            </Kind>
+          </UnderPointer.Content>
+        </div>
       </UnderPointer.Portal>
     </UnderPointer.Root>
   )

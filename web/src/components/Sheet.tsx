@@ -25,7 +25,7 @@ export function Sheet({ label, onClose, children }: { label: string; onClose: ()
         if (e.target === dialog) onClose()
       }}
       {...usePull(dialog, onClose)}
-      className="fixed inset-x-0 top-auto bottom-0 m-0 h-[92dvh] max-h-none w-full max-w-none animate-rise flex-col overflow-hidden rounded-t-card safe-bottom border-t bg-page p-0 shadow-float open:flex desk:top-0 desk:right-0 desk:left-auto desk:h-full desk:w-[min(560px,90vw)] desk:rounded-none desk:border-t-0 desk:border-l"
+      className="fixed inset-x-0 top-auto bottom-0 m-0 h-[92dvh] max-h-none w-full max-w-none animate-rise flex-col overflow-hidden rounded-t-card safe-bottom border-t bg-page p-0 shadow-float before:pointer-events-none before:absolute before:top-1.5 before:left-1/2 before:h-1 before:w-9 before:-translate-x-1/2 before:rounded-full before:bg-line open:flex desk:top-0 desk:right-0 desk:left-auto desk:h-full desk:w-[min(560px,90vw)] desk:rounded-none desk:border-t-0 desk:border-l desk:before:hidden"
     >
       <PortalPlace value={dialog}>{children}</PortalPlace>
     </dialog>
@@ -35,6 +35,12 @@ export function Sheet({ label, onClose, children }: { label: string; onClose: ()
 /** The sheet follows the finger, and goes or comes back when that lets go. */
 function usePull(dialog: HTMLDialogElement | null, onClose: () => void) {
   const [pull] = useState(() => new Pull())
+  useEffect(() => {
+    // Else the browser takes it for a throw of its own, and the next tap for what stops that.
+    const mine = (e: TouchEvent) => pull.pulling && e.cancelable && e.preventDefault()
+    dialog?.addEventListener('touchmove', mine, { passive: false })
+    return () => dialog?.removeEventListener('touchmove', mine)
+  }, [dialog, pull])
   const slide = (to: string) => {
     const from = dialog!.style.translate
     dialog!.style.translate = to

@@ -6,8 +6,8 @@ export interface Finger {
   clientY: number
 }
 
-/** So long a finger rests before it means more than a tap; Android's own is as long. */
-export const restMs = 500
+/** So long a finger rests before it means more than a tap. A browser that tells of it itself, after some 500 ms, does so first. */
+export const restMs = 600
 /** A finger is never quite still. */
 export const slackPx = 10
 
@@ -65,11 +65,15 @@ const stillMs = 80
 /** Knows a finger that pulls down from one that taps or goes sideways. */
 export class Pull {
   #from: Finger | null = null
-  #pulling = false
+  #begun = false
   #last = { y: 0, at: 0, speed: 0 }
 
+  get pulling(): boolean {
+    return this.#from !== null && this.#begun
+  }
+
   down(f: Finger, at: number): void {
-    this.#pulling = false
+    this.#begun = false
     this.#from = alone(f) ? f : null
     this.#last = { y: f.clientY, at, speed: 0 }
   }
@@ -78,20 +82,20 @@ export class Pull {
   move(f: Finger, at: number): number | null {
     if (!this.#from) return null
     const [x, y] = [f.clientX - this.#from.clientX, f.clientY - this.#from.clientY]
-    if (!this.#pulling && Math.hypot(x, y) <= slackPx) return null
+    if (!this.#begun && Math.hypot(x, y) <= slackPx) return null
     // What begins sideways is a scroll of what lies there, or nothing.
-    if (!this.#pulling && y <= Math.abs(x)) {
+    if (!this.#begun && y <= Math.abs(x)) {
       this.#from = null
       return null
     }
-    this.#pulling = true
+    this.#begun = true
     if (at > this.#last.at) this.#last = { y: f.clientY, at, speed: (f.clientY - this.#last.y) / (at - this.#last.at) }
     return Math.max(0, y)
   }
 
   /** Whether it lets go to have the sheet away or back; null when nothing was pulled. */
   up(f: Finger, at: number): 'away' | 'back' | null {
-    if (!this.#from || !this.#pulling) return null
+    if (!this.#from || !this.#begun) return null
     const far = f.clientY - this.#from.clientY > farPx
     const speed = at - this.#last.at > stillMs ? 0 : this.#last.speed
     this.#from = null
@@ -101,8 +105,8 @@ export class Pull {
 
   /** Nothing is meant by it after all; whether something was pulled. */
   stop(): boolean {
-    const pulled = this.#from !== null && this.#pulling
+    const { pulling } = this
     this.#from = null
-    return pulled
+    return pulling
   }
 }
