@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { accessible, fits, noEnglish, picture, targets } from './checks.mjs'
+import { fingers, middle } from './finger.mjs'
 import { phone } from './world.mjs'
 
 const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
@@ -196,6 +197,22 @@ export async function filesPart(world) {
   await line('seen.txt').waitFor()
   await other.close()
 
+  world.note('a right click and the menu key open the menu of a row, also in the tree')
+  const menu = page.getByRole('menu')
+  const moves = menu.getByRole('menuitem', { name: 'Rename or move…' })
+  for (const row of [line('seen.txt'), page.getByRole('treeitem', { name: 'watched' })]) {
+    await row.click({ button: 'right' })
+    await moves.waitFor()
+    await page.keyboard.press('Escape')
+    await menu.waitFor({ state: 'detached' })
+  }
+  await line('seen.txt').focus()
+  await page.keyboard.press('Shift+F10')
+  await moves.waitFor()
+  await accessible(page, 'the menu of a file')
+  await page.keyboard.press('Escape')
+  await page.waitForFunction(() => document.activeElement.matches('a[href$="seen.txt"]'))
+
   world.note('on a phone')
   const small = await world.seat('bob', phone)
   const p = small.page
@@ -204,6 +221,15 @@ export async function filesPart(world) {
   await line('uploads', p).waitFor()
   await fits(p, 'files')
   await targets(p, 'files')
+  const finger = await fingers(p)
+  const held = await middle(line('uploads', p))
+  await finger.down(held)
+  await p.getByRole('menuitem', { name: 'Download as zip' }).waitFor()
+  await finger.up()
+  await targets(p, 'the menu of a folder')
+  await p.touchscreen.tap(held[0], 700) // beside it
+  await p.getByRole('menu').waitFor({ state: 'detached' })
+  assert.match(p.url(), /\/files\/?$/)
   await line('uploads', p).tap()
   await line('garden', p).tap()
   await line('plan.md', p).tap()

@@ -1,6 +1,7 @@
 // The same on a phone: one column, everything under the thumb.
 import assert from 'node:assert/strict'
 import { accessible, fits, targets, watchGrowth } from './checks.mjs'
+import { fingers, middle } from './finger.mjs'
 import { phone } from './world.mjs'
 
 export async function phonePart(world) {
@@ -80,9 +81,12 @@ export async function phonePart(world) {
   await page.getByRole('menuitemradio', { name: /^Plans only/ }).tap()
   await page.getByText(/Plans only/).first().waitFor()
 
-  world.note('the other places')
+  await pullAway(world, bob)
   await page.getByRole('link', { name: 'Back' }).tap()
   await list.waitFor()
+  await holdRow(world, bob, list)
+
+  world.note('the other places')
   await page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: 'More' }).tap()
   await view('more')
   await page.getByRole('link', { name: 'Account' }).tap()
@@ -101,4 +105,93 @@ export async function phonePart(world) {
     await accessible(ada.page, `${path} on a phone`)
   }
   await world.leave(ada)
+}
+
+/** Pulls the work away by its head: only when it is meant so. */
+async function pullAway(world, { page }) {
+  world.note('a sheet is pulled away by its head, and comes back when it is not meant so')
+  const finger = await fingers(page)
+  const sheet = page.getByRole('dialog', { name: 'Work' })
+  const stands = async () => (await sheet.boundingBox()).y
+  await page.getByRole('button', { name: 'Session menu' }).tap()
+  await page.getByRole('menuitem', { name: 'Tasks' }).tap()
+  await sheet.waitFor()
+  await sheet.evaluate((el) => Promise.all(el.getAnimations().map((a) => a.finished)))
+  const top = await stands()
+  const [x, y] = await middle(sheet.getByRole('tab', { name: /^Tasks/ }))
+  await finger.down([x, y])
+  await finger.through([x, y + 30], [x, y + 80])
+  assert.ok(Math.abs((await stands()) - top - 80) <= 1, `the sheet stands at ${await stands()}, ${top} before`)
+  await finger.through([x, y + 20])
+  await finger.up()
+  await page.waitForFunction((top) => document.querySelector('dialog[open]').getBoundingClientRect().y === top, top)
+  await finger.down([x, y + 300]) // in what it shows
+  await finger.through([x, y + 350], [x, y + 500])
+  assert.equal(await stands(), top)
+  await finger.up()
+  await finger.down([x, y])
+  await finger.through([x, y + 30], [x, y + 150], [x, y + 400])
+  await finger.up()
+  await sheet.waitFor({ state: 'detached' })
+  assert.ok(!page.url().includes('work='), page.url())
+}
+
+/** A finger that rests on a row opens its menu; one that scrolls or taps does what it always did. */
+async function holdRow(world, bob, list) {
+  const { page } = bob
+  const finger = await fingers(page)
+  const menu = page.getByRole('menu')
+  const row = list.getByRole('link').first()
+  const size = page.viewportSize()
+  // A finger rests as long as it takes, and the test does not: the page's time is put forward.
+  await page.clock.install()
+  const rest = () => page.clock.fastForward(2000)
+
+  world.note('a finger that scrolls the list opens no menu and follows no link')
+  await page.setViewportSize({ ...size, height: 480 })
+  await row.evaluate((el) => el.scrollIntoView({ block: 'center' }))
+  const home = page.url()
+  const [x, y] = await middle(row)
+  const was = (await row.boundingBox()).y
+  await finger.down([x, y])
+  await finger.through([x, y - 8], [x, y - 30], [x, y - 60])
+  await page.waitForFunction(([el, was]) => el.getBoundingClientRect().y < was - 20, [await row.elementHandle(), was])
+  await rest()
+  assert.equal(await menu.count(), 0)
+  await finger.up()
+  await page.setViewportSize(size)
+  assert.equal(page.url(), home)
+
+  world.note('a finger that rests opens the menu of the row, selects nothing and goes nowhere')
+  const at = await middle(row)
+  await finger.down(at)
+  await rest()
+  await menu.waitFor()
+  await finger.up()
+  await targets(page, 'menu of a session')
+  await accessible(page, 'menu of a session')
+  assert.equal(page.url(), home)
+  assert.equal(await page.evaluate(() => getSelection().toString()), '')
+  // A tap beside it takes it away, and is none on what lies there.
+  await finger.down([at[0], at[1] - 20])
+  await finger.up()
+  await menu.waitFor({ state: 'detached' })
+  assert.equal(page.url(), home)
+
+  world.note('what is chosen there is done to the row')
+  await finger.down(at)
+  await rest()
+  await menu.waitFor()
+  await finger.up()
+  await menu.getByRole('menuitem', { name: 'Rename' }).tap()
+  await page.getByRole('dialog', { name: 'Rename' }).getByLabel('Title').fill('Held and renamed')
+  await page.getByRole('dialog', { name: 'Rename' }).getByRole('button', { name: 'Save' }).tap()
+  await list.getByRole('link', { name: /Held and renamed/ }).waitFor()
+
+  world.note('a short tap goes to the conversation')
+  await finger.down(await middle(list.getByRole('link', { name: /Held and renamed/ })))
+  await finger.up()
+  await bob.composer().waitFor()
+  await page.goBack()
+  await list.waitFor()
 }

@@ -1,10 +1,17 @@
-import { DropdownMenu } from 'radix-ui'
-import { useContext, type ReactNode } from 'react'
+import { ContextMenu as UnderPointer, DropdownMenu } from 'radix-ui'
+import { createContext, useContext, useState, type ReactNode } from 'react'
+import { m } from '@/i18n/paraglide/messages.js'
+import { Held } from './Held'
 import { Icon } from './Icon'
 import { PortalPlace } from './portal'
 
-const panel = 'z-50 max-h-[min(26rem,var(--radix-dropdown-menu-content-available-height))] min-w-48 max-w-80 animate-rise scroller rounded-card border border-line bg-surface p-1 shadow-float'
+const panel = 'z-50 min-w-48 max-w-80 animate-rise scroller rounded-card border border-line bg-surface p-1 shadow-float'
+const hanging = `${panel} max-h-[min(26rem,var(--radix-dropdown-menu-content-available-height))]`
+const under = `${panel} max-h-[min(26rem,var(--radix-context-menu-content-available-height))]`
 const item = 'flex min-h-11 cursor-pointer items-center gap-2 rounded-control px-3 py-1.5 text-minor outline-none select-none data-[disabled]:opacity-50 data-[highlighted]:bg-hover desk:min-h-9'
+
+/** What an entry is made of: Radix has the same parts for both kinds of menu, and each knows only its own. */
+const Kind = createContext<Pick<typeof DropdownMenu | typeof UnderPointer, 'Item' | 'ItemIndicator' | 'RadioGroup' | 'RadioItem' | 'Separator'>>(DropdownMenu)
 
 /** A menu that hangs from a button. Not modal: a modal one would write styles into the page, which its policy forbids. */
 export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode; children: ReactNode; align?: 'start' | 'end' }) {
@@ -12,7 +19,7 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode;
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal container={useContext(PortalPlace)}>
-        <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={panel}>
+        <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={hanging}>
           {children}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
@@ -20,27 +27,64 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode;
   )
 }
 
-export function MenuItem({ onSelect, children, danger = false, disabled }: { onSelect: () => void; children: ReactNode; danger?: boolean; disabled?: boolean }) {
+/**
+ * A row's menu where the pointer or the finger is: for a right click, the
+ * menu key, a long press. Never the only way: a button has the same entries.
+ */
+export function ContextMenu({ items, children }: { items: ReactNode; children: ReactNode }) {
+  const [open, setOpen] = useState(false)
+  const [link, setLink] = useState<string | null>(null)
   return (
-    <DropdownMenu.Item onSelect={onSelect} disabled={disabled} className={`${item} ${danger ? 'text-danger' : ''}`}>
+    <UnderPointer.Root modal={false} open={open} onOpenChange={setOpen}>
+      <UnderPointer.Trigger asChild onContextMenu={(e) => setLink(e.currentTarget.getAttribute('href'))}>
+        <Held>{children}</Held>
+      </UnderPointer.Trigger>
+      <UnderPointer.Portal container={useContext(PortalPlace)}>
+        {/* The tap that takes it away is not one on what lies there. Another right click is one there. */}
+        <div role="presentation" className="fixed inset-0 z-50" onClick={(e) => e.target === e.currentTarget && setOpen(false)} onContextMenu={(e) => e.preventDefault()}>
+          <UnderPointer.Content collisionPadding={8} className={under} onPointerDownOutside={(e) => e.detail.originalEvent.button === 0 && e.preventDefault()}>
+            <Kind value={UnderPointer}>
+              {/* What people open the browser's own menu of a link for, which this one hides. */}
+              {link !== null && (
+                <UnderPointer.Item asChild className={item}>
+                  <a href={link} target="_blank" rel="noreferrer">
+                    <Icon name="away" size={16} /> {m.open_in_tab()}
+                  </a>
+                </UnderPointer.Item>
+              )}
+              {items}
+            </Kind>
+          </UnderPointer.Content>
+        </div>
+      </UnderPointer.Portal>
+    </UnderPointer.Root>
+  )
+}
+
+export function MenuItem({ onSelect, children, danger = false, disabled }: { onSelect: () => void; children: ReactNode; danger?: boolean; disabled?: boolean }) {
+  const Parts = useContext(Kind)
+  return (
+    <Parts.Item onSelect={onSelect} disabled={disabled} className={`${item} ${danger ? 'text-danger' : ''}`}>
       {children}
-    </DropdownMenu.Item>
+    </Parts.Item>
   )
 }
 
 /** A file to take along. */
 export function MenuDownload({ href, children }: { href: string; children: ReactNode }) {
+  const Parts = useContext(Kind)
   return (
-    <DropdownMenu.Item asChild className={item}>
+    <Parts.Item asChild className={item}>
       <a href={href} download>
         {children}
       </a>
-    </DropdownMenu.Item>
+    </Parts.Item>
   )
 }
 
 export function MenuLine() {
-  return <DropdownMenu.Separator className="mx-2 my-1 h-px bg-line" />
+  const { Separator } = useContext(Kind)
+  return <Separator className="mx-2 my-1 h-px bg-line" />
 }
 
 export interface Choice {
@@ -50,21 +94,22 @@ export interface Choice {
 }
 
 export function MenuChoices({ value, choices, onChange }: { value: string; choices: readonly Choice[]; onChange: (value: string) => void }) {
+  const Parts = useContext(Kind)
   return (
-    <DropdownMenu.RadioGroup value={value} onValueChange={onChange}>
+    <Parts.RadioGroup value={value} onValueChange={onChange}>
       {choices.map((c) => (
-        <DropdownMenu.RadioItem key={c.value} value={c.value} className={`${item} items-start`}>
+        <Parts.RadioItem key={c.value} value={c.value} className={`${item} items-start`}>
           <span className="mt-0.5 size-4 text-accent">
-            <DropdownMenu.ItemIndicator>
+            <Parts.ItemIndicator>
               <Icon name="check" size={16} />
-            </DropdownMenu.ItemIndicator>
+            </Parts.ItemIndicator>
           </span>
           <span className="min-w-0 flex-1">
             <span className="block">{c.label}</span>
             {c.note && <span className="block text-small text-muted">{c.note}</span>}
           </span>
-        </DropdownMenu.RadioItem>
+        </Parts.RadioItem>
       ))}
-    </DropdownMenu.RadioGroup>
+    </Parts.RadioGroup>
   )
 }

@@ -1,18 +1,11 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
-import { api, call } from '@/api/client'
-import { forgetSession, noteSession } from '@/api/queries'
+import { Link } from '@tanstack/react-router'
 import type { Session } from '@/api/wire'
-import { Button, IconButton } from '@/components/Button'
-import { Confirm } from '@/components/Confirm'
-import { Dialog } from '@/components/Dialog'
-import { Field } from '@/components/Field'
+import { IconButton } from '@/components/Button'
 import { Icon } from '@/components/Icon'
 import { Lamp, type Light } from '@/components/Lamp'
-import { Menu, MenuChoices, MenuDownload, MenuItem, MenuLine, type Choice } from '@/components/Menu'
-import { Failure } from '@/components/Notice'
+import { Menu, MenuChoices, MenuItem, MenuLine, type Choice } from '@/components/Menu'
 import { m } from '@/i18n/paraglide/messages.js'
+import { SessionEntries } from '@/modules/sessions/SessionActions'
 import { titleOf } from '@/modules/sessions/SessionList'
 import { effortName, lightName, modeName } from '@/modules/sessions/words'
 import { stream } from '@/stream/page'
@@ -44,27 +37,10 @@ function Picker({ text, label, value, choices, onChange, className = '' }: { tex
 
 /** The line above a conversation: lamp, title, model, effort, mode, context. */
 export function Header({ session, view, light, id, work }: { session: Session | undefined; view: SessionView; light: Light; id: string; work: WorkPlace }) {
-  const client = useQueryClient()
-  const navigate = useNavigate()
-  const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null)
   const model = modelChoices(view, session)
   const mode = view.mode ?? session?.permission_mode ?? 'default'
   const effort = session?.effort ?? 'default'
   const efforts = effortChoices(view, model.value, effort)
-  const remove = useMutation({
-    mutationFn: () => call(api.DELETE('/sessions/{id}', { params: { path: { id } } })),
-    onSuccess: () => {
-      forgetSession(client, id)
-      void navigate({ to: '/' })
-    },
-  })
-  const fork = useMutation({
-    mutationFn: () => call(api.POST('/sessions/{id}/fork', { params: { path: { id } } })),
-    onSuccess: (copy) => {
-      noteSession(client, copy)
-      void navigate({ to: '/s/$sessionId', params: { sessionId: copy.id } })
-    },
-  })
   const setModel = (value: string) => stream.set(id, { model: value })
   const setEffort = (value: string) => stream.set(id, { effort: value })
   const setMode = (value: string) => stream.set(id, { permission_mode: value })
@@ -127,59 +103,8 @@ export function Header({ session, view, light, id, work }: { session: Session | 
             <MenuLine />
           </div>
         )}
-        <MenuItem onSelect={() => setDialog('rename')}>
-          <Icon name="pen" size={16} /> {m.session_rename()}
-        </MenuItem>
-        <MenuItem onSelect={() => fork.mutate()}>
-          <Icon name="branch" size={16} /> {m.session_fork()}
-        </MenuItem>
-        <MenuDownload href={`/api/v1/sessions/${encodeURIComponent(id)}/export?format=markdown`}>
-          <Icon name="file" size={16} /> {m.session_export()}
-        </MenuDownload>
-        <MenuDownload href={`/api/v1/sessions/${encodeURIComponent(id)}/export?format=jsonl`}>
-          <Icon name="list" size={16} /> {m.session_export_jsonl()}
-        </MenuDownload>
-        <MenuItem danger onSelect={() => setDialog('delete')}>
-          <Icon name="close" size={16} /> {m.session_delete()}
-        </MenuItem>
+        <SessionEntries session={{ id, title: view.title ?? session?.title ?? '' }} />
       </Menu>
-      {fork.error && (
-        <Dialog title={m.session_fork()} onClose={() => fork.reset()}>
-          <Failure error={fork.error} />
-        </Dialog>
-      )}
-      {dialog === 'rename' && <Rename id={id} title={view.title ?? session?.title ?? ''} onClose={() => setDialog(null)} onDone={(s) => noteSession(client, s)} />}
-      {dialog === 'delete' && (
-        <Confirm title={m.session_delete_title()} text={m.session_delete_text()} action={m.session_delete()} busy={remove.isPending} error={remove.error} onClose={() => setDialog(null)} onConfirm={() => remove.mutate()} />
-      )}
     </header>
-  )
-}
-
-function Rename({ id, title, onClose, onDone }: { id: string; title: string; onClose: () => void; onDone: (s: Session) => void }) {
-  const [text, setText] = useState(title)
-  const save = useMutation({
-    mutationFn: () => call(api.PATCH('/sessions/{id}', { params: { path: { id } }, body: { title: text.trim() } })),
-    onSuccess: (s) => {
-      onDone(s)
-      onClose()
-    },
-  })
-  return (
-    <Dialog title={m.session_rename()} onClose={onClose}>
-      <form
-        className="flex flex-col gap-4"
-        onSubmit={(e) => {
-          e.preventDefault()
-          save.mutate()
-        }}
-      >
-        <Field label={m.session_title()} value={text} onChange={(e) => setText(e.target.value)} maxLength={500} autoFocus required />
-        {save.error && <Failure error={save.error} />}
-        <Button type="submit" look="primary" busy={save.isPending}>
-          {m.save()}
-        </Button>
-      </form>
-    </Dialog>
   )
 }

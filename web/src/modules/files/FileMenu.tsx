@@ -13,8 +13,6 @@ import { useFileActions } from './FileActions'
 export const isOwn = (path: string) => ['', 'projects', 'temp', 'uploads'].includes(path)
 
 export function FileMenu({ entry, className }: { entry: FileEntry; className?: string }) {
-  const { move, remove } = useFileActions()
-  const folder = entry.type === 'folder'
   return (
     <Menu
       trigger={
@@ -23,6 +21,17 @@ export function FileMenu({ entry, className }: { entry: FileEntry; className?: s
         </IconButton>
       }
     >
+      <FileEntries entry={entry} />
+    </Menu>
+  )
+}
+
+/** What can be done to a file or folder, as entries of a menu. */
+export function FileEntries({ entry }: { entry: FileEntry }) {
+  const { move, remove } = useFileActions()
+  const folder = entry.type === 'folder'
+  return (
+    <>
       {(folder || entry.type === 'file') && (
         <MenuDownload href={folder ? archiveUrl(entry.path) : contentUrl(entry.path)}>
           <Icon name="download" size={16} /> {folder ? m.file_download_zip() : m.file_download()}
@@ -42,6 +51,6 @@ export function FileMenu({ entry, className }: { entry: FileEntry; className?: s
           </MenuItem>
         </>
       )}
-    </Menu>
+    </>
   )
 }

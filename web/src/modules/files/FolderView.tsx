@@ -6,12 +6,13 @@ import type { FileEntry } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Empty } from '@/components/Empty'
 import { Icon, type IconName } from '@/components/Icon'
+import { ContextMenu } from '@/components/Menu'
 import { useNow } from '@/components/useNow'
 import { ago, bytes, dateTime } from '@/i18n/format'
 import { plain } from '@/components/plain'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useFileActions } from './FileActions'
-import { FileMenu } from './FileMenu'
+import { FileEntries, FileMenu } from './FileMenu'
 import { isHidden, kindOf, sorted } from './paths'
 
 interface Props {
@@ -75,13 +76,15 @@ function Line({ entry, tabs, top }: { entry: FileEntry; tabs: readonly string[];
   )
   return (
     <li className="absolute inset-x-0 flex h-13 items-center border-b pr-2 hover:bg-hover" style={{ transform: `translateY(${top}px)` }} title={dateTime(entry.modified_at)}>
-      {opens ? (
-        <Link to="/files/$" params={{ _splat: entry.path }} search={tabs.length > 0 ? { tabs: [...tabs] } : {}} className="flex h-full min-w-0 flex-1 items-center gap-3 pl-4 -outline-offset-2">
-          {face}
-        </Link>
-      ) : (
-        <span className="flex h-full min-w-0 flex-1 items-center gap-3 pl-4">{face}</span>
-      )}
+      <ContextMenu items={<FileEntries entry={entry} />}>
+        {opens ? (
+          <Link to="/files/$" params={{ _splat: entry.path }} search={tabs.length > 0 ? { tabs: [...tabs] } : {}} className="flex h-full min-w-0 flex-1 items-center gap-3 pl-4 -outline-offset-2">
+            {face}
+          </Link>
+        ) : (
+          <span className="flex h-full min-w-0 flex-1 items-center gap-3 pl-4">{face}</span>
+        )}
+      </ContextMenu>
       <FileMenu entry={entry} />
     </li>
   )

@@ -4,11 +4,12 @@ import { queries } from '@/api/queries'
 import type { FileEntry } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Icon } from '@/components/Icon'
+import { ContextMenu } from '@/components/Menu'
 import { problemOf, problemTitle } from '@/i18n/problem'
 import { plain } from '@/components/plain'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useFileActions } from './FileActions'
-import { isOwn } from './FileMenu'
+import { FileEntries, isOwn } from './FileMenu'
 import { useWatching } from './fresh'
 import { above, isHidden, parentOf, sorted } from './paths'
 
@@ -159,17 +160,19 @@ function Row({ entry, level, shared, first }: { entry: FileEntry; level: number;
       onFocus={(e) => e.target === e.currentTarget && shared.setFocus(entry.path)}
       className="rounded-small outline-none [&:focus-visible>div]:outline-2 [&:focus-visible>div]:outline-accent"
     >
-      {/* oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-static-element-interactions */}
-      <div
-        className={`flex min-h-7 cursor-pointer items-center gap-1.5 rounded-small pe-2 hover:bg-hover ${shared.selected === entry.path ? 'bg-sunken font-strong' : ''}`}
-        style={{ paddingInlineStart: `${(level - 1) * 0.9 + 0.25}rem` }}
-        onClick={() => (isFolder ? shared.toggle(entry.path) : shared.onOpen(entry))}
-        onDoubleClick={() => isFolder && shared.onOpen(entry)}
-      >
-        <Icon name="right" size={14} className={`text-muted transition-transform ${isFolder ? (isOpen ? 'rotate-90' : '') : 'invisible'}`} />
-        <Icon name={isFolder ? 'folder' : 'file'} size={16} className="text-muted" />
-        <span className="truncate">{plain(entry.name)}</span>
-      </div>
+      <ContextMenu items={<FileEntries entry={entry} />}>
+        {/* oxlint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/no-static-element-interactions */}
+        <div
+          className={`flex min-h-7 cursor-pointer items-center gap-1.5 rounded-small pe-2 hover:bg-hover ${shared.selected === entry.path ? 'bg-sunken font-strong' : ''}`}
+          style={{ paddingInlineStart: `${(level - 1) * 0.9 + 0.25}rem` }}
+          onClick={() => (isFolder ? shared.toggle(entry.path) : shared.onOpen(entry))}
+          onDoubleClick={() => isFolder && shared.onOpen(entry)}
+        >
+          <Icon name="right" size={14} className={`text-muted transition-transform ${isFolder ? (isOpen ? 'rotate-90' : '') : 'invisible'}`} />
+          <Icon name={isFolder ? 'folder' : 'file'} size={16} className="text-muted" />
+          <span className="truncate">{plain(entry.name)}</span>
+        </div>
+      </ContextMenu>
       {isOpen && (
         <ul role="group">
           <Rows path={entry.path} level={level + 1} shared={shared} />

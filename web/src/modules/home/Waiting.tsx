@@ -3,7 +3,9 @@ import { lazy, Suspense } from 'react'
 import type { Session } from '@/api/wire'
 import { Icon } from '@/components/Icon'
 import { Lamp } from '@/components/Lamp'
+import { ContextMenu } from '@/components/Menu'
 import { m } from '@/i18n/paraglide/messages.js'
+import { SessionEntries } from '@/modules/sessions/SessionActions'
 import { titleOf } from '@/modules/sessions/SessionList'
 import { useSessionView } from '@/stream/page'
 
@@ -20,12 +22,14 @@ export function Waiting({ sessions }: { sessions: readonly Session[] }) {
       <h2 className="text-title font-strong">{m.group_waiting()}</h2>
       {sessions.map((s, i) => (
         <div key={s.id} className="flex flex-col gap-1">
-          <Link to="/s/$sessionId" params={{ sessionId: s.id }} className="flex min-h-11 items-center gap-2.5 rounded-control hover:bg-hover desk:min-h-9">
-            <Lamp light="waiting" />
-            <span className="min-w-0 truncate font-strong">{titleOf(s)}</span>
-            <span className="shrink-0 text-minor text-muted">{s.project}</span>
-            <Icon name="right" size={15} className="ms-auto text-muted" />
-          </Link>
+          <ContextMenu items={<SessionEntries session={s} />}>
+            <Link to="/s/$sessionId" params={{ sessionId: s.id }} className="flex min-h-11 items-center gap-2.5 rounded-control hover:bg-hover desk:min-h-9">
+              <Lamp light="waiting" />
+              <span className="min-w-0 truncate font-strong">{titleOf(s)}</span>
+              <span className="shrink-0 text-minor text-muted">{s.project}</span>
+              <Icon name="right" size={15} className="ms-auto text-muted" />
+            </Link>
+          </ContextMenu>
           {i < whole && (
             <div className="-mx-3 desk:-mx-6">
               <Request id={s.id} />

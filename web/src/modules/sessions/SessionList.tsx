@@ -5,12 +5,14 @@ import type { Session } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Empty, Loading } from '@/components/Empty'
 import { Lamp } from '@/components/Lamp'
+import { ContextMenu } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
 import { useNow } from '@/components/useNow'
 import { ago } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { grouped, lightOfState } from './order'
 import { isNews, useSeen } from './seen'
+import { SessionEntries } from './SessionActions'
 import { groupTitle, lightName } from './words'
 
 /** The user's sessions, in the order in which they need a person. */
@@ -53,22 +55,24 @@ export function SessionLine({ session }: { session: Session }) {
   const news = isNews(session, useSeen())
   return (
     <li>
-      <Link
-        to="/s/$sessionId"
-        params={{ sessionId: session.id }}
-        aria-current={open ? 'page' : undefined}
-        className="grid min-h-14 grid-cols-[1rem_minmax(0,1fr)_auto] items-center gap-x-2.5 px-4 py-2 -outline-offset-2 transition-colors hover:bg-hover aria-[current]:bg-sunken aria-[current]:shadow-[inset_2px_0_var(--accent)] desk:min-h-0 desk:py-1.5"
-      >
-        <Lamp light={light} label={lightName(light)} />
-        <span className={`truncate text-body desk:text-minor ${light === 'waiting' || news ? 'font-strong' : ''}`}>
-          {titleOf(session)}
-          {news && <span className="sr-only"> {m.session_news()}</span>}
-        </span>
-        <time dateTime={session.last_activity_at} className="text-small text-muted tabular">
-          {ago(session.last_activity_at, now)}
-        </time>
-        <span className="col-start-2 truncate text-small text-muted">{session.project}</span>
-      </Link>
+      <ContextMenu items={<SessionEntries session={session} />}>
+        <Link
+          to="/s/$sessionId"
+          params={{ sessionId: session.id }}
+          aria-current={open ? 'page' : undefined}
+          className="grid min-h-14 grid-cols-[1rem_minmax(0,1fr)_auto] items-center gap-x-2.5 px-4 py-2 -outline-offset-2 transition-colors hover:bg-hover aria-[current]:bg-sunken aria-[current]:shadow-[inset_2px_0_var(--accent)] desk:min-h-0 desk:py-1.5"
+        >
+          <Lamp light={light} label={lightName(light)} />
+          <span className={`truncate text-body desk:text-minor ${light === 'waiting' || news ? 'font-strong' : ''}`}>
+            {titleOf(session)}
+            {news && <span className="sr-only"> {m.session_news()}</span>}
+          </span>
+          <time dateTime={session.last_activity_at} className="text-small text-muted tabular">
+            {ago(session.last_activity_at, now)}
+          </time>
+          <span className="col-start-2 truncate text-small text-muted">{session.project}</span>
+        </Link>
+      </ContextMenu>
     </li>
   )
 }

@@ -5,6 +5,7 @@ import { forgetSession, noteSession, queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
 import { writes } from '@/modules/conversation/dock/useCardKeys'
 import { NewSession } from '@/modules/sessions/NewSession'
+import { SessionActions } from '@/modules/sessions/SessionActions'
 import { backOnline, kept } from '@/offline/page'
 import { keepStream, stream, useLink } from '@/stream/page'
 import { BottomBar } from './BottomBar'
@@ -47,19 +48,21 @@ export function Shell({ me }: { me: Me }) {
   return (
     <div className="flex h-full flex-col safe-top">
       <UpdateLine />
-      <div className="group/shell grid min-h-0 flex-1 grid-rows-[minmax(0,1fr)_auto] desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
-        <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} />
-        <main className="flex min-h-0 min-w-0 flex-col bg-surface">
-          {atHome && (
-            <div className="desk:hidden">
-              <Head onNew={() => setAdding({})} onFind={() => setFinding(true)} />
-            </div>
-          )}
-          <ScriptedBanner me={me} compact={!atHome} />
-          <Outlet />
-        </main>
-        <BottomBar hidden={inSession} />
-      </div>
+      <SessionActions>
+        <div className="group/shell grid min-h-0 flex-1 grid-rows-[minmax(0,1fr)_auto] desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
+          <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} />
+          <main className="flex min-h-0 min-w-0 flex-col bg-surface">
+            {atHome && (
+              <div className="desk:hidden">
+                <Head onNew={() => setAdding({})} onFind={() => setFinding(true)} />
+              </div>
+            )}
+            <ScriptedBanner me={me} compact={!atHome} />
+            <Outlet />
+          </main>
+          <BottomBar hidden={inSession} />
+        </div>
+      </SessionActions>
       {adding && <NewSession project={adding.project} onClose={() => setAdding(null)} />}
       {finding && <Palette me={me} onClose={() => setFinding(false)} onNew={(project) => setAdding({ project })} onKeys={() => setShowKeys(true)} />}
       {showKeys && <Keys onClose={() => setShowKeys(false)} />}

@@ -122,7 +122,7 @@ function Tabs({ tab, figures, onShow, onClose }: { tab: WorkTab; figures: Record
     selected()?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   }, [tab])
   return (
-    <div className="@container shrink-0 border-b">
+    <div data-grip="" className="@container shrink-0 border-b **:touch-pan-x **:touch-pinch-zoom">
     <div className="flex items-stretch pe-1">
       <div ref={list} role="tablist" tabIndex={-1} aria-label={m.work()} onKeyDown={move} onFocus={(e) => e.target === list.current && selected()?.focus()} className="flex min-w-0 flex-1 overflow-x-auto [scrollbar-width:none]">
         {workTabs.map((t) => (
