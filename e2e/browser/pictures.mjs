@@ -1,8 +1,9 @@
 // A picture of every main view: desk and phone, light and dark, English and
-// Chinese, for people to look at, with the checks that a program can make. One
-// person's own world is made for it.
+// Chinese, for people to look at, with the checks that a program can make; and
+// every view larger. One person's own world is made for it.
 import { accessible, fits, picture, targets } from './checks.mjs'
 import { passwordOf } from './person.mjs'
+import { reflows } from './reflow.mjs'
 import { desk, phone } from './world.mjs'
 
 export async function picturesPart(world) {
@@ -40,6 +41,20 @@ export async function picturesPart(world) {
     ['nowhere', '/nowhere', (p) => p.waitForLoadState('networkidle')],
   ])
 
+  world.note('larger')
+  await eve.api('PATCH', '/me', { data: { language: 'en' } })
+  await larger(world, sitting, [
+    ['files', '/files/projects/reading-room', (p) => p.getByRole('main').getByText('lend.go').first().waitFor()],
+    ['editor', '/files/projects/reading-room/lend.go', (p) => p.locator('.cm-line span').first().waitFor()],
+    ['terminal', '/terminal', newTerminal],
+    ['work', `/s/${at.talk}?work=changes`, (p) => p.getByRole('tabpanel').getByText('lend.go').first().waitFor()],
+    ['search', '/search?q=shelf', (p) => p.getByRole('main').getByRole('listitem').first().waitFor()],
+    ['snapshots', '/snapshots', (p) => p.getByText('No snapshots yet').waitFor()],
+    ['server', '/admin/server', (p) => p.getByRole('main').getByRole('listitem').first().waitFor()],
+    ['new session', '/?add=true', (p) => p.getByRole('dialog').waitFor()],
+    ['palette', '/projects', palette],
+  ])
+
   world.note('before the sign-in')
   await rounds(world, eve, undefined, [
     ['sign in', '/login', (p) => p.getByRole('textbox').first().waitFor()],
@@ -51,6 +66,30 @@ export async function picturesPart(world) {
 async function editUser(page) {
   await page.getByRole('main').getByRole('listitem').filter({ hasText: 'bob' }).getByRole('button').click()
   await page.getByRole('dialog').waitFor()
+}
+
+async function newTerminal(page) {
+  await page.getByRole('button', { name: 'New terminal' }).first().click()
+  await page.getByRole('menuitem', { name: 'catalogue' }).click()
+  await page.locator('.xterm-rows').getByText('$').first().waitFor()
+}
+
+async function palette(page) {
+  await page.getByRole('main').getByRole('listitem').first().waitFor()
+  await page.keyboard.press('Control+k')
+  await page.getByRole('option').first().waitFor()
+}
+
+/** Views that the other parts take pictures of. */
+async function larger(world, sitting, views) {
+  const looker = await world.seat('eve', { ...desk, storageState: sitting })
+  looker.signedIn = true
+  for (const [name, path, ready] of views) {
+    await looker.page.goto(path)
+    await ready(looker.page)
+    await reflows(looker.page, name)
+  }
+  await world.leave(looker)
 }
 
 /** Every view in both languages, sizes and themes; the two sizes side by side. In Chinese each view is seen in one theme at a size, in turn. */
@@ -72,6 +111,7 @@ async function rounds(world, eve, sitting, views) {
             // axe takes as long as all the rest: it sees each view once, in turn dark at a desk and light on a phone.
             if (language === 'en' && (n % 2 === 0 ? size === 'desk' && theme === 'dark' : size === 'phone' && theme === 'light')) await accessible(looker.page, `${name}, ${size}, ${theme}`)
           }
+          if (size === 'desk' && language === 'en') await reflows(looker.page, name)
         }
         await world.leave(looker)
       }),

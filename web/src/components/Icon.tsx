@@ -43,7 +43,7 @@ export type IconName = keyof typeof paths
 
 export function Icon({ name, size = 18, className = '' }: { name: IconName; size?: number; className?: string }) {
   return (
-    <svg viewBox="0 0 20 20" width={size} height={size} className={`shrink-0 ${className}`} fill="none" stroke="currentColor" strokeWidth={name === 'more' ? 2.4 : 1.5} strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
+    <svg viewBox="0 0 20 20" width={`${size / 16}rem`} height={`${size / 16}rem`} className={`shrink-0 ${className}`} fill="none" stroke="currentColor" strokeWidth={name === 'more' ? 2.4 : 1.5} strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
       <path d={paths[name]} fill={name === 'stop' ? 'currentColor' : 'none'} />
     </svg>
   )

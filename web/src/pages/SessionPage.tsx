@@ -54,6 +54,8 @@ function Conversation({ id, at }: { id: string; at?: number }) {
   const running = view.activity !== 'none' || state === 'running' || state === 'waiting' || state === 'queued'
   // The last thing said was an error, and nobody has gone on since.
   const failed = !running && view.queue.length === 0 && view.rows.at(-1)?.kind === 'error'
+  // Where there is little height, what asks and what it asks about go before the rest.
+  const asks = view.requests.length > 0 ? 'short:hidden' : undefined
   const loading = !view.opened && view.problem === null && view.asOf === null
   return (
     <>
@@ -67,15 +69,19 @@ function Conversation({ id, at }: { id: string; at?: number }) {
             </div>
           )}
           <Timeline sessionId={id} at={at} jump={jump} view={view} waiting={waiting} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
-          <TodoBar todos={view.todos} />
-          <Waiting sessionId={id} prompts={waiting} />
-          <div className="pt-2">
+          <div className={asks}>
+            <TodoBar todos={view.todos} />
+            <Waiting sessionId={id} prompts={waiting} />
+          </div>
+          <div className="flex min-h-0 flex-col pt-2">
             <Dock sessionId={id} view={view} />
           </div>
           <div className="pt-2">
             <Composer sessionId={id} running={running} waiting={view.requests.length > 0} commands={view.commands} project={session?.project ?? ''} prompts={prompts} />
           </div>
-          <Foot view={view} session={session} />
+          <div className={asks}>
+            <Foot view={view} session={session} />
+          </div>
         </div>
         <Work id={id} place={work} view={view} session={session} onGo={(seq) => setJump({ seq })} />
       </div>

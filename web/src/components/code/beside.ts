@@ -32,7 +32,7 @@ export function useBeside(): boolean {
   return useSyncExternalStore(listen, getBeside, () => false)
 }
 
-const width = typeof matchMedia === 'function' ? matchMedia('(min-width: 1200px)') : null
+const width = typeof matchMedia === 'function' ? matchMedia('(min-width: 75rem)') : null
 
 /** Whether there is room for two columns of code. */
 export function useWide(): boolean {

@@ -135,7 +135,7 @@ export function Composer({ sessionId, project, running, waiting, commands, promp
   const follow = (el: HTMLTextAreaElement) => setCaret(el.selectionStart)
 
   return (
-    <div className="relative mx-auto w-full max-w-[848px] px-3 pb-2 desk:px-6 desk:pb-3">
+    <div className="relative mx-auto w-full max-w-[53rem] px-3 pb-2 desk:px-6 desk:pb-3">
       {items.length > 0 && <Suggestions id={listId} label={at !== null ? m.mention_files() : m.commands()} items={items} chosen={current} />}
       <div className="relative rounded-card border border-edge bg-surface focus-within:border-accent focus-within:outline focus-within:outline-accent">
         {dragging && <p className="absolute inset-0 z-10 grid min-h-11 place-items-center rounded-card border-2 border-dashed border-accent bg-surface text-minor font-strong">{m.attach_drop()}</p>}

@@ -100,10 +100,10 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
 
   const nothing = rows.length === 0 && sent === 0
   return (
-    <div className="relative min-h-0 flex-1">
-      <div ref={scroller} className="scroller h-full" role="log" aria-live="off" aria-busy={view.reading} aria-label={m.conversation()} tabIndex={0}>
+    <div className="relative min-h-0 flex-1 short:min-h-[16dvh]">
+      <div ref={scroller} className={`scroller h-full ${following ? '' : 'scroll-pb-14'}`} role="log" aria-live="off" aria-busy={view.reading} aria-label={m.conversation()} tabIndex={0}>
         <KeepPlace scroller={scroller} edge={`${rows[start]?.key}`} active={!following}>
-          <div ref={content} className="mx-auto flex max-w-[848px] flex-col gap-4 px-4 py-5 desk:px-6">
+          <div ref={content} className="mx-auto flex max-w-[53rem] flex-col gap-4 px-4 py-5 desk:px-6">
             {(start > 0 || view.more) && (
               <div ref={top} className="flex min-h-11 justify-center">
                 <Button look="plain" busy={view.reading} onClick={() => {

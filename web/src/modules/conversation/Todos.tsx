@@ -10,7 +10,7 @@ export function TodoBar({ todos }: { todos: readonly Todo[] }) {
   if (todos.length === 0 || done === todos.length) return null
   const now = todos.find((t) => t.status === 'in_progress') ?? todos.find((t) => t.status === 'pending')
   return (
-    <details className="group mx-auto w-full max-w-[848px] px-3 pt-2 desk:px-6 wide:group-data-[work=open]/talk:hidden">
+    <details className="group mx-auto w-full max-w-[53rem] px-3 pt-2 desk:px-6 wide:group-data-[work=open]/talk:hidden">
       <summary className="flex min-h-11 cursor-pointer list-none items-center gap-2 rounded-control border px-3 text-minor hover:bg-hover desk:min-h-9">
         <Icon name="list" size={15} className="text-accent" />
         <span className="shrink-0 text-muted tabular">{m.todo_progress({ done: number(done), all: number(todos.length) })}</span>

@@ -18,7 +18,7 @@ export function waitingOf(view: SessionView): PromptRow[] {
 export function Waiting({ sessionId, prompts }: { sessionId: string; prompts: readonly PromptRow[] }) {
   if (prompts.length === 0) return null
   return (
-    <section aria-label={m.waiting_prompts()} className="mx-auto w-full max-w-[848px] px-3 pt-2 desk:px-6">
+    <section aria-label={m.waiting_prompts()} className="mx-auto w-full max-w-[53rem] px-3 pt-2 desk:px-6">
       <div className="rounded-card border bg-surface">
         <h2 className="px-4 pt-2 text-small text-muted">{m.prompt_queued()}</h2>
         <ol className="scroller max-h-[26dvh]">

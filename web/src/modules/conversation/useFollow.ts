@@ -27,22 +27,33 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefO
     const el = scroller.current
     const inner = content.current
     if (!el || !inner) return
+    let [hand, height] = [false, 0]
+    const onHand = () => {
+      hand = true
+    }
     const onScroll = () => {
       const top = el.scrollTop
       const atEnd = whole.current && el.scrollHeight - top - el.clientHeight < nearBottomPx
-      // Only a reader moves the text down: we move it up only, to its end.
-      if (top < lastTop.current - 1 && !atEnd) want(false)
+      // Only a reader moves the text down: we move it up only, to its end. But a text that was shorter for a moment was moved by the browser.
+      const moved = top < lastTop.current - 1 && (hand || el.scrollHeight === height)
+      if (moved && !atEnd) want(false)
       else if (atEnd && !wanted.current) want(true)
+      if (atEnd) hand = false
       lastTop.current = top
+      height = el.scrollHeight
     }
     const grown = new ResizeObserver(() => {
       if (wanted.current) toEnd()
+      height = el.scrollHeight
     })
+    const hands = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const
+    for (const by of hands) el.addEventListener(by, onHand, { passive: true })
     el.addEventListener('scroll', onScroll, { passive: true })
     grown.observe(inner)
     grown.observe(el)
     return () => {
       el.removeEventListener('scroll', onScroll)
+      for (const by of hands) el.removeEventListener(by, onHand)
       grown.disconnect()
     }
   }, [scroller, content, whole, toEnd, want])

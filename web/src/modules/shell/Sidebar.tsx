@@ -17,7 +17,7 @@ export function Sidebar({ me, onNew, onFind }: { me: Me; onNew: () => void; onFi
       <div className="scroller min-h-0 flex-1">
         <SessionList />
       </div>
-      <div className="border-t p-2">
+      <div className="scroller max-h-[60%] shrink-0 border-t p-2">
         <NavLink to="/search" icon="search" text={m.search()} />
         <NavLink to="/files/$" icon="folder" text={m.files()} />
         <NavLink to="/terminal" icon="terminal" text={m.terminal()} />

@@ -19,7 +19,7 @@ export function Dock({ sessionId, view, keys = true }: { sessionId: string; view
   const request = all[at]
   const go = (by: number) => setShown(all[(at + by + all.length) % all.length]?.id)
   return (
-    <div className="mx-auto flex w-full max-w-[848px] flex-col gap-2 px-3 empty:hidden desk:px-6">
+    <div className="mx-auto flex w-full max-w-[53rem] min-h-0 flex-col gap-2 px-3 empty:hidden desk:px-6">
       {view.problem && (
         <Notice
           tone="danger"
@@ -42,7 +42,7 @@ export function Dock({ sessionId, view, keys = true }: { sessionId: string; view
         </p>
       )}
       {request && (
-        <section aria-label={m.claude_asks()} className="flex max-h-[68dvh] animate-rise flex-col overflow-hidden rounded-card border border-wait bg-wait-ground desk:max-h-[58dvh]">
+        <section aria-label={m.claude_asks()} className="flex max-h-[68dvh] min-h-0 animate-rise flex-col overflow-hidden rounded-card border border-wait bg-wait-ground desk:max-h-[58dvh]">
           {all.length > 1 && (
             <div className="-mb-2 flex shrink-0 items-center ps-4 pe-1">
               <p className="flex-1 text-small text-muted tabular">{m.request_of({ at: at + 1, all: all.length })}</p>

@@ -55,7 +55,7 @@ export function PermissionCard({ request, cwd, keys, busy, answer }: CardProps) 
           onDeny={(message, interrupt) => answer({ behavior: 'deny', message, ...(interrupt ? { interrupt } : {}) })}
         />
       ) : (
-        <div className="scroller flex shrink-0 flex-wrap gap-2 px-4 pt-1 pb-4 max-desk:max-h-[30dvh]">
+        <div className="scroller flex shrink-0 flex-wrap gap-2 px-4 pt-1 pb-4 max-desk:max-h-[min(30dvh,46dvh-7rem)]">
           <Button look="primary" busy={busy} className="max-desk:flex-[1_1_45%]" onClick={() => allow()} aria-keyshortcuts={keys ? 'A' : undefined}>
             {m.allow_once()} {keys && <Key name="A" />}
           </Button>

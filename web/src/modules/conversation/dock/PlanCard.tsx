@@ -47,7 +47,7 @@ export function PlanCard({ request, busy, answer }: CardProps) {
       {keeping ? (
         <Deny label={m.plan_word()} stop={false} busy={busy} onCancel={() => setKeeping(false)} onDeny={(message) => answer({ behavior: 'deny', message })} />
       ) : (
-        <div className="flex shrink-0 flex-wrap gap-2 px-4 pt-1 pb-4">
+        <div className="scroller flex shrink-0 flex-wrap gap-2 px-4 pt-1 pb-4 max-desk:max-h-[min(30dvh,46dvh-7rem)]">
           <Button look="primary" busy={busy} className="max-desk:w-full" onClick={() => approve('acceptEdits')}>
             {m.plan_accept_edits()}
           </Button>

@@ -28,7 +28,7 @@ export function Foot({ view, session, full = false }: { view: SessionView; sessi
     view.backgroundTasks > 0 && m.tasks_running({ count: view.backgroundTasks }),
   ].filter((p): p is string => typeof p === 'string')
   if (parts.length === 0) return null
-  return <p className="mx-auto w-full max-w-[848px] truncate px-4 pb-1.5 text-small text-muted tabular desk:px-7 wide:group-data-[work=open]/talk:hidden">{parts.join(' · ')}</p>
+  return <p className="mx-auto w-full max-w-[53rem] truncate px-4 pb-1.5 text-small text-muted tabular desk:px-7 wide:group-data-[work=open]/talk:hidden">{parts.join(' · ')}</p>
 }
 
 function Line({ name, value }: { name: string; value: string }) {

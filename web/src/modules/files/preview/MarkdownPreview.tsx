@@ -28,7 +28,7 @@ export function useAddresses(path: string): Addresses {
 export function MarkdownPreview({ path, text }: { path: string; text: string }) {
   return (
     <div className="scroller min-h-0 flex-1" tabIndex={0}>
-      <div className="mx-auto max-w-[800px] px-4 py-6 desk:px-8">
+      <div className="mx-auto max-w-[50rem] px-4 py-6 desk:px-8">
         <Markdown text={text} addresses={useAddresses(path)} />
       </div>
     </div>

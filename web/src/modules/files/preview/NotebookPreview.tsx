@@ -12,7 +12,7 @@ export default function NotebookPreview({ path, text }: { path: string; text: st
   if (!book) return <Empty title={m.notebook_broken_title()}>{m.notebook_broken_text()}</Empty>
   return (
     <div className="scroller min-h-0 flex-1" tabIndex={0}>
-      <ol className="mx-auto flex max-w-[800px] flex-col gap-5 px-4 py-6 desk:px-8">
+      <ol className="mx-auto flex max-w-[50rem] flex-col gap-5 px-4 py-6 desk:px-8">
         {book.cells.map((c, i) => (
           <li key={i} className="row-far">
             {c.kind === 'markdown' ? <Markdown text={c.source} addresses={addresses} /> : <CodeBlock code={c.source} language={c.kind === 'code' ? book.language : ''} />}
