@@ -33,6 +33,28 @@ export async function fits(page, where) {
   assert.ok(size.content <= size.window, `${where}: ${size.content} px wide in a window of ${size.window} px`)
 }
 
+/** Nothing that was shown has moved while the view opened, but for what is hardly seen; as browsers count it (CLS). */
+export async function steady(page, where) {
+  const moves = await page.evaluate(
+    () =>
+      new Promise((done) => {
+        const seen = []
+        const nameOf = (node) => (node?.nodeType === 1 ? node : node?.parentElement)?.outerHTML.slice(0, 100) ?? 'what is gone'
+        const take = (list) => seen.push(...list.filter((e) => !e.hadRecentInput).map((e) => ({ share: e.value, what: e.sources.map((s) => nameOf(s.node)) })))
+        const observer = new PerformanceObserver((list) => take(list.getEntries()))
+        observer.observe({ type: 'layout-shift', buffered: true })
+        // What was kept from before is told with a task of its own.
+        setTimeout(() => {
+          take(observer.takeRecords())
+          observer.disconnect()
+          done(seen)
+        }, 50)
+      }),
+  )
+  const share = moves.reduce((sum, m) => sum + m.share, 0)
+  assert.ok(share < 0.1, `${where}: ${share.toFixed(3)} of the view moved while it opened: ${JSON.stringify(moves)}`)
+}
+
 /** Everything to press is at least 44 px in both directions. */
 export async function targets(page, where) {
   const small = await page.evaluate(() => {

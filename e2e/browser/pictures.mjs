@@ -1,7 +1,7 @@
 // A picture of every main view: desk and phone, light and dark, English and
 // Chinese, for people to look at, with the checks that a program can make; and
 // every view larger. One person's own world is made for it.
-import { accessible, fits, picture, targets } from './checks.mjs'
+import { accessible, fits, picture, steady, targets } from './checks.mjs'
 import { passwordOf } from './person.mjs'
 import { reflows } from './reflow.mjs'
 import { desk, phone } from './world.mjs'
@@ -104,6 +104,7 @@ async function rounds(world, eve, sitting, views) {
           await looker.page.goto(path)
           await ready(looker.page)
           await fits(looker.page, `${name}, ${size}, ${language}`)
+          await steady(looker.page, `${name}, ${size}, ${language}`)
           if (size === 'phone') await targets(looker.page, `${name}, ${language}`)
           for (const theme of language === 'en' ? ['light', 'dark'] : [(n % 2 === 0) === (size === 'desk') ? 'light' : 'dark']) {
             await looker.page.emulateMedia({ colorScheme: theme })

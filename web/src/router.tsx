@@ -82,6 +82,9 @@ const register = createRoute({
   getParentRoute: () => root,
   path: '/register',
   validateSearch: (s: Record<string, unknown>): { invitation?: string } => (typeof s.invitation === 'string' ? { invitation: s.invitation } : {}),
+  beforeLoad: async ({ context }) => {
+    await context.client.ensureQueryData(queries.config()).catch(() => null) // what it adds to the page is known before that is drawn
+  },
   component: lazyRouteComponent(() => import('./pages/RegisterPage'), 'RegisterPage'),
 })
 

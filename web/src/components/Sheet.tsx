@@ -52,7 +52,7 @@ function usePull(dialog: HTMLDialogElement | null, onClose: () => void) {
       // Another finger: it is not meant to go.
       if (pull.stop()) void slide('none')
       const grip = (e.target as Element).closest('[data-grip]') !== null
-      if (grip && matchMedia('(width < 760px)').matches) pull.down(e, e.timeStamp)
+      if (grip && matchMedia('(width < 47.5rem)').matches) pull.down(e, e.timeStamp)
     },
     onPointerMove: (e: PointerEvent) => {
       const y = pull.move(e, e.timeStamp)

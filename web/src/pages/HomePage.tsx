@@ -56,24 +56,26 @@ function Sections({ sessions, onNew }: { sessions: readonly Session[]; onNew: (p
   return (
     <>
       <Waiting sessions={of('waiting')} />
-      {calm && <p className="text-muted max-desk:hidden">{m.home_calm()}</p>}
-      <div className="contents max-desk:hidden">
-        <List title={m.group_running()} sessions={atWork} />
-        <List
-          title={m.home_finished()}
-          sessions={news}
-          action={
-            <Button look="plain" onClick={() => seenSessions.note(...news)}>
-              {m.home_seen()}
-            </Button>
-          }
-        />
+      <div className="flex flex-col gap-7 peer-has-[[data-unknown]]/waiting:animate-late">
+        {calm && <p className="text-muted max-desk:hidden">{m.home_calm()}</p>}
+        <div className="contents max-desk:hidden">
+          <List title={m.group_running()} sessions={atWork} />
+          <List
+            title={m.home_finished()}
+            sessions={news}
+            action={
+              <Button look="plain" onClick={() => seenSessions.note(...news)}>
+                {m.home_seen()}
+              </Button>
+            }
+          />
+        </div>
+        <nav aria-label={m.sessions()} className="-mx-4 desk:hidden">
+          <SessionGroups groups={groups.filter((g) => g.group !== 'waiting')} />
+        </nav>
+        <Projects sessions={sessions} onNew={onNew} />
+        <Use live={live} />
       </div>
-      <nav aria-label={m.sessions()} className="-mx-4 desk:hidden">
-        <SessionGroups groups={groups.filter((g) => g.group !== 'waiting')} />
-      </nav>
-      <Projects sessions={sessions} onNew={onNew} />
-      <Use live={live} />
     </>
   )
 }
