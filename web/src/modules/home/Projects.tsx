@@ -21,7 +21,7 @@ export function Projects({ sessions, onNew }: { sessions: readonly Session[]; on
       <div className="flex items-baseline gap-3 pb-1">
         <h2 className="flex-1 text-title font-strong">{m.home_projects()}</h2>
         {data.length > shown && (
-          <Link to="/projects" className="inline-flex min-h-11 items-center text-minor text-info hover:underline desk:min-h-6">
+          <Link to="/projects" className="inline-flex min-h-11 min-w-11 items-center justify-end text-minor text-info hover:underline desk:min-h-6">
             {m.home_projects_all({ count: data.length })}
           </Link>
         )}
