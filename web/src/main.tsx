@@ -56,6 +56,7 @@ const router = makeRouter(client)
 
 // A page's own code comes while it is asked who is signed in, not after.
 for (const { routeId } of router.matchRoutes(router.latestLocation.pathname)) void router.loadRouteChunk(router.routesById[routeId])?.catch(() => {})
+
 function App() {
   // Messages are read while drawing: another language draws all anew.
   return <RouterProvider key={useLocale()} router={router} />

@@ -29,8 +29,9 @@ const app = createRoute({
   getParentRoute: () => root,
   id: 'app',
   beforeLoad: async ({ context, location }) => {
-    // Asked for together, and known before anything is drawn: what it adds to every view would push them down.
-    const config = context.client.ensureQueryData(queries.config()).catch(() => null)
+    // Asked for together, and known before anything is drawn: what it adds to every view would push them down. Once
+    // something is drawn nothing waits for it, least of all without a server.
+    const config = context.client.getQueryData(queries.me().queryKey) ? null : context.client.ensureQueryData(queries.config()).catch(() => null)
     try {
       const answer = context.client.ensureQueryData(queries.me())
       // A network that swallows what is asked says no more than one that is not there. What the server says after all is still heard.

@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestBuiltPage holds what only the build makes of the page: how much comes
+// first, that it comes compressed, and what browsers are told of it.
+func TestBuiltPage(t *testing.T) {
+	dist := os.DirFS(absolute(t, "../internal/webui/dist"))
+	index, err := fs.ReadFile(dist, "index.html")
+	if err != nil {
+		t.Fatalf("%v: build the page first, with `make web`", err)
+	}
+	size := func(name string) int64 {
+		info, err := fs.Stat(dist, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	find := func(what, pattern string) string {
+		found := regexp.MustCompile(pattern).FindSubmatch(index)
+		if found == nil {
+			t.Fatalf("no %s in %s", what, index)
+		}
+		return string(found[1])
+	}
+	entry := find("first script", `<script type="module"[^>]* src="/([^"]+)"`)
+	conversation := find("conversation to be fetched ahead", `<link rel="prefetch"[^>]* href="/(assets/conversation-[^"]+)"`)
+	for _, name := range []string{entry, conversation} {
+		code, err := fs.ReadFile(dist, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Chromium heeds it nowhere but in the first line.
+		if !strings.HasPrefix(string(code), "//# allFunctionsCalledOnLoad\n") {
+			t.Errorf("%s begins with %.40q: it is compiled piece by piece", name, code)
+		}
+	}
+	if first := size(entry+".br") + size(conversation+".br"); first > 250_000 {
+		t.Errorf("%d bytes of JavaScript come before a conversation is seen", first)
+	}
+	compressible := regexp.MustCompile(`\.(m?js|css|html)$`)
+	err = fs.WalkDir(dist, ".", func(name string, _ fs.DirEntry, err error) error {
+		if err == nil && compressible.MatchString(name) && size(name) >= 1024 {
+			for _, twin := range []string{name + ".br", name + ".gz"} {
+				if _, err := fs.Stat(dist, twin); err != nil {
+					t.Errorf("%d bytes come as they are: %v", size(name), err)
+				}
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
