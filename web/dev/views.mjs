@@ -75,6 +75,8 @@ async function open([name, path, ready, then], size, language) {
   await ready(page)
   await page.waitForLoadState('networkidle')
   await then?.(page)
+  // Code is coloured beside the page, whose network says nothing of that.
+  await page.waitForFunction(() => !document.querySelector('[data-uncoloured]'))
   await page.evaluate(() => document.fonts.ready)
   return page
 }

@@ -48,6 +48,7 @@ export function HomePage() {
 function Sections({ sessions, onNew }: { sessions: readonly Session[]; onNew: (project: string) => void }) {
   const seen = useSeen()
   const groups = grouped(sessions)
+  const others = groups.filter((g) => g.group !== 'waiting')
   const of = (group: string) => groups.find((g) => g.group === group)?.sessions ?? []
   const news = of('earlier').filter((s) => isNews(s, seen))
   const atWork = [...of('running'), ...of('queued')]
@@ -70,9 +71,11 @@ function Sections({ sessions, onNew }: { sessions: readonly Session[]; onNew: (p
             }
           />
         </div>
-        <nav aria-label={m.sessions()} className="-mx-4 desk:hidden">
-          <SessionGroups groups={groups.filter((g) => g.group !== 'waiting')} />
-        </nav>
+        {others.length > 0 && (
+          <nav aria-label={m.sessions()} className="-mx-4 desk:hidden">
+            <SessionGroups groups={others} />
+          </nav>
+        )}
         <Projects sessions={sessions} onNew={onNew} />
         <Use live={live} />
       </div>
