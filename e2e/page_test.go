@@ -31,7 +31,7 @@ func TestBuiltPage(t *testing.T) {
 		return string(found[1])
 	}
 	entry := find("first script", `<script type="module"[^>]* src="/([^"]+)"`)
-	conversation := find("conversation to be fetched ahead", `<link rel="prefetch"[^>]* href="/(assets/conversation-[^"]+)"`)
+	conversation := find("conversation's code before early.js", `(?s)<link id="conversation"[^>]* href="/(assets/conversation-[^"]+)".*/early\.js`)
 	for _, name := range []string{entry, conversation} {
 		code, err := fs.ReadFile(dist, name)
 		if err != nil {

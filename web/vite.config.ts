@@ -49,17 +49,17 @@ function compiledWhole(): Plugin {
   }
 }
 
-/** Has the browser fetch a conversation's code when it has nothing else to do, wherever it opens the page. To run it is left for when there is one. */
-function fetchConversation(): Plugin {
+/** Names a conversation's code before public/early.js runs, which says when the browser shall fetch it. */
+function nameConversation(): Plugin {
   return {
-    name: 'carrel-fetch-conversation',
+    name: 'carrel-name-conversation',
     apply: 'build',
     transformIndexHtml: {
       order: 'post',
       handler: (_, { bundle }) =>
         Object.values(bundle ?? {})
           .filter((file) => file.type === 'chunk' && file.name === 'conversation')
-          .map((file) => ({ tag: 'link', attrs: { rel: 'prefetch', as: 'script', crossorigin: true, href: `/${file.fileName}` }, injectTo: 'head' })),
+          .map((file) => ({ tag: 'link', attrs: { id: 'conversation', as: 'script', crossorigin: true, href: `/${file.fileName}` }, injectTo: 'head-prepend' })),
     },
   }
 }
@@ -76,7 +76,7 @@ export default defineConfig({
     react(),
     tailwindcss(),
     compiledWhole(),
-    fetchConversation(),
+    nameConversation(),
     serviceWorker(),
     compressed(),
   ],

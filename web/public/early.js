@@ -10,12 +10,16 @@
   }
   if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme
 
+  // A conversation's code: at once where it is looked at, elsewhere when the browser has nothing else to do.
+  var session = /^\/s\/([^/]+)$/.exec(location.pathname)
+  var code = document.getElementById('conversation')
+  if (code) code.rel = session ? 'modulepreload' : 'prefetch'
+
   // What the page asks for first is under way while its code comes; src/api/early.ts takes the answers.
   window.carrelEarly = new Map()
   keep('/api/v1/config', get('/api/v1/config'))
   if (/^\/(login|register|setup)$/.test(location.pathname)) return
   var me = keep('/api/v1/me', get('/api/v1/me'))
-  var session = /^\/s\/([^/]+)$/.exec(location.pathname)
   if (session && !/[?&]at=/.test(location.search)) {
     var path = '/api/v1/sessions/' + session[1] + '/events?before=0&limit=200'
     // Who is not signed in is told so once.

@@ -4,6 +4,7 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { ApiError } from './api/client'
 import { queries } from './api/queries'
+import { followViews, whenIdle } from './idle'
 import { startLocale, useLocale } from './i18n/locale'
 import { forgetKept, keepLists } from './offline/page'
 import { keepInstallOffer } from './modules/shell/install'
@@ -14,8 +15,6 @@ import './theme/index.css'
 
 startLocale()
 keepInstallOffer()
-// In development every file is new: there is nothing to keep.
-if (import.meta.env.PROD) keepUpdated()
 
 let leaving = false
 
@@ -53,6 +52,9 @@ const client: QueryClient = new QueryClient({
 keepLists(client)
 
 const router = makeRouter(client)
+followViews(router)
+// In development every file is new: there is nothing to keep. The worker fetches all of the page, which is no hurry.
+if (import.meta.env.PROD) whenIdle(keepUpdated)
 
 // A page's own code comes while it is asked who is signed in, not after.
 for (const { routeId } of router.matchRoutes(router.latestLocation.pathname)) void router.loadRouteChunk(router.routesById[routeId])?.catch(() => {})

@@ -5,11 +5,14 @@ const script = readFileSync(new URL('../../public/early.js', import.meta.url), '
 const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } })
 let asked: string[]
 let answer: (path: string) => Response
+/** The link that names a conversation's code. */
+const code = { rel: '' }
 
 function visit(address: string): void {
   const { origin, pathname, search } = new URL(address)
   vi.stubGlobal('window', globalThis)
   vi.stubGlobal('location', { origin, pathname, search })
+  vi.stubGlobal('document', { getElementById: (id: string) => (id === 'conversation' ? code : null) })
   vi.stubGlobal('fetch', async (r: string | Request) => {
     const path = typeof r === 'string' ? r : r.url.slice(origin.length)
     asked.push(path)
@@ -59,6 +62,13 @@ it('asks for no conversation elsewhere, nor for the end of one that is opened in
   expect(asked).toEqual(['/api/v1/config', '/api/v1/me', '/api/v1/config', '/api/v1/me'])
   visit('http://carrel.test/login')
   expect(asked.slice(4)).toEqual(['/api/v1/config'])
+})
+
+it("has a conversation's code compiled where it is looked at, and fetched for later elsewhere", () => {
+  visit('http://carrel.test/s/abc?at=12')
+  expect(code.rel).toBe('modulepreload')
+  visit('http://carrel.test/projects')
+  expect(code.rel).toBe('prefetch')
 })
 
 it('reads an answer to its end, also where nobody takes it', async () => {

@@ -2,6 +2,7 @@ import { useCallback, useSyncExternalStore } from 'react'
 import { api, call, reading } from '@/api/client'
 import { newId } from '@/api/newId'
 import { getLocale, onLocale } from '@/i18n/locale'
+import { whenIdle } from '@/idle'
 import { keptConversations } from '@/offline/page'
 import type { Link, Socket } from './connection'
 import type { SessionView } from './held'
@@ -21,10 +22,7 @@ export const stream = new Stream({
     return { events: list.items, more: list.next_cursor !== null }
   },
   kept: keptConversations,
-  idle: (f) => {
-    if ('requestIdleCallback' in window) requestIdleCallback(f, { timeout: 2000 })
-    else setTimeout(f, 500)
-  },
+  idle: whenIdle,
   schedule: (f) => {
     // A hidden page paints no frames, but its title and lamp still follow.
     if (document.hidden) setTimeout(f, 250)
