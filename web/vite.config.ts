@@ -43,7 +43,7 @@ function compiledWhole(): Plugin {
     generateBundle: {
       order: 'post',
       handler(_, bundle) {
-        for (const file of Object.values(bundle)) if (file.type === 'chunk' && (file.isEntry || file.name === 'conversation')) file.code = `//# allFunctionsCalledOnLoad\n${file.code}`
+        for (const file of Object.values(bundle)) if (file.type === 'chunk' && (file.isEntry || file.name === 'react' || file.name === 'conversation')) file.code = `//# allFunctionsCalledOnLoad\n${file.code}`
       },
     },
   }
@@ -90,7 +90,7 @@ export default defineConfig({
     reportCompressedSize: true,
     chunkSizeWarningLimit: 900,
     // What every page needs is one file: thirty small ones wait for each other.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'page', tags: ['$initial'] }, { name: 'conversation', test: /pages\/SessionPage/ }] } } },
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'react', test: /node_modules\/(react|react-dom|scheduler)\/|src\/react\.ts/ }, { name: 'page', tags: ['$initial'] }, { name: 'conversation', test: /pages\/SessionPage/ }] } } },
   },
   // Its grammars come one by one, when they are met.
   worker: { format: 'es' },

@@ -1,7 +1,6 @@
+import { createRoot, StrictMode } from './react'
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
-import { StrictMode } from 'react'
-import { createRoot } from 'react-dom/client'
 import { ApiError } from './api/client'
 import { queries } from './api/queries'
 import { followViews, whenIdle } from './idle'
