@@ -22,7 +22,7 @@ export class ApiError extends Error {
 }
 
 /** How the API is read; told when connections may be dead. */
-export const reading = new Reading(fetchOnce)
+export const reading = new Reading(fetchOnce, '/api/v1/config')
 
 export const api = createClient<paths>({ baseUrl: '/api/v1', credentials: 'same-origin', fetch: reading.fetch })
 

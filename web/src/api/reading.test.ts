@@ -3,13 +3,14 @@ import { Reading } from './reading'
 
 /** A network: what is asked waits until the test answers, or until it is given up. */
 function setup() {
-  const asked: { answer: (r: Response) => void; signal: AbortSignal }[] = []
+  const asked: { what: string; answer: (r: Response) => void; signal: AbortSignal }[] = []
   const reading = new Reading(
     (request) =>
       new Promise((answer, fail) => {
-        asked.push({ answer, signal: request.signal })
+        asked.push({ what: `${request.method} ${new URL(request.url).pathname}`, answer, signal: request.signal })
         request.signal.addEventListener('abort', () => fail(request.signal.reason as Error))
       }),
+    '/api/v1/config',
   )
   const get = (init?: RequestInit) => reading.fetch(new Request('http://c.example/api/v1/me', init))
   return { reading, asked, get }
@@ -74,11 +75,26 @@ describe('reading', () => {
     expect(t.asked).toHaveLength(1)
   })
 
-  it('never does anything twice that is not reading', async () => {
+  it('does once what is not reading, over a connection that has just answered', async () => {
     const t = setup()
     t.reading.doubt()
-    void t.get({ method: 'POST' })
+    const done = t.get({ method: 'POST' })
+    await vi.advanceTimersByTimeAsync(1_500)
+    expect(t.asked.map((a) => a.what)).toEqual(['GET /api/v1/config', 'GET /api/v1/config'])
+    t.asked[1]!.answer(new Response('{}'))
     await vi.advanceTimersByTimeAsync(100_000)
-    expect(t.asked).toHaveLength(1)
+    expect(t.asked.map((a) => a.what)).toEqual(['GET /api/v1/config', 'GET /api/v1/config', 'POST /api/v1/me'])
+    const answer = new Response('done')
+    t.asked[2]!.answer(answer)
+    expect(await done).toBe(answer)
+    expect(t.asked[2]!.signal.aborted).toBe(false)
+  })
+
+  it('does what is not reading at once where nothing is in doubt, and not twice', async () => {
+    const t = setup()
+    void t.get({ method: 'POST' })
+    t.reading.doubt()
+    await vi.advanceTimersByTimeAsync(100_000)
+    expect(t.asked.map((a) => a.what)).toEqual(['POST /api/v1/me'])
   })
 })
