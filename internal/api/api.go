@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/carrel-dev/carrel/internal/api/allowance"
 	"github.com/carrel-dev/carrel/internal/api/socket"
 )
 
@@ -24,16 +25,22 @@ type Server struct {
 	sockets *socket.Hub
 	handler http.Handler
 	openapi []byte // the contract as JSON
+
+	allowances *allowance.Users // for bodies, messages, and pages of events
 }
+
+// maxHeld is how much memory all that one user sends and fetches may take at a time: some of the largest messages.
+const maxHeld = 64 << 20
 
 // New returns a server that is ready to serve. Close ends it.
 func New(deps Deps) *Server {
-	s := &Server{deps: deps.withDefaults(), mux: http.NewServeMux()}
+	s := &Server{deps: deps.withDefaults(), mux: http.NewServeMux(), allowances: allowance.NewUsers(maxHeld)}
 	s.sockets = socket.NewHub(socket.Config{
 		Sessions: s.deps.Sessions,
 		Terminal: s.deps.Desk,
 		Log:      s.deps.Log,
 		Version:  s.deps.Version,
+		Sent:     s.allowances,
 		Times:    s.deps.Patience,
 	})
 	s.api = newHuma(compressing{s.mux}, s.deps.Version)
