@@ -92,7 +92,7 @@ async function sitsDown(world, desk, session) {
   await picture(world, page, 'day-3-desk')
   await desk.prompt('[bash sh tide.sh]')
   await desk.request().getByRole('heading', { name: 'Run a command?' }).waitFor()
-  await page.evaluate(() => document.activeElement?.blur())
+  await page.keyboard.press('Escape') // from the composer to the request
   await page.keyboard.press('a')
   await desk.request().waitFor({ state: 'detached' })
   await log.getByRole('button', { name: /^Done Run/ }).waitFor()

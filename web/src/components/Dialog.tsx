@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactNode } from 'react'
+import { useLayoutEffect, useRef, type ReactNode } from 'react'
 import { m } from '@/i18n/paraglide/messages.js'
 import { IconButton } from './Button'
 import { Icon } from './Icon'
@@ -16,7 +16,9 @@ interface Props {
  */
 export function Dialog({ title, onClose, children, wide = false }: Props) {
   const ref = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  const outside = useRef(false)
+  // Closed before it is taken out of the page, or the browser has nobody to give the focus back to.
+  useLayoutEffect(() => {
     const dialog = ref.current
     if (dialog && !dialog.open) {
       dialog.showModal()
@@ -33,8 +35,10 @@ export function Dialog({ title, onClose, children, wide = false }: Props) {
         e.preventDefault()
         onClose()
       }}
+      // A selection that was drawn out of it ends outside, too.
+      onPointerDown={(e) => (outside.current = e.target === ref.current)}
       onClick={(e) => {
-        if (e.target === ref.current) onClose()
+        if (e.target === ref.current && outside.current) onClose()
       }}
       className={`w-[calc(100%-2rem)] animate-rise rounded-card border border-line bg-surface p-0 shadow-float ${wide ? 'max-w-2xl' : 'max-w-md'}`}
     >

@@ -21,6 +21,7 @@ import { lightOfState } from '@/modules/sessions/order'
 import { seenSessions } from '@/modules/sessions/seen'
 import { titleOf } from '@/modules/sessions/SessionList'
 import { LinkState } from '@/modules/shell/LinkState'
+import type { Request } from '@/conversation/model'
 import { usePageTitle } from '@/components/pageTitle'
 import { clearTold } from '@/push/device'
 import { useSessionView } from '@/stream/page'
@@ -77,7 +78,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
             <Dock sessionId={id} view={view} />
           </div>
           <div className="pt-2">
-            <Composer sessionId={id} running={running} waiting={view.requests.length > 0} commands={view.commands} project={session?.project ?? ''} prompts={prompts} />
+            <Composer sessionId={id} running={running} waiting={view.requests.length > 0} fresh={view.opened && view.rows.length === 0} commands={view.commands} project={session?.project ?? ''} prompts={prompts} />
           </div>
           <div className={asks}>
             <Foot view={view} session={session} />
@@ -85,9 +86,19 @@ function Conversation({ id, at }: { id: string; at?: number }) {
         </div>
         <Work id={id} place={work} view={view} session={session} onGo={(seq) => setJump({ seq })} />
       </div>
-      <Announcer view={view} />
+      <Announcer view={view} failed={failed} />
     </>
   )
+}
+
+function asks(request: Request): string {
+  switch (request.toolName) {
+    case 'AskUserQuestion':
+      return m.announce_question()
+    case 'ExitPlanMode':
+      return m.plan_title()
+  }
+  return m.announce_asks({ what: request.description ?? request.displayName })
 }
 
 /** Notes what of the session the person has before their eyes. */
@@ -106,17 +117,17 @@ function useLooking(session: Session | undefined): void {
 }
 
 /** Tells a screen reader once that an answer is finished, or that Claude asks; never each token. */
-function Announcer({ view }: { view: SessionView }) {
+function Announcer({ view, failed }: { view: SessionView; failed: boolean }) {
   const [text, setText] = useState('')
   const seen = useRef({ turn: view.finishedAt, request: view.requests[0]?.id, caughtUp: false })
   const request = view.requests[0]
   useEffect(() => {
     const was = seen.current
     // What is replayed at the beginning is old news.
-    if (was.caughtUp && view.finishedAt > was.turn) setText(m.announce_finished())
-    if (request && request.id !== was.request) setText(m.announce_asks({ what: request.description ?? request.displayName }))
+    if (was.caughtUp && view.finishedAt > was.turn) setText(failed ? m.announce_failed() : m.announce_finished())
+    if (request && request.id !== was.request) setText(asks(request))
     seen.current = { turn: view.finishedAt, request: request?.id, caughtUp: view.opened }
-  }, [view.finishedAt, view.opened, request])
+  }, [view.finishedAt, view.opened, request, failed])
   return (
     <p role="status" className="sr-only">
       {text}

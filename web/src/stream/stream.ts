@@ -165,6 +165,7 @@ export class Stream {
 
   answer(sessionId: string, requestId: string, answer: Omit<AnswerFrame, 'type' | 'id' | 'session_id' | 'request_id'>): void {
     const h = this.of(sessionId)
+    if (h.answers.has(requestId)) return // pressed twice
     const frame: AnswerFrame = { type: 'answer', id: requestId, session_id: sessionId, request_id: requestId, ...answer }
     h.answers.set(requestId, frame)
     this.answeredIds.add(requestId)

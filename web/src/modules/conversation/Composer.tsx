@@ -10,6 +10,7 @@ import { useDraft } from './draft'
 import { step } from './history'
 import { mention, mentionAt, naming } from './mention'
 import { contentOf } from './pictures'
+import { goToComposer, goToRequest } from './dock/useCardKeys'
 import { Suggestions, type Suggestion } from './Suggestions'
 import { composes, sends } from './typing'
 import { useAttach } from './useAttach'
@@ -23,13 +24,15 @@ interface Props {
   project: string
   running: boolean
   waiting: boolean
+  /** Nothing was said yet: writing is what one came for. */
+  fresh: boolean
   commands: readonly Command[]
   /** The user's own prompts, the newest first. */
   prompts: readonly string[]
 }
 
 /** Where a prompt is written. Enter sends at a desk and is a new line on a phone; a composition never sends. */
-export function Composer({ sessionId, project, running, waiting, commands, prompts }: Props) {
+export function Composer({ sessionId, project, running, waiting, fresh, commands, prompts }: Props) {
   const [draft, change] = useDraft(sessionId)
   const { text } = draft
   const [caret, setCaret] = useState(text.length)
@@ -46,6 +49,9 @@ export function Composer({ sessionId, project, running, waiting, commands, promp
   useEffect(() => {
     if (project !== '') take()
   }, [project])
+  useEffect(() => {
+    if (fresh && document.activeElement === document.body) goToComposer()
+  }, [fresh])
   const dragging = useDrop((files) => void add(files))
   const voice = useVoice((words) => write([text.trimEnd(), words.trim()].filter(Boolean).join(' ')))
 
@@ -128,6 +134,7 @@ export function Composer({ sessionId, project, running, waiting, commands, promp
         })
       }
     }
+    if (e.key === 'Escape' && waiting && goToRequest()) return take(() => {})
     if (e.key === 'Escape' && running) return take(() => stream.interrupt(sessionId))
     if (sends(press, matchMedia('(pointer: coarse)').matches)) take(send)
   }
@@ -169,7 +176,7 @@ export function Composer({ sessionId, project, running, waiting, commands, promp
             aria-expanded={items.length > 0 || undefined}
             aria-controls={items.length > 0 ? listId : undefined}
             aria-activedescendant={items.length > 0 ? `${listId}-${current}` : undefined}
-            placeholder={waiting ? m.composer_waiting() : running ? m.composer_running() : m.composer_idle()}
+            placeholder={waiting ? (matchMedia('(pointer: fine)').matches ? m.composer_waiting_keys() : m.composer_waiting()) : running ? m.composer_running() : m.composer_idle()}
             onChange={(e) => {
               change({ text: e.target.value })
               follow(e.target)

@@ -7,7 +7,9 @@ import type { SessionView } from '@/stream/held'
 export function modelChoices(view: SessionView, session: Session | undefined): { value: string; label: string; choices: Choice[] } {
   const now = session?.model || view.model || ''
   const choices = view.models.map((x) => ({ value: x.value, label: x.name, note: x.description }))
-  const on = choices.find((c) => c.value === now) ?? (session?.model ? undefined : choices[0])
+  // Once it has answered, a session names the model that its choice led to.
+  const meant = view.models.find((x) => x.value === now) ?? view.models.find((x) => now !== '' && x.resolved === now)
+  const on = choices.find((c) => c.value === meant?.value) ?? (session?.model ? undefined : choices[0])
   // A bare 'default' tells nobody anything: what it leads to does.
   const leadsTo = view.models.find((x) => x.value === on?.value)?.resolved || (on?.value === 'default' ? (view.model ?? '') : '')
   const label = on?.value === 'default' && leadsTo ? shortModel(leadsTo) : (on?.label ?? shortModel(now))

@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import type { Request } from '@/conversation/model'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Notice } from '@/components/Notice'
@@ -10,6 +10,7 @@ import type { SessionView } from '@/stream/held'
 import { PermissionCard } from './PermissionCard'
 import { PlanCard } from './PlanCard'
 import { QuestionCard } from './QuestionCard'
+import { goToComposer, goToRequest, writes } from './useCardKeys'
 
 /** Where what waits for the user stands: above the composer, always in reach. */
 export function Dock({ sessionId, view, keys = true }: { sessionId: string; view: SessionView; keys?: boolean }) {
@@ -17,7 +18,10 @@ export function Dock({ sessionId, view, keys = true }: { sessionId: string; view
   const all = view.requests
   const at = Math.max(0, all.findIndex((r) => r.id === shown))
   const request = all[at]
+  const section = useRef<HTMLElement>(null)
   const go = (by: number) => setShown(all[(at + by + all.length) % all.length]?.id)
+  useEscape(keys && request !== undefined)
+  useHandBack(section, all)
   return (
     <div className="mx-auto flex w-full max-w-[53rem] min-h-0 flex-col gap-2 px-3 empty:hidden desk:px-6">
       {view.problem && (
@@ -42,7 +46,7 @@ export function Dock({ sessionId, view, keys = true }: { sessionId: string; view
         </p>
       )}
       {request && (
-        <section aria-label={m.claude_asks()} className="flex max-h-[68dvh] min-h-0 animate-rise flex-col overflow-hidden rounded-card border border-wait bg-wait-ground desk:max-h-[58dvh]">
+        <section ref={section} data-request="" tabIndex={-1} aria-label={m.claude_asks()} className="group/request flex max-h-[68dvh] min-h-0 animate-rise flex-col overflow-hidden rounded-card border border-wait bg-wait-ground desk:max-h-[58dvh]">
           {all.length > 1 && (
             <div className="-mb-2 flex shrink-0 items-center ps-4 pe-1">
               <p className="flex-1 text-small text-muted tabular">{m.request_of({ at: at + 1, all: all.length })}</p>
@@ -59,6 +63,33 @@ export function Dock({ sessionId, view, keys = true }: { sessionId: string; view
       )}
     </div>
   )
+}
+
+/** Escape takes the keyboard from where nobody writes to the request, and back. The composer does so by itself. */
+function useEscape(on: boolean): void {
+  useEffect(() => {
+    if (!on) return
+    const onKey = (e: KeyboardEvent) => {
+      if (e.key !== 'Escape' || e.defaultPrevented || e.isComposing || writes(e.target)) return
+      e.preventDefault()
+      if (e.target instanceof Element && e.target.closest('[data-request]')) goToComposer()
+      else goToRequest()
+    }
+    window.addEventListener('keydown', onKey)
+    return () => window.removeEventListener('keydown', onKey)
+  }, [on])
+}
+
+/** When a request is gone, whoever had the keyboard in its card writes on in the composer: not in the next card, which they have not read. */
+function useHandBack(section: React.RefObject<HTMLElement | null>, all: readonly Request[]): void {
+  const ids = all.map((r) => r.id).join(' ')
+  const before = useRef(ids)
+  useEffect(() => {
+    const gone = before.current.split(' ').some((id) => id !== '' && !ids.split(' ').includes(id))
+    before.current = ids
+    const at = document.activeElement
+    if (gone && (at === document.body || section.current?.contains(at))) goToComposer()
+  }, [ids, section])
 }
 
 function Card({ sessionId, request, view, keys }: { sessionId: string; request: Request; view: SessionView; keys: boolean }) {

@@ -73,10 +73,10 @@ export function PermissionCard({ request, cwd, keys, busy, answer }: CardProps) 
   )
 }
 
-/** The key that does the same; on a phone there is none. */
+/** The key that does the same, while the keyboard is in the card. */
 function Key({ name }: { name: string }) {
   return (
-    <kbd aria-hidden className="hidden font-mono text-small font-normal opacity-70 desk:inline">
+    <kbd aria-hidden className="hidden font-mono text-small font-normal opacity-70 desk:group-focus-within/request:inline">
       {name}
     </kbd>
   )

@@ -26,13 +26,28 @@ export function choiceOf(e: Press, always: number): Choice | undefined {
   return n > 0 && n <= always ? n - 1 : undefined
 }
 
-/** Answers a request by the keyboard, where nobody types. */
+const card = '[data-request]'
+
+/** Takes the keyboard to the request that waits. Gives false where there is none. */
+export function goToRequest(): boolean {
+  const el = document.querySelector<HTMLElement>(card)
+  el?.focus({ preventScroll: true })
+  return el !== null
+}
+
+/** Takes the keyboard back to where one writes; a phone would open its own. */
+export function goToComposer(): void {
+  if (matchMedia('(pointer: fine)').matches) document.querySelector<HTMLElement>('[data-composer]')?.focus({ preventScroll: true })
+}
+
+/** Answers a request by the keyboard while that is in its card: what is typed elsewhere, or into nothing, never allows anything. */
 export function useCardKeys(always: number, act: ((choice: Choice) => void) | null): void {
   const now = useRef(act)
   now.current = act
   useEffect(() => {
     const onKey = (e: KeyboardEvent) => {
-      const choice = now.current && !e.defaultPrevented && !writes(e.target) ? choiceOf(e, always) : undefined
+      const here = e.target instanceof Element && e.target.closest(card) !== null
+      const choice = now.current && here && !e.defaultPrevented && !writes(e.target) ? choiceOf(e, always) : undefined
       if (choice === undefined) return
       e.preventDefault()
       now.current?.(choice)
