@@ -19,6 +19,8 @@ var accountZH = map[string]string{ //nolint:gosec // texts about passwords and t
 	"Registration needs an invitation. Ask an administrator for one.":                             "注册需要邀请码。请向管理员索取。",
 	"Sign-in failed too often. Try again in %d s.":                                                "登录失败次数过多。请在 %d 秒后重试。",
 	"The cursor is not one that this list gave. Start again without it.":                          "该游标不是由此列表给出的。请去掉游标，从头开始。",
+	"The password was changed by somebody else at the same time. Sign in with the new one.":       "密码同时被他人更改。请使用新密码登录。",
+	"Your password is being changed by another request. Try again when that is done.":             "另一个请求正在更改你的密码。请等它完成后再试。",
 	"The password is wrong.":                                                                      "密码不正确。",
 	"The quota has a value out of range: %s %s.":                                                  "配额中有超出范围的值：%s %s。",
 	"The setup code is wrong. The server prints it when it starts, and in its log.":               "设置码不正确。服务器启动时会打印设置码，日志中也有。",
