@@ -24,6 +24,8 @@ type Server struct {
 	sockets *socket.Hub
 	handler http.Handler
 	openapi []byte // the contract as JSON
+
+	refusals refusals // of sign-ins
 }
 
 // New returns a server that is ready to serve. Close ends it.

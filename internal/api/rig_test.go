@@ -84,7 +84,7 @@ func emptyRig(t *testing.T, change ...func(*Deps)) *rig {
 		DB: db.Bun(), Policy: account.RegistrationInvite, DefaultQuota: quota.Default(), SetupCode: setupCode, Log: log,
 		Hash: &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 	})
-	r.audit = audit.New(db.Bun(), time.Now)
+	r.audit = audit.New(audit.Options{DB: db.Bun(), Now: time.Now, Log: log})
 	r.instances = newFakeInstances()
 	r.sessions = newFakeSessions()
 	r.projects = &fakeProjects{}

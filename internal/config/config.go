@@ -51,6 +51,7 @@ type Config struct {
 	Snapshot Snapshot `koanf:"snapshot"`
 	Push     Push     `koanf:"push"`
 	History  History  `koanf:"history"`
+	Audit    Audit    `koanf:"audit"`
 	OCI      OCI      `koanf:"oci"`
 	Quota    Quota    `koanf:"quota"`
 	Egress   Egress   `koanf:"egress"`
@@ -150,6 +151,12 @@ type History struct {
 	// steps of 2 minutes and seven days in steps of 15 minutes; with another step all of these are as much longer or shorter.
 	// Figures that were kept with another step are dropped.
 	Step time.Duration `koanf:"step" default:"15s"`
+}
+
+// Audit is about the record of who did what.
+type Audit struct {
+	// How long an entry is kept, at least 720h (30 days); what is older goes. 9600h are 400 days. 0: for ever.
+	Retention time.Duration `koanf:"retention" default:"9600h"`
 }
 
 // OCI is about the runtime oci.
