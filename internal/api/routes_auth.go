@@ -38,7 +38,7 @@ type (
 	}
 	// signedInOutput is a user who is signed in from now on.
 	signedInOutput struct {
-		SetCookie string `header:"Set-Cookie" doc:"The cookie carrel_session."`
+		SetCookie string `header:"Set-Cookie" doc:"The cookie carrel_session; over https __Host-carrel_session."`
 		Body      account.User
 	}
 	signedOutOutput struct {

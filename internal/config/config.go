@@ -175,7 +175,7 @@ type Quota struct {
 	Instances int `koanf:"instances"`
 	// Sessions of a new user with a Claude process at one time.
 	LiveSessions int `koanf:"live_sessions"`
-	// Cores.
+	// Cores, from 0.1 to 1024.
 	CPU float64 `koanf:"cpu"`
 	// Memory, in bytes.
 	MemoryBytes int64 `koanf:"memory_bytes"`
