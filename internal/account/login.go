@@ -102,7 +102,11 @@ func (s *Service) OpenLogin(ctx context.Context, userID int64, from Client) (sec
 func (s *Service) openLogin(ctx context.Context, userID int64, passwordHash string, from Client) (string, time.Time, error) {
 	now := s.now()
 	expires := now.Add(loginLife)
-	secret, hash := newSecret("")
+	prefix := ""
+	if from.Secure {
+		prefix = securePrefix
+	}
+	secret, hash := newSecret(prefix)
 	if _, err := s.db.NewRaw("DELETE FROM logins WHERE expires_at <= ?", now).Exec(ctx); err != nil {
 		return "", time.Time{}, fmt.Errorf("remove expired login sessions: %w", err)
 	}

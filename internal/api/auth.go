@@ -95,12 +95,13 @@ func (s *Server) identify(r *http.Request) (*person, error) {
 }
 
 // cookies gives the secrets to try, those first that only this host can have set.
-// The others are of http, and of a sign-in from before there was the prefix.
+// The others are of http, and of a sign-in from before there was the prefix: one of
+// https that comes without it was taken from its browser and tossed into another.
 func cookies(r *http.Request) []string {
 	var all []string
 	for _, name := range []string{hostPrefix + CookieName, CookieName} {
 		for _, c := range r.CookiesNamed(name) {
-			if c.Value != "" {
+			if c.Value != "" && (name != CookieName || !account.OfHTTPS(c.Value)) {
 				all = append(all, c.Value)
 			}
 		}

@@ -68,6 +68,17 @@ func TestCookieIsSecureOnHTTPS(t *testing.T) {
 	}
 }
 
+// Who has signed in by https cannot give that sign-in to somebody else's browser by a sibling domain.
+func TestCookieOfHTTPSKeepsItsName(t *testing.T) {
+	r := newRig(t, func(d *Deps) { d.PublicURL = &url.URL{Scheme: "https", Host: "carrel.example.org"} })
+	secret := r.signIn("ana")
+	for name, want := range map[string]int{"__Host-carrel_session": 200, "carrel_session": 401} {
+		if p := r.do(call{method: "GET", path: "/me", header: map[string]string{"Cookie": name + "=" + secret}}); p.status != want {
+			t.Errorf("as %s: got %d %s; want %d", name, p.status, p.body, want)
+		}
+	}
+}
+
 // A cookie that a sibling domain tosses in does not make one somebody else.
 func TestCookieOfAnotherHost(t *testing.T) {
 	r := newRig(t)
