@@ -54,7 +54,7 @@ func (s *Server) registerMe() {
 			return &body[Me]{Body: me}, err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/me", Summary: "Change the own account",
-		Description: "A new password needs the present one. It ends every other sign-in, and no device is told anything any more."}, s.changeMe)
+		Description: "A new password needs the present one. It ends every other sign-in, and no device is told anything any more. One change at a time (429); one that another password overtook is a 409."}, s.changeMe)
 }
 
 func (s *Server) changeMe(ctx context.Context, in *changeMeInput) (*changedMeOutput, error) {
