@@ -21,7 +21,7 @@ test-faults: setup-test build ## Break something in each of ROUNDS rounds and sh
 setup: ## Install what Carrel needs on this machine (packages, Claude CLI)
 	@scripts/setup.sh run
 
-setup-test: ## Install what the tests need as well (a browser)
+setup-test: ## Install what the tests need as well (two browsers)
 	@scripts/setup.sh test
 
 claude: ## Install the pinned Claude CLI under .cache/

@@ -11,7 +11,10 @@ say() { printf '\033[1m%s\033[0m\n' "$*"; }
 
 # Pairs of a program and the Debian package that has it.
 needed=(runc:runc mkfs.ext4:e2fsprogs losetup:mount git:git gcc:build-essential)
-[ "$what" = test ] && needed+=(chromium:chromium)
+if [ "$what" = test ]; then
+  [ -n "${CHROMIUM:-}" ] || needed+=(chromium:chromium)
+  [ -n "${FIREFOX:-}" ] || needed+=(firefox-esr:firefox-esr)
+fi
 
 missing=()
 for pair in "${needed[@]}"; do

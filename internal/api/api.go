@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/carrel-dev/carrel/internal/api/allowance"
 	"github.com/carrel-dev/carrel/internal/api/socket"
 	"github.com/carrel-dev/carrel/internal/fault"
 )
@@ -29,17 +30,22 @@ type Server struct {
 	handler http.Handler
 	openapi []byte // the contract as JSON
 
-	refusals refusals // of sign-ins
+	allowances *allowance.Users // for bodies, messages, and pages of events
+	refusals   refusals         // of sign-ins
 }
+
+// maxHeld is how much memory all that one user sends and fetches may take at a time: some of the largest messages.
+const maxHeld = 64 << 20
 
 // New returns a server that is ready to serve. Close ends it.
 func New(deps Deps) *Server {
-	s := &Server{deps: deps.withDefaults(), mux: http.NewServeMux()}
+	s := &Server{deps: deps.withDefaults(), mux: http.NewServeMux(), allowances: allowance.NewUsers(maxHeld)}
 	s.sockets = socket.NewHub(socket.Config{
 		Sessions: s.deps.Sessions,
 		Terminal: s.deps.Desk,
 		Log:      s.deps.Log,
 		Version:  s.deps.Version,
+		Sent:     s.allowances,
 		Times:    s.deps.Patience,
 	})
 	s.api = newHuma(compressing{s.mux}, s.deps.Version)

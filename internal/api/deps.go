@@ -143,10 +143,10 @@ type Sessions interface {
 	Rewind(ctx context.Context, userID int64, id, prompt string, dryRun bool) (session.Rewound, error)
 	// TaskOutput gives what a command that runs has written so far; one that does not is a not_found, or has nothing.
 	TaskOutput(ctx context.Context, userID int64, id, task string) (session.TaskOutput, error)
-	// Events gives at most limit events after a number; with none there it waits as long as wait for the first.
-	Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error)
+	// Events gives at most limit events after a number, as far as there is room for them, and whether there may be more; with none there it waits as long as wait for the first.
+	Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration, room session.Room) (evs []protocol.Event, more bool, err error)
 	// EventsBefore gives at most limit of the last events before a number, or of all when that is 0, in order.
-	EventsBefore(ctx context.Context, userID int64, id string, before int64, limit int) ([]protocol.Event, error)
+	EventsBefore(ctx context.Context, userID int64, id string, before int64, limit int, room session.Room) ([]protocol.Event, error)
 	// Export prepares a conversation to be written in a format; nothing is read before its Write.
 	Export(ctx context.Context, userID int64, id, format string) (*session.Export, error)
 	// Search finds words in what was said, the session that was used last first. A page may be short and have a next one.

@@ -237,7 +237,7 @@ func (f *fakeSessions) Fork(ctx context.Context, userID int64, id, before string
 	return f.Create(ctx, userID, session.NewSession{})
 }
 
-func (f *fakeSessions) Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error) {
+func (f *fakeSessions) Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration, room session.Room) (out []protocol.Event, more bool, err error) {
 	deadline := time.NewTimer(wait)
 	defer deadline.Stop()
 	for {
@@ -245,30 +245,37 @@ func (f *fakeSessions) Events(ctx context.Context, userID int64, id string, afte
 		s, err := f.findLocked(userID, id)
 		if err != nil {
 			f.mu.Unlock()
-			return nil, err
+			return nil, false, err
 		}
-		var out []protocol.Event
 		for _, e := range s.events {
-			if e.Seq > after && len(out) < limit {
-				out = append(out, e)
+			if e.Seq <= after {
+				continue
 			}
+			if err = room(len(e.Event)); err != nil || len(out) == limit {
+				more = true
+				break
+			}
+			out = append(out, e)
 		}
 		grown := s.grown
 		f.mu.Unlock()
 		if len(out) > 0 {
-			return out, nil
+			return out, more || len(out) == limit, nil
+		}
+		if err != nil {
+			return nil, false, err
 		}
 		select {
 		case <-grown:
 		case <-deadline.C:
-			return nil, nil
+			return nil, false, nil
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, false, ctx.Err()
 		}
 	}
 }
 
-func (f *fakeSessions) EventsBefore(_ context.Context, userID int64, id string, before int64, limit int) ([]protocol.Event, error) {
+func (f *fakeSessions) EventsBefore(_ context.Context, userID int64, id string, before int64, limit int, room session.Room) ([]protocol.Event, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s, err := f.findLocked(userID, id)
@@ -279,6 +286,9 @@ func (f *fakeSessions) EventsBefore(_ context.Context, userID int64, id string, 
 	for _, e := range s.events {
 		if before == 0 || e.Seq < before {
 			out = append(out, e)
+			if err := room(len(e.Event)); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out[max(0, len(out)-limit):], nil

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/api/allowance"
 	"github.com/carrel-dev/carrel/internal/api/problem"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/fault/words"
@@ -29,6 +30,30 @@ type request struct {
 	reads   words.Language // what who asks reads best
 	err     error          // what a handler failed with, for the log
 	timed   bool           // the writing of the answer has a deadline
+	users   *allowance.Users
+	allowed *allowance.Allowance // nil until something is held
+	held    int
+}
+
+// hold takes memory of the user's allowance until the request has ended. Somebody has signed in.
+func (q *request) hold(bytes int) error {
+	if q.allowed == nil {
+		q.allowed = q.users.Enter(q.person.user.ID)
+	}
+	if !q.allowed.Take(bytes) {
+		err := fault.New(fault.RateLimited, "Too much of yours is on its way at one time. Wait for what is under way, and try again.")
+		err.RetryAfter = time.Second
+		return err
+	}
+	q.held += bytes
+	return nil
+}
+
+func (q *request) letGo() {
+	if q.allowed != nil {
+		q.allowed.Give(q.held)
+		q.users.Leave(q.allowed)
+	}
 }
 
 // writeTimeout bounds the writing of a JSON answer: who does not read it must not hold it.
@@ -63,10 +88,11 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		rec := &recorder{ResponseWriter: w}
-		q := &request{id: rand.Text(), control: http.NewResponseController(rec), reads: problem.Language(r.Header.Get("Accept-Language")), agent: r.UserAgent()}
+		q := &request{id: rand.Text(), control: http.NewResponseController(rec), reads: problem.Language(r.Header.Get("Accept-Language")), agent: r.UserAgent(), users: s.allowances}
 		q.client, q.https = s.clientOf(r)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 		s.setHeaders(rec.Header(), q)
+		defer q.letGo()
 		defer func() {
 			if v := recover(); v != nil {
 				if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {

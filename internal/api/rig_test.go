@@ -50,7 +50,7 @@ type rig struct {
 }
 
 // patience of tests: long enough for a slow machine, short enough to wait for.
-var patience = socket.Times{Ping: 30 * time.Second, Stall: 3 * time.Second, Recheck: 50 * time.Millisecond, Grace: 300 * time.Millisecond, Call: 10 * time.Second}
+var patience = socket.Times{Ping: 30 * time.Second, Stall: 3 * time.Second, Recheck: 50 * time.Millisecond, Grace: 300 * time.Millisecond, Call: 10 * time.Second, Message: 10 * time.Second}
 
 // newRig starts a server with the users rita (admin), mo (moderator), ana and bob.
 func newRig(t *testing.T, change ...func(*Deps)) *rig {

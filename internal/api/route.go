@@ -16,6 +16,8 @@ import (
 // Limits of a request. Reading a body has a deadline of its own, which ends with the reading.
 const (
 	maxBodyBytes    = 1 << 20
+	strangersBytes  = 64 << 10 // of who has not signed in
+	freeBytes       = 64 << 10 // what a body may take without being counted
 	bodyReadTimeout = 60 * time.Second
 	// callTimeout bounds what a route may take unless it says otherwise; making an instance is the slowest of it.
 	callTimeout = 2 * time.Minute
@@ -25,9 +27,12 @@ const (
 func route[I, O any](s *Server, who policy, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = maxBodyBytes
+		if who == anyone {
+			op.MaxBodyBytes = strangersBytes
+		}
 	}
 	op.BodyReadTimeout = bodyReadTimeout
-	op.Middlewares = append(huma.Middlewares{s.guard(who), s.jsonOnly}, op.Middlewares...)
+	op.Middlewares = append(huma.Middlewares{s.guard(who), s.jsonOnly, s.fits}, op.Middlewares...)
 	describe(&op, who)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		q := requestOf(ctx)
@@ -70,6 +75,22 @@ func (s *Server) jsonOnly(ctx huma.Context, next func(huma.Context)) {
 	if header := r.Header.Get("Content-Type"); header != "" && ctx.Operation().RequestBody != nil {
 		if t, _, err := mime.ParseMediaType(header); err != nil || t != "application/json" {
 			s.failHuma(ctx, fault.InvalidField("header.Content-Type", "The body must be application/json."))
+			return
+		}
+	}
+	next(ctx)
+}
+
+// fits takes the memory of a body before it is read: all that there may be, where its length is not told.
+func (s *Server) fits(ctx huma.Context, next func(huma.Context)) {
+	r, _ := humago.Unwrap(ctx)
+	n := ctx.Operation().MaxBodyBytes
+	if r.ContentLength >= 0 {
+		n = min(n, r.ContentLength)
+	}
+	if q := requestOf(r.Context()); n > freeBytes && q.person != nil && ctx.Operation().RequestBody != nil {
+		if err := q.hold(int(n)); err != nil {
+			s.failHuma(ctx, err)
 			return
 		}
 	}

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"math"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/session"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
@@ -78,27 +81,34 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*body[List[Event]
 		return s.eventsBefore(ctx, in, max(in.Before.value, -from))
 	}
 	wait := time.Duration(min(in.Wait, maxWait)) * time.Second
-	found, err := s.deps.Sessions.Events(ctx, caller(ctx).ID, in.ID, from, in.Limit, wait)
+	found, more, err := s.deps.Sessions.Events(ctx, caller(ctx).ID, in.ID, from, in.Limit, wait, roomFor(ctx, maxEventsBytes))
 	if err != nil {
 		return nil, err
 	}
-	n, bytes := 0, 0
-	for _, e := range found {
-		if bytes += len(e.Event); n == in.Limit || n > 0 && bytes > maxEventsBytes {
-			break
-		}
-		n++
-	}
 	next := ""
-	if n > 0 && (n < len(found) || n == in.Limit) {
-		next = strconv.FormatInt(found[n-1].Seq, 10)
+	if more {
+		next = strconv.FormatInt(found[len(found)-1].Seq, 10)
 	}
-	return listOf(in.items(found[:n]), next), nil
+	return listOf(in.items(found), next), nil
 }
+
+// roomFor lets so many bytes of events into an answer, or one event of any size, as far as the user's allowance goes.
+func roomFor(ctx context.Context, most int) session.Room {
+	q, total := requestOf(ctx), 0
+	return func(bytes int) error {
+		if total > 0 && total+bytes > most {
+			return errFull
+		}
+		total += bytes
+		return q.hold(bytes)
+	}
+}
+
+var errFull = errors.New("the answer is full")
 
 // eventsBefore gives a page backwards. Its cursor is the number of its first event, with a minus.
 func (s *Server) eventsBefore(ctx context.Context, in *eventsInput, before int64) (*body[List[Event]], error) {
-	found, err := s.deps.Sessions.EventsBefore(ctx, caller(ctx).ID, in.ID, before, in.Limit)
+	found, err := s.deps.Sessions.EventsBefore(ctx, caller(ctx).ID, in.ID, before, in.Limit, roomFor(ctx, math.MaxInt))
 	if err != nil {
 		return nil, err
 	}

@@ -152,12 +152,12 @@ func TestLifeOfASession(t *testing.T) {
 	b.until(t, ana, ss.ID, "the end of the turn, in the catalogue", func(s Session) bool {
 		return s.State == protocol.StateReady && s.LastSeq == 3 && s.CostUSD == 0.25 && strings.Contains(string(s.Usage), "fake-model") && s.Title == "Write a poem"
 	})
-	evs, err := b.Events(t.Context(), ana.ID, ss.ID, 1, 10, 0)
+	evs, _, err := b.Events(t.Context(), ana.ID, ss.ID, 1, 10, 0, anyRoom)
 	if err != nil || len(evs) != 2 || evs[0].Seq != 2 {
 		t.Fatalf("events: %+v, %v", evs, err)
 	}
 	var first struct{ Author string }
-	evs, err = b.Events(t.Context(), ana.ID, ss.ID, 0, 1, 0)
+	evs, _, err = b.Events(t.Context(), ana.ID, ss.ID, 0, 1, 0, anyRoom)
 	if err != nil || len(evs) != 1 || json.Unmarshal(evs[0].Event, &first) != nil || first.Author != "ana" {
 		t.Fatalf("the prompt's event: %+v, %v", evs, err)
 	}
@@ -261,7 +261,7 @@ func TestAnotherUsers(t *testing.T) {
 		errs["answer"] = b.Answer(t.Context(), ben, id, Answer{RequestID: "r", Behavior: "allow"})
 		errs["interrupt"] = b.Interrupt(t.Context(), ben, id)
 		_, errs["fork"] = b.Fork(t.Context(), ben.ID, id, "")
-		_, errs["events"] = b.Events(t.Context(), ben.ID, id, 0, 0, 0)
+		_, _, errs["events"] = b.Events(t.Context(), ben.ID, id, 0, 0, 0, anyRoom)
 		errs["subscribe"] = b.Subscribe(t.Context(), ben.ID, id, 0, func(*protocol.Event) error { return nil })
 		return errs
 	}

@@ -185,16 +185,19 @@ func (s *Service) ready(ctx context.Context, k key, inst *pool.Instance) {
 	}
 }
 
-// Events gives at most limit events after a number. With none there it waits,
-// at most as long as wait, for the first.
-func (s *Service) Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration) ([]protocol.Event, error) {
+// Room is asked for the bytes of each event before it is kept. Its error is what there is no room for.
+type Room func(bytes int) error
+
+// Events gives at most limit events after a number, as far as there is room for them, and whether there may be more.
+// With none there it waits, at most as long as wait, for the first.
+func (s *Service) Events(ctx context.Context, userID int64, id string, after int64, limit int, wait time.Duration, room Room) (evs []protocol.Event, more bool, err error) {
 	k := key{userID, id}
 	r, err := find(ctx, s.db, k)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if after < 0 {
-		return nil, fault.InvalidField("query.after", "after must be 0 or the number of an event.")
+		return nil, false, fault.InvalidField("query.after", "after must be 0 or the number of an event.")
 	}
 	if limit <= 0 {
 		limit = 1000
@@ -202,28 +205,28 @@ func (s *Service) Events(ctx context.Context, userID int64, id string, after int
 	limit, wait = min(limit, maxEvents), min(wait, maxWait)
 	ctx, end, err := s.begin(ctx, k)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer end()
 	s.recall(ctx, r)
-	evs, err := s.read(ctx, k, after, limit)
+	evs, more, err = s.read(ctx, k, after, limit, room)
 	if err == nil && len(evs) == 0 && wait > 0 && s.await(ctx, k, after, wait) {
-		evs, err = s.read(ctx, k, after, limit)
+		evs, more, err = s.read(ctx, k, after, limit, room)
 	}
 	switch {
 	case errors.Is(context.Cause(ctx), errDeleted):
-		return nil, errNoSession()
+		return nil, false, errNoSession()
 	case fault.CodeOf(err) == fault.Invalid: // after is beyond the end
-		return nil, fmt.Errorf("read events of session %s: %w", id, inQuery(err))
+		return nil, false, fmt.Errorf("read events of session %s: %w", id, inQuery(err))
 	case err != nil:
-		return nil, fmt.Errorf("read events of session %s: %w", id, ended(ctx, unreachable(err)))
+		return nil, false, fmt.Errorf("read events of session %s: %w", id, ended(ctx, unreachable(err)))
 	}
-	return evs, nil
+	return evs, more, nil
 }
 
 // EventsBefore gives the last events before a number, or of all when that is 0: at most limit, in order. Its cost does
 // not grow with the session's history.
-func (s *Service) EventsBefore(ctx context.Context, userID int64, id string, before int64, limit int) ([]protocol.Event, error) {
+func (s *Service) EventsBefore(ctx context.Context, userID int64, id string, before int64, limit int, room Room) ([]protocol.Event, error) {
 	k := key{userID, id}
 	if _, err := find(ctx, s.db, k); err != nil {
 		return nil, err
@@ -239,7 +242,7 @@ func (s *Service) EventsBefore(ctx context.Context, userID int64, id string, bef
 		return nil, err
 	}
 	defer end()
-	evs, err := s.readPage(ctx, k, before, min(limit, maxEvents))
+	evs, err := s.readPage(ctx, k, before, min(limit, maxEvents), room)
 	switch {
 	case errors.Is(context.Cause(ctx), errDeleted):
 		return nil, errNoSession()
@@ -258,7 +261,7 @@ func (s *Service) Last(ctx context.Context, userID int64, id string, limit int) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	evs, err := pageOf(ctx, inst, id, 0, limit)
+	evs, err := pageOf(ctx, inst, id, 0, limit, func(int) error { return nil })
 	if err != nil {
 		return nil, fmt.Errorf("read the last events of session %s: %w", id, unreachable(err))
 	}
@@ -272,23 +275,26 @@ func (s *Service) Followed(userID int64, id string) bool {
 	return len(s.streams[key{userID, id}]) > 0
 }
 
-func (s *Service) readPage(ctx context.Context, k key, before int64, limit int) ([]protocol.Event, error) {
+func (s *Service) readPage(ctx context.Context, k key, before int64, limit int, room Room) ([]protocol.Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	inst, _, err := s.pool.Get(ctx, k.userID)
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(ctx, inst, k.id, before, limit)
+	return pageOf(ctx, inst, k.id, before, limit, room)
 }
 
-func pageOf(ctx context.Context, inst *pool.Instance, id string, before int64, limit int) ([]protocol.Event, error) {
+func pageOf(ctx context.Context, inst *pool.Instance, id string, before int64, limit int, room Room) ([]protocol.Event, error) {
 	evs, bytes := []protocol.Event{}, 0
 	req := &protocol.EventsRequest{SessionID: id, Until: true, Before: before, Last: limit, MaxBytes: maxEventsBytes}
 	err := inst.Client().Events(ctx, req, func(ev *protocol.Event) error {
 		// A supervisor from before there were pages gives all there is; the end of it is the page.
 		if before > 0 && ev.Seq >= before {
 			return errEnough
+		}
+		if err := room(len(ev.Event)); err != nil {
+			return err
 		}
 		evs = append(evs, *ev)
 		for bytes += len(ev.Event); len(evs) > limit || len(evs) > 1 && bytes > maxEventsBytes; evs = evs[1:] {
@@ -311,18 +317,21 @@ func inQuery(err error) error {
 	return fault.InvalidField("query.after", "%s", f.Said())
 }
 
-// read reads what is there now.
-func (s *Service) read(ctx context.Context, k key, after int64, limit int) ([]protocol.Event, error) {
+// read reads what is there now, and tells whether it was cut short.
+func (s *Service) read(ctx context.Context, k key, after int64, limit int, room Room) (evs []protocol.Event, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	inst, _, err := s.pool.Get(ctx, k.userID)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	evs, bytes := []protocol.Event{}, 0
+	evs = []protocol.Event{}
 	err = inst.Client().Events(ctx, &protocol.EventsRequest{SessionID: k.id, After: after, Until: true}, func(ev *protocol.Event) error {
-		if bytes += len(ev.Event); len(evs) > 0 && bytes > maxEventsBytes {
-			return errEnough
+		if err := room(len(ev.Event)); err != nil {
+			if len(evs) > 0 {
+				return errEnough
+			}
+			return err
 		}
 		if evs = append(evs, *ev); len(evs) == limit {
 			return errEnough
@@ -330,9 +339,9 @@ func (s *Service) read(ctx context.Context, k key, after int64, limit int) ([]pr
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) && !errors.Is(err, fault.NotFoundError) { // not found: nothing was ever written
-		return nil, err
+		return nil, false, err
 	}
-	return evs, nil
+	return evs, errors.Is(err, errEnough), nil
 }
 
 // await waits for an event to come and says whether one did.

@@ -238,7 +238,7 @@ func TestStreamsAreCounted(t *testing.T) {
 		}
 		ends = append(ends, end)
 	}
-	if _, err := b.Events(t.Context(), ana.ID, ss.ID, 0, 0, 0); fault.CodeOf(err) != fault.RateLimited {
+	if _, _, err := b.Events(t.Context(), ana.ID, ss.ID, 0, 0, 0, anyRoom); fault.CodeOf(err) != fault.RateLimited {
 		t.Fatalf("one too many: %v; want rate_limited", err)
 	}
 	if _, end, err := b.begin(t.Context(), key{ben.ID, ss.ID}); err != nil {
@@ -255,7 +255,7 @@ func TestStreamsAreCounted(t *testing.T) {
 	if b.Followed(ana.ID, ss.ID) || b.Followed(ben.ID, ss.ID) {
 		t.Error("somebody follows it still")
 	}
-	if _, err := b.Events(t.Context(), ana.ID, ss.ID, 0, 0, 0); err != nil {
+	if _, _, err := b.Events(t.Context(), ana.ID, ss.ID, 0, 0, 0, anyRoom); err != nil {
 		t.Fatal(err)
 	}
 	b.mu.Lock()
@@ -269,15 +269,15 @@ func TestLongPoll(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	ss := b.create(t, ana)
-	if evs, err := b.Events(t.Context(), ana.ID, ss.ID, 0, 0, 0); err != nil || evs == nil || len(evs) != 0 {
+	if evs, _, err := b.Events(t.Context(), ana.ID, ss.ID, 0, 0, 0, anyRoom); err != nil || evs == nil || len(evs) != 0 {
 		t.Fatalf("of a new session: %v, %v; want none", evs, err)
 	}
-	if evs, err := b.Events(t.Context(), ana.ID, ss.ID, 0, 0, 20*time.Millisecond); err != nil || len(evs) != 0 {
+	if evs, _, err := b.Events(t.Context(), ana.ID, ss.ID, 0, 0, 20*time.Millisecond, anyRoom); err != nil || len(evs) != 0 {
 		t.Fatalf("a wait in vain: %v, %v", evs, err)
 	}
 	got := make(chan []protocol.Event, 1)
 	go func() {
-		evs, _ := b.Events(context.Background(), ana.ID, ss.ID, 0, 0, time.Minute)
+		evs, _, _ := b.Events(context.Background(), ana.ID, ss.ID, 0, 0, time.Minute, anyRoom)
 		got <- evs
 	}()
 	b.prompt(t, ana, ss.ID, "one")
@@ -287,11 +287,11 @@ func TestLongPoll(t *testing.T) {
 	for range 3 {
 		b.prompt(t, ana, ss.ID, "more")
 	}
-	evs, err := b.Events(t.Context(), ana.ID, ss.ID, 2, 4, 0)
+	evs, _, err := b.Events(t.Context(), ana.ID, ss.ID, 2, 4, 0, anyRoom)
 	if err != nil || len(evs) != 4 || evs[0].Seq != 3 || evs[3].Seq != 6 {
 		t.Fatalf("a page: %v, %v", evs, err)
 	}
-	if _, err := b.Events(t.Context(), ana.ID, ss.ID, -1, 4, 0); fault.CodeOf(err) != fault.Invalid {
+	if _, _, err := b.Events(t.Context(), ana.ID, ss.ID, -1, 4, 0, anyRoom); fault.CodeOf(err) != fault.Invalid {
 		t.Fatalf("after -1: %v", err)
 	}
 }

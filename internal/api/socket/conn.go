@@ -54,8 +54,8 @@ func (h *Hub) ServeSessions(w http.ResponseWriter, r *http.Request, p Person) er
 		limit: rate.NewLimiter(messagesPerSecond, messagesAtOnce),
 		subs:  map[string]*subscription{},
 	}
-	c.lanes = &lanes{wg: &c.wg, jobs: map[string][]job{}}
-	c.out = newOutbox(func() { c.spawn(c.write) })
+	c.lanes = &lanes{wg: &c.wg, jobs: map[string][]func(){}}
+	c.out = newOutbox(l.out, func() { c.spawn(c.write) })
 	go c.serve(l)
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/api/allowance"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/session"
@@ -62,7 +63,8 @@ type Config struct {
 	Terminal Terminals
 	Log      *slog.Logger
 	Version  string
-	Times    Times // zero: DefaultTimes
+	Sent     *allowance.Users // what messages that come may hold until they are dealt with
+	Times    Times            // zero: DefaultTimes
 }
 
 // Times are the hub's patience.
@@ -72,14 +74,17 @@ type Times struct {
 	Recheck time.Duration // between looks whether the person may still be here
 	Grace   time.Duration // for the message being written when the connection is to end
 	Call    time.Duration // for one call into package session
+	Message time.Duration // for one message to come whole
 }
 
 // DefaultTimes are for production; tests have less patience.
-var DefaultTimes = Times{Ping: 20 * time.Second, Stall: 10 * time.Second, Recheck: 3 * time.Second, Grace: 3 * time.Second, Call: 2 * time.Minute}
+var DefaultTimes = Times{Ping: 20 * time.Second, Stall: 10 * time.Second, Recheck: 3 * time.Second, Grace: 3 * time.Second, Call: 2 * time.Minute, Message: 5 * time.Minute}
 
-// maxPerUser bounds the connections of one user: many devices and programs
-// with many terminals each, but not a leak.
-const maxPerUser = 1000
+// Bounds of one user: many devices and programs with many terminals each, but not a leak.
+const (
+	maxPerUser  = 1000     // connections
+	maxOutgoing = 16 << 20 // bytes of events that wait for their readers, over all connections
+)
 
 // Person is who holds a connection.
 type Person struct {
@@ -96,6 +101,7 @@ type Hub struct {
 	cfg Config
 	wg  sync.WaitGroup
 	due chan struct{} // holds one: somebody is to be rechecked at once
+	out *allowance.Users
 
 	mu      sync.Mutex
 	lines   map[*line]struct{} // guarded by mu
@@ -112,6 +118,8 @@ type line struct {
 	ctx    context.Context // the connection's life; ended with an ending
 	end    context.CancelCauseFunc
 	wire   *wire // guarded by the hub's mu; nil before the upgrade
+	// What of the user's comes and goes, over all connections.
+	in, out *allowance.Allowance
 }
 
 // NewHub returns a hub without connections.
@@ -119,7 +127,7 @@ func NewHub(cfg Config) *Hub {
 	if cfg.Times == (Times{}) {
 		cfg.Times = DefaultTimes
 	}
-	return &Hub{cfg: cfg, due: make(chan struct{}, 1), lines: map[*line]struct{}{}, byUser: map[int64]int{}, recheck: map[int64]struct{}{}}
+	return &Hub{cfg: cfg, due: make(chan struct{}, 1), out: allowance.NewUsers(maxOutgoing), lines: map[*line]struct{}{}, byUser: map[int64]int{}, recheck: map[int64]struct{}{}}
 }
 
 // accept admits and upgrades a connection. Before the upgrade an error is the
@@ -142,7 +150,7 @@ func (h *Hub) accept(w http.ResponseWriter, r *http.Request, p Person) (*line, e
 	ws.SetReadLimit(-1) // ours are in receive: too large is an error message, not the end
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	l.wire = newWire(ws)
+	l.wire = newWire(ws, l.in, h.cfg.Times.Message)
 	h.mindLocked()
 	return l, nil
 }
@@ -156,6 +164,7 @@ func (h *Hub) enter(l *line) error {
 	if h.byUser[l.user] >= maxPerUser {
 		return fault.New(fault.RateLimited, "You have %d open connections, which is the most. Close some of them.", maxPerUser)
 	}
+	l.in, l.out = h.cfg.Sent.Enter(l.user), h.out.Enter(l.user)
 	h.lines[l] = struct{}{}
 	h.byUser[l.user]++
 	h.wg.Add(1)
@@ -163,6 +172,8 @@ func (h *Hub) enter(l *line) error {
 }
 
 func (h *Hub) leave(l *line) {
+	h.cfg.Sent.Leave(l.in)
+	h.out.Leave(l.out)
 	h.mu.Lock()
 	delete(h.lines, l)
 	if h.byUser[l.user]--; h.byUser[l.user] == 0 {

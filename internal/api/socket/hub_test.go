@@ -4,11 +4,12 @@ import (
 	"log/slog"
 	"testing"
 
+	"github.com/carrel-dev/carrel/internal/api/allowance"
 	"github.com/carrel-dev/carrel/internal/fault"
 )
 
 func TestConnectionsOfOneUserAreBounded(t *testing.T) {
-	h := NewHub(Config{Log: slog.New(slog.DiscardHandler)})
+	h := NewHub(Config{Log: slog.New(slog.DiscardHandler), Sent: allowance.NewUsers(1)})
 	var lines []*line
 	for range maxPerUser {
 		l := &line{user: 1}

@@ -8,9 +8,8 @@ import (
 
 // Bounds of what a connection has asked for and is not done yet.
 const (
-	maxLanes     = 2000     // sessions that are being worked for at one time
-	maxLaneJobs  = 256      // messages that wait for one session
-	maxLaneBytes = 64 << 20 // of all messages that wait
+	maxLanes    = 2000 // sessions that are being worked for at one time
+	maxLaneJobs = 256  // messages that wait for one session
 )
 
 // lanes run the calls of a connection: those of one session in the order they
@@ -19,26 +18,19 @@ const (
 type lanes struct {
 	wg *sync.WaitGroup // the connection's own; only its reader, which is part of it, adds
 
-	mu    sync.Mutex
-	jobs  map[string][]job // guarded by mu; a key that is there has a goroutine
-	bytes int              // guarded by mu
-}
-
-type job struct {
-	size int
-	run  func()
+	mu   sync.Mutex
+	jobs map[string][]func() // guarded by mu; a key that is there has a goroutine
 }
 
 // add appends a job to a session's lane. With too much under way it is refused.
-func (l *lanes) add(session string, j job) error {
+func (l *lanes) add(session string, run func()) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	waiting, running := l.jobs[session]
-	if len(waiting) >= maxLaneJobs || !running && len(l.jobs) >= maxLanes || l.bytes > 0 && l.bytes+j.size > maxLaneBytes {
+	if len(waiting) >= maxLaneJobs || !running && len(l.jobs) >= maxLanes {
 		return fault.New(fault.RateLimited, "Too many messages wait to be dealt with. Wait for the answers to those before.")
 	}
-	l.bytes += j.size
-	l.jobs[session] = append(waiting, j)
+	l.jobs[session] = append(waiting, run)
 	if !running {
 		l.wg.Go(func() { l.work(session) })
 	}
@@ -54,12 +46,10 @@ func (l *lanes) work(session string) {
 			l.mu.Unlock()
 			return
 		}
-		j := l.jobs[session][0]
+		run := l.jobs[session][0]
+		l.jobs[session][0] = nil
 		l.jobs[session] = l.jobs[session][1:]
 		l.mu.Unlock()
-		j.run()
-		l.mu.Lock()
-		l.bytes -= j.size
-		l.mu.Unlock()
+		run()
 	}
 }

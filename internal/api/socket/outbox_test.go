@@ -11,11 +11,14 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/carrel-dev/carrel/internal/api/allowance"
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
 func TestOutboxIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOutbox(func() {})
+		o := newOutbox(plenty(), func() {})
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var wg sync.WaitGroup
 		put := 0
@@ -43,8 +46,51 @@ func TestOutboxIsBounded(t *testing.T) {
 	})
 }
 
+// plenty is the allowance of a user who may hold much.
+func plenty() *allowance.Allowance { return allowance.NewUsers(1 << 30).Enter(1) }
+
+// TestReadersShareAnAllowance: what waits on all connections of a user is bounded, and let go of however a queue ends.
+func TestReadersShareAnAllowance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		held := allowance.NewUsers(1000).Enter(1)
+		one, two, other := newOutbox(held, func() {}), newOutbox(held, func() {}), newOutbox(held, func() {})
+		event := frame{event: &protocol.Event{Event: make([]byte, 400)}, of: &subscription{}}
+		for _, o := range []*outbox{one, two} {
+			if err := o.put(t.Context(), event); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put := make(chan error, 1)
+		for _, letGo := range []func(){
+			func() {
+				f, _ := one.take(t.Context())
+				one.sent(f)
+			},
+			func() { two.withdraw(event.of) },
+		} {
+			go func() { put <- other.put(t.Context(), event) }()
+			synctest.Wait()
+			if len(put) > 0 {
+				t.Fatal("more is held than is allowed")
+			}
+			letGo()
+			if err := <-put; err != nil {
+				t.Error(err)
+			}
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		other.take(ended)
+		<-other.close()
+		_ = other.put(t.Context(), event) // nobody will write it
+		if !held.Take(1000) {
+			t.Error("what ended holds on to something")
+		}
+	})
+}
+
 func TestOutboxBytes(t *testing.T) {
-	o := newOutbox(func() {})
+	o := newOutbox(plenty(), func() {})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	// A message of any size goes into an empty queue, else nothing of that size would ever get out.
@@ -60,13 +106,14 @@ func TestOutboxBytes(t *testing.T) {
 // order, but for what was withdrawn.
 func TestOutboxKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := newOutbox(func() {})
+		o := newOutbox(plenty(), func() {})
+		subs := map[string]*subscription{"a": {}, "b": {}}
 		var model []frame
 		for i := range rapid.IntRange(1, 60).Draw(t, "steps") {
 			session := rapid.SampledFrom([]string{"a", "b", ""}).Draw(t, "session")
 			switch rapid.IntRange(0, 3).Draw(t, "step") {
 			case 0, 1:
-				f := frame{data: fmt.Append(nil, i), session: session}
+				f := frame{data: fmt.Append(nil, i), of: subs[session]}
 				if err := o.put(context.Background(), f); err != nil {
 					t.Fatal(err)
 				}
@@ -79,13 +126,14 @@ func TestOutboxKeepsOrder(t *testing.T) {
 				if !ok || string(f.data) != string(model[0].data) {
 					t.Fatalf("got %s, %v; want %s", f.data, ok, model[0].data)
 				}
+				o.sent(f)
 				model = model[1:]
 			case 3:
 				if session == "" {
 					continue // only a session's events are withdrawn
 				}
-				o.withdraw(session)
-				model = slices.DeleteFunc(slices.Clone(model), func(f frame) bool { return f.session == session })
+				o.withdraw(subs[session])
+				model = slices.DeleteFunc(slices.Clone(model), func(f frame) bool { return f.of == subs[session] })
 			}
 			bytes := 0
 			for _, f := range model {
@@ -107,7 +155,7 @@ func TestOneWriter(t *testing.T) {
 		var writers sync.WaitGroup
 		var running, started, written atomic.Int64
 		var o *outbox
-		o = newOutbox(func() {
+		o = newOutbox(plenty(), func() {
 			started.Add(1)
 			writers.Go(func() {
 				if running.Add(1) != 1 {
@@ -158,34 +206,31 @@ func TestOneWriter(t *testing.T) {
 func TestLanes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wg sync.WaitGroup
-		l := &lanes{wg: &wg, jobs: map[string][]job{}}
+		l := &lanes{wg: &wg, jobs: map[string][]func(){}}
 		gate := make(chan struct{})
 		var mu sync.Mutex
 		done := map[string][]int{}
-		add := func(session string, i, size int) error {
-			return l.add(session, job{size: size, run: func() {
+		add := func(session string, i int) error {
+			return l.add(session, func() {
 				<-gate
 				mu.Lock()
 				defer mu.Unlock()
 				done[session] = append(done[session], i)
-			}})
+			})
 		}
 		for i := range 10 {
 			for _, s := range []string{"a", "b"} {
-				if err := add(s, i, 1); err != nil {
+				if err := add(s, i); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		if err := add("a", 99, maxLaneBytes); err == nil {
-			t.Error("more bytes than are allowed wait")
-		}
 		for i := range maxLanes - 2 {
-			if err := add(fmt.Sprint("s", i), 0, 1); err != nil {
+			if err := add(fmt.Sprint("s", i), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := add("one too many", 0, 1); err == nil {
+		if err := add("one too many", 0); err == nil {
 			t.Error("more sessions than are allowed are worked for")
 		}
 		close(gate)
@@ -195,12 +240,8 @@ func TestLanes(t *testing.T) {
 				t.Errorf("session %s: got the order %s", s, got)
 			}
 		}
-		if l.bytes != 0 || len(l.jobs) != 0 {
-			t.Errorf("%d bytes in %d lanes are left", l.bytes, len(l.jobs))
+		if len(l.jobs) != 0 {
+			t.Errorf("%d lanes are left", len(l.jobs))
 		}
-		if err := add("again", 0, 2*maxLaneBytes); err != nil {
-			t.Errorf("an empty connection refuses a message: %v", err)
-		}
-		wg.Wait()
 	})
 }

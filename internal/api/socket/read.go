@@ -16,23 +16,30 @@ func (c *conn) read() {
 		if err := c.limit.Wait(c.ctx); err != nil {
 			return
 		}
-		typ, data, err := c.wire.receive(MaxMessageBytes)
+		in, err := c.wire.receive(MaxMessageBytes)
 		var m ClientMessage
 		switch {
-		case err != nil && fault.CodeOf(err) == fault.TooLarge:
-			m = nameOf(data)
+		case fault.CodeOf(err) == fault.TooLarge, fault.CodeOf(err) == fault.RateLimited:
+			m = nameOf(in.data)
 		case err != nil:
 			c.end(err)
 			return
-		case typ != websocket.MessageText:
+		case in.typ != websocket.MessageText:
 			err = fault.New(fault.Invalid, "Messages are JSON in text frames, not binary.")
 		default:
-			m, err = decode(data)
+			m, err = decode(in.data)
 		}
 		if err == nil {
-			err = c.lanes.add(m.SessionID, job{size: len(data), run: func() { c.handle(m) }})
+			err = c.lanes.add(m.SessionID, func() {
+				defer c.wire.done(in)
+				c.handle(m)
+			})
 		}
-		if err != nil && c.send(c.person.failureOf(m, err)) != nil {
+		if err == nil {
+			continue
+		}
+		c.wire.done(in)
+		if c.send(c.person.failureOf(m, err)) != nil {
 			return
 		}
 	}

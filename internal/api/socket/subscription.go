@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
@@ -15,15 +16,16 @@ const maxSubscriptions = 2000
 
 // subscription is one session's stream of events to one connection.
 type subscription struct {
+	quoted []byte // the session's id, in JSON
 	cancel context.CancelFunc
 	done   chan struct{} // closed when it sends nothing any more
 }
 
 // stop ends it; after that none of its events is queued or waits in the queue.
-func (s *subscription) stop(o *outbox, session string) {
+func (s *subscription) stop(o *outbox) {
 	s.cancel()
 	<-s.done
-	o.withdraw(session)
+	o.withdraw(s)
 }
 
 // subscribe begins a session's stream after a number, in place of the one that
@@ -36,10 +38,14 @@ func (c *conn) subscribe(id string, after int64) error {
 		return fault.New(fault.QuotaExceeded, "This connection follows %d sessions, which is the most. Unsubscribe from one first.", maxSubscriptions)
 	}
 	if old != nil {
-		old.stop(c.out, id)
+		old.stop(c.out)
+	}
+	quoted, err := json.Marshal(id)
+	if err != nil {
+		return fmt.Errorf("encode the id of session %q: %w", id, err)
 	}
 	ctx, cancel := context.WithCancel(c.ctx)
-	s := &subscription{cancel: cancel, done: make(chan struct{})}
+	s := &subscription{quoted: quoted, cancel: cancel, done: make(chan struct{})}
 	c.mu.Lock()
 	c.subs[id] = s
 	c.mu.Unlock()
@@ -53,7 +59,7 @@ func (c *conn) unsubscribe(id string) {
 	delete(c.subs, id)
 	c.mu.Unlock()
 	if s != nil {
-		s.stop(c.out, id)
+		s.stop(c.out)
 	}
 }
 
@@ -61,21 +67,18 @@ func (c *conn) unsubscribe(id string) {
 // Each is sent once and in order, whatever the source does.
 func (c *conn) stream(ctx context.Context, s *subscription, id string, after int64) {
 	defer close(s.done)
-	quoted, err := json.Marshal(id)
-	if err != nil {
-		panic(err) // a string
-	}
 	last := after
 	send := func(e *protocol.Event) error {
 		if e.Seq <= last {
 			return nil
 		}
-		if err := c.out.put(ctx, frame{data: encodeEvent(quoted, e), session: id}); err != nil {
+		if err := c.out.put(ctx, frame{event: e, of: s}); err != nil {
 			return err
 		}
 		last = e.Seq
 		return nil
 	}
+	var err error
 	for {
 		err = c.hub.cfg.Sessions.Subscribe(ctx, c.person.User.ID, id, last, send)
 		if ctx.Err() != nil {

@@ -142,23 +142,27 @@ func terminalOutput(w *wire, at Attachment) error {
 // terminalInput passes on what the person types, and the size of their window.
 func terminalInput(w *wire, at Attachment, p Person) error {
 	for {
-		typ, data, err := w.receive(maxInputBytes)
+		m, err := w.receive(maxInputBytes)
 		if err == nil {
 			var in *protocol.TerminalInput
-			if in, err = inputOf(typ, data); err == nil && in == nil {
+			if in, err = inputOf(m.typ, m.data); err == nil && in == nil {
+				w.done(m)
 				if err := w.write(websocket.MessageText, encode(Pong{Type: "pong"})); err != nil {
 					return err
 				}
 				continue
 			}
 			if err == nil {
-				if err := at.Send(in); err != nil {
+				err := at.Send(in)
+				w.done(m)
+				if err != nil {
 					return endingOfTerminal(err)
 				}
 				continue
 			}
+			w.done(m)
 		}
-		if c := fault.CodeOf(err); c != fault.TooLarge && c != fault.Invalid {
+		if c := fault.CodeOf(err); c != fault.TooLarge && c != fault.RateLimited && c != fault.Invalid {
 			return err
 		}
 		if err := w.write(websocket.MessageText, encode(p.failureOf(ClientMessage{}, err))); err != nil {

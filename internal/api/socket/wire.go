@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
 
+	"github.com/carrel-dev/carrel/internal/api/allowance"
 	"github.com/carrel-dev/carrel/internal/fault"
 )
 
@@ -16,6 +18,8 @@ const (
 	// chunkBytes is how much of a message is written at a time, so that a slow
 	// reader can be told from one that takes nothing.
 	chunkBytes = 64 << 10
+	// firstBytes is what a message may take whatever the user holds: to interrupt, or to withdraw, is always possible.
+	firstBytes = 4096
 	// maxDiscarded bounds what is read of a message that is too large anyway.
 	maxDiscarded = 1 << 30
 )
@@ -29,10 +33,13 @@ type wire struct {
 	taken   atomic.Int64 // when bytes that we sent were taken
 	writing atomic.Int32 // messages that are being written
 	asked   atomic.Bool  // a ping is out
+
+	held     *allowance.Allowance // for messages that come
+	patience time.Duration        // for one message to come whole
 }
 
-func newWire(ws *websocket.Conn) *wire {
-	w := &wire{ws: ws}
+func newWire(ws *websocket.Conn, held *allowance.Allowance, patience time.Duration) *wire {
+	w := &wire{ws: ws, held: held, patience: patience}
 	mark(&w.heard)
 	mark(&w.taken)
 	return w
@@ -67,39 +74,68 @@ func (w *wire) write(typ websocket.MessageType, data []byte) error {
 	return m.Close()
 }
 
-// receive reads one message of at most limit bytes. Of a larger one it gives
-// the beginning and a too_large error: the rest has been read and thrown away,
-// so the connection goes on.
-func (w *wire) receive(limit int) (websocket.MessageType, []byte, error) {
+// message is one that came whole.
+type message struct {
+	typ  websocket.MessageType
+	data []byte
+	held int // of the allowance; given back by done
+}
+
+// done lets go of a message.
+func (w *wire) done(m message) { w.held.Give(m.held) }
+
+// receive reads one message of at most limit bytes. Of a larger one, or one for which the user holds too much already,
+// it gives the beginning and a too_large or rate_limited error: the rest has been read and thrown away, so the
+// connection goes on. One that does not come to its end in time ends the connection.
+func (w *wire) receive(limit int) (message, error) {
 	typ, r, err := w.ws.Reader(context.Background())
 	if err != nil {
-		return 0, nil, err
+		return message{}, err
 	}
 	mark(&w.heard)
-	buf := make([]byte, 0, 4096)
-	for len(buf) <= limit {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+	late := time.AfterFunc(w.patience, func() { _ = w.ws.CloseNow() }) // frees the reader
+	defer late.Stop()
+	m := message{typ: typ, data: make([]byte, 0, firstBytes)}
+	w.hold(&m, firstBytes)
+	room, ended := true, false
+	for !ended && len(m.data) <= limit {
+		if len(m.data) == cap(m.data) {
+			if room = w.hold(&m, min(2*cap(m.data), limit+1)); !room {
+				break
+			}
+			m.data = slices.Grow(m.data, m.held-len(m.data))
 		}
-		n, err := r.Read(buf[len(buf):min(cap(buf), limit+1)])
-		buf = buf[:len(buf)+n]
+		n, err := r.Read(m.data[len(m.data):min(cap(m.data), limit+1)])
+		m.data = m.data[:len(m.data)+n]
 		mark(&w.heard)
-		if errors.Is(err, io.EOF) {
-			if len(buf) <= limit {
-				return typ, buf, nil
-			}
-			break
-		}
-		if err != nil {
-			return 0, nil, err
-		}
-		if len(buf) > limit {
-			if err := w.discard(r); err != nil {
-				return 0, nil, err
-			}
+		if ended = errors.Is(err, io.EOF); err != nil && !ended {
+			w.done(m)
+			return message{}, err
 		}
 	}
-	return typ, buf[:min(len(buf), maxNamedPrefix)], fault.New(fault.TooLarge, "The message is larger than %d bytes. Send a shorter one, or put the data into a file and name that.", limit)
+	if ended && room && len(m.data) <= limit {
+		return m, nil
+	}
+	w.done(m)
+	m = message{typ: typ, data: slices.Clone(m.data[:min(len(m.data), maxNamedPrefix)])}
+	if !ended {
+		if err := w.discard(r); err != nil {
+			return message{}, err
+		}
+	}
+	if !room {
+		return m, fault.New(fault.RateLimited, "Too much of yours is on its way at one time. Wait for the answers to the messages before, and send it again.")
+	}
+	return m, fault.New(fault.TooLarge, "The message is larger than %d bytes. Send a shorter one, or put the data into a file and name that.", limit)
+}
+
+// hold takes as much of the allowance as a message needs to be of a size.
+func (w *wire) hold(m *message, size int) bool {
+	if !w.held.Take(size - m.held) {
+		return false
+	}
+	m.held = size
+	return true
 }
 
 func (w *wire) discard(r io.Reader) error {

@@ -111,8 +111,13 @@ func (c *conn) write() {
 			told = true
 			return
 		}
-		if err := c.wire.write(websocket.MessageText, f.data); err != nil {
+		if err := c.writeFrame(f); err != nil {
 			c.end(err)
 		}
 	}
+}
+
+func (c *conn) writeFrame(f frame) error {
+	defer c.out.sent(f)
+	return c.wire.write(websocket.MessageText, f.encoded())
 }

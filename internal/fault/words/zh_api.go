@@ -70,4 +70,8 @@ var apiZH = map[string]string{ //nolint:gosec // texts about passwords and token
 	"cols and rows must be from 1 to %d.":                                                                   "cols 和 rows 必须在 1 到 %d 之间。",
 	"updated_input must be an object.":                                                                      "updated_input 必须是对象。",
 	"updated_permissions must be a list.":                                                                   "updated_permissions 必须是列表。",
+
+	// Allowances.
+	"Too much of yours is on its way at one time. Wait for the answers to the messages before, and send it again.": "你同时在传输的数据过多。请等前面的消息得到答复后再发送。",
+	"Too much of yours is on its way at one time. Wait for what is under way, and try again.":                      "你同时在传输的数据过多。请等正在进行的传输完成后再试。",
 }
