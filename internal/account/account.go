@@ -116,8 +116,8 @@ type Service struct {
 	log          *slog.Logger
 
 	passwords *passwords
-	byName    *slowdown
-	byAddress *slowdown
+	guesses   *guesses  // of who signs in
+	own       *slowdown // by user: wrong present passwords of who is signed in, which no stranger can make
 }
 
 // New makes a Service.
@@ -139,8 +139,8 @@ func New(o Options) *Service {
 		clock:        o.Now,
 		log:          o.Log,
 		passwords:    newPasswords(*o.Hash),
-		byName:       &slowdown{now: o.Now, free: freeByName, forgets: forgetsName},
-		byAddress:    &slowdown{now: o.Now, free: freeByAddress, forgets: forgetsAddress},
+		guesses:      newGuesses(o.Now),
+		own:          &slowdown{now: o.Now, free: freeByPair, forgets: forgetsPair},
 	}
 }
 

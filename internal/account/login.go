@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,8 +32,8 @@ func (s *Service) Login(ctx context.Context, name, password string, from Client)
 		return fail(errWrongLogin())
 	}
 	network := networkOf(from.Address)
-	if err := s.mayTry(name, network); err != nil { // before the queue, so that a flood does not fill it
-		return fail(err)
+	if wait := s.guesses.network.wait(network); wait > 0 { // before the database is asked
+		return fail(errSlow(wait))
 	}
 	query := selectUsers(s.db)
 	if strings.Contains(name, "@") {
@@ -39,13 +41,26 @@ func (s *Service) Login(ctx context.Context, name, password string, from Client)
 	} else {
 		query.Where("u.username = ?", name)
 	}
-	row, _, err := oneUser(ctx, query)
+	row, found, err := oneUser(ctx, query)
 	if err != nil {
 		return fail(fmt.Errorf("log in: %w", err))
 	}
+	person := "name " + name
+	if found {
+		person = userKey(row.ID)
+	}
+	mayTry := func() error {
+		if wait := s.guesses.wait(person, network, func() bool { return s.isAtHome(ctx, row.ID, network) }); wait > 0 {
+			return errSlow(wait)
+		}
+		return nil
+	}
+	if err := mayTry(); err != nil { // before the queue, so that a flood does not fill it
+		return fail(err)
+	}
 	err = s.passwords.inTurn(ctx, func() error {
 		// Again: others of the same name may have failed while this one waited.
-		if err := s.mayTry(name, network); err != nil {
+		if err := mayTry(); err != nil {
 			return err
 		}
 		ok, err := s.passwords.matches(password, row.PasswordHash)
@@ -53,11 +68,10 @@ func (s *Service) Login(ctx context.Context, name, password string, from Client)
 			return err
 		}
 		if !ok || !row.Active {
-			s.byName.fail(name)
-			s.byAddress.fail(network)
+			s.guesses.failed(person, network)
 			return errWrongLogin()
 		}
-		s.byName.forgive(name)
+		s.guesses.right(person, network)
 		return nil
 	})
 	if err != nil {
@@ -71,7 +85,7 @@ func (s *Service) Login(ctx context.Context, name, password string, from Client)
 }
 
 // OpenLogin starts a login session of a user who has just proved to be that user
-// in another way: by the setup, a registration, or a change of the own password.
+// in another way: by the setup or a registration.
 func (s *Service) OpenLogin(ctx context.Context, userID int64, from Client) (secret string, expires time.Time, err error) {
 	row, found, err := oneUser(ctx, selectUsers(s.db).Where("u.id = ?", userID))
 	if err != nil {
@@ -88,7 +102,11 @@ func (s *Service) OpenLogin(ctx context.Context, userID int64, from Client) (sec
 func (s *Service) openLogin(ctx context.Context, userID int64, passwordHash string, from Client) (string, time.Time, error) {
 	now := s.now()
 	expires := now.Add(loginLife)
-	secret, hash := newSecret("")
+	prefix := ""
+	if from.Secure {
+		prefix = securePrefix
+	}
+	secret, hash := newSecret(prefix)
 	if _, err := s.db.NewRaw("DELETE FROM logins WHERE expires_at <= ?", now).Exec(ctx); err != nil {
 		return "", time.Time{}, fmt.Errorf("remove expired login sessions: %w", err)
 	}
@@ -139,41 +157,16 @@ func (s *Service) UserOfCookie(ctx context.Context, secret, address string) (Use
 	return row.user(), nil
 }
 
-// CheckPassword asks a person who is signed in for the password again. It is
-// slowed like a sign-in.
-func (s *Service) CheckPassword(ctx context.Context, userID int64, password string) error {
-	row, found, err := oneUser(ctx, selectUsers(s.db).Where("u.id = ?", userID))
-	if err != nil {
-		return err
-	}
-	if !found {
-		return errNoUser()
-	}
-	return s.passwords.inTurn(ctx, func() error {
-		if wait := s.byName.wait(row.Username); wait > 0 {
-			return errSlow(wait)
-		}
-		ok := len(password) <= maxPasswordBytes
-		if ok {
-			if ok, err = s.passwords.matches(password, row.PasswordHash); err != nil {
-				return err
-			}
-		}
-		if !ok {
-			s.byName.fail(row.Username)
-			return fault.Fields(fault.Forbidden, fault.FieldAt("body.current_password", "The password is wrong."))
-		}
-		s.byName.forgive(row.Username)
-		return nil
-	})
+// isAtHome tells whether a user is signed in from a network. When the database cannot say, they are not.
+func (s *Service) isAtHome(ctx context.Context, userID int64, network string) bool {
+	var addresses []string
+	err := s.db.NewSelect().Table("logins").Column("address").Where("user_id = ?", userID).Where("expires_at > ?", s.now()).
+		Limit(maxSignIns).Scan(ctx, &addresses)
+	return err == nil && slices.ContainsFunc(addresses, func(a string) bool { return networkOf(a) == network })
 }
 
-func (s *Service) mayTry(name, network string) error {
-	if wait := max(s.byName.wait(name), s.byAddress.wait(network)); wait > 0 {
-		return errSlow(wait)
-	}
-	return nil
-}
+// userKey is by what a user's failures are counted.
+func userKey(id int64) string { return "user " + strconv.FormatInt(id, 10) }
 
 func errWrongLogin() error {
 	return fault.New(fault.Unauthenticated, "The user name or the password is wrong.")

@@ -150,18 +150,21 @@ func TestUnknownUserCostsAHash(t *testing.T) {
 	}
 }
 
-func TestLoginIsSlowedByName(t *testing.T) {
+func TestLoginIsSlowedByPersonAndNetwork(t *testing.T) {
 	b := setup(t)
 	b.make(t, "ana", "")
 	b.make(t, "ben", "")
+	names := []string{"ana", "ana@example.org"} // which are one person
 	tries := 0
 	try := func(name, pw string) error {
-		tries++ // each from another address
-		_, _, _, err := b.Login(t.Context(), name, pw, Client{Address: fmt.Sprintf("192.0.2.%d", tries)})
+		if tries++; name == "ana" {
+			name = names[tries%2]
+		}
+		_, _, _, err := b.Login(t.Context(), name, pw, Client{Address: "192.0.2.1"})
 		return err
 	}
 	for _, name := range []string{"ana", "unknown"} {
-		for range freeByName {
+		for range freeByPair {
 			wantFault(t, try(name, "wrong password"), fault.Unauthenticated)
 		}
 		for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, time.Minute, time.Minute} {
@@ -182,13 +185,89 @@ func TestLoginIsSlowedByName(t *testing.T) {
 	if err := try("ana", password); err != nil {
 		t.Errorf("after the wait: %v", err)
 	}
-	for range freeByName { // a success forgave
+	for range freeByPair { // a success forgave
 		wantFault(t, try("ana", "wrong password"), fault.Unauthenticated)
 	}
 	wantFault(t, try("ana", password), fault.RateLimited)
-	b.clock.advance(forgetsName) // one of them
+	b.clock.advance(forgetsPair) // one of them
 	if err := try("ana", password); err != nil {
 		t.Errorf("after a long time: %v", err)
+	}
+}
+
+// hammer guesses at a person from n networks as fast as it may, for a time, and says how many guesses that were.
+func hammer(g *guesses, c *clock, person string, n int, long time.Duration) (guessed int) {
+	elsewhere := func() bool { return false }
+	for range long / time.Second {
+		for i := range n {
+			if network := fmt.Sprint("network ", i); g.wait(person, network, elsewhere) == 0 {
+				g.failed(person, network)
+				guessed++
+			}
+		}
+		c.advance(time.Second)
+	}
+	return guessed
+}
+
+// Who guesses a person's password does not keep that person out, who sits elsewhere.
+func TestGuessingShutsNobodyOut(t *testing.T) {
+	for _, networks := range []int{1, 3} {
+		b := setup(t)
+		ana := b.make(t, "ana", "")
+		for i := range 48 { // a day
+			guessed := hammer(b.guesses, b.clock, userKey(ana.ID), networks, 30*time.Minute)
+			if most := networks * (12 + 30); guessed > most || guessed < networks*25 {
+				t.Fatalf("%d guesses in half an hour from %d networks, want at most %d", guessed, networks, most)
+			}
+			if _, _, _, err := b.Login(t.Context(), "ana", password, Client{Address: fmt.Sprintf("192.0.2.%d", i)}); err != nil {
+				t.Fatalf("from another network than the %d: %v", networks, err)
+			}
+			if err := b.changeOwn(t, ana.ID, password); err != nil {
+				t.Fatalf("a new password while they are signed in: %v", err)
+			}
+		}
+	}
+}
+
+// The same through the door, with wrong passwords instead of counters.
+func TestGuessingFromOneNetworkShutsNobodyOut(t *testing.T) {
+	b := setup(t)
+	b.make(t, "ana", "")
+	guessed := 0
+	for range 2 * 60 {
+		_, _, _, err := b.Login(t.Context(), "ana", "wrong password", Client{Address: "198.51.100.1"})
+		if fault.CodeOf(err) == fault.Unauthenticated {
+			guessed++
+		} else {
+			wantFault(t, err, fault.RateLimited)
+		}
+		b.clock.advance(time.Second)
+	}
+	if guessed != 11 { // five, and after 1, 2, 4, 8, 16 and 32 seconds
+		t.Errorf("%d guesses in two minutes", guessed)
+	}
+	if _, _, _, err := b.Login(t.Context(), "ana", password, Client{Address: "192.0.2.1"}); err != nil {
+		t.Errorf("from another network: %v", err)
+	}
+}
+
+// Who has many networks guesses slowly as well, and does not keep out a person who is at home.
+func TestManyNetworksGuessSlowly(t *testing.T) {
+	b := setup(t)
+	ana := b.make(t, "ana", "")
+	if _, _, _, err := b.Login(t.Context(), "ana", password, Client{Address: "2001:db8::1"}); err != nil {
+		t.Fatal(err)
+	}
+	const minutes = 120
+	if n, most := hammer(b.guesses, b.clock, userKey(ana.ID), 500, minutes*time.Minute), freeByPerson+minutes*5; n > most {
+		t.Errorf("%d guesses in %d minutes, want at most %d", n, minutes, most)
+	}
+	b.guesses.failed(userKey(ana.ID), "another network")
+	_, _, _, err := b.Login(t.Context(), "ana", password, Client{Address: "192.0.2.1"})
+	wantFault(t, err, fault.RateLimited)
+	if _, _, _, err := b.Login(t.Context(), "ana@example.org", password, Client{Address: "2001:db8::3"}); err != nil {
+		t.Errorf("at home: %v", err)
 	}
 }
 
@@ -199,7 +278,7 @@ func TestLoginIsSlowedByAddress(t *testing.T) {
 		_, _, _, err := b.Login(t.Context(), fmt.Sprintf("name%d", i), "wrong password", Client{Address: address})
 		return err
 	}
-	for i := range freeByAddress {
+	for i := range freeByNetwork {
 		wantFault(t, try(i, fmt.Sprintf("2001:db8::%x", i)), fault.Unauthenticated)
 	}
 	wantFault(t, try(1000, "2001:db8::ffff"), fault.RateLimited)
@@ -209,7 +288,7 @@ func TestLoginIsSlowedByAddress(t *testing.T) {
 	}
 	// A school's worth of honest mistakes goes on for hours without a wait.
 	for i := range 500 {
-		b.clock.advance(forgetsAddress)
+		b.clock.advance(forgetsNetwork)
 		wantFault(t, try(2000+i, "198.51.100.1"), fault.Unauthenticated)
 	}
 }
@@ -231,8 +310,8 @@ func TestParallelGuessesAreSlowed(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := codes[fault.Unauthenticated]; n > freeByName+hashesAtOnce-1 || n+codes[fault.RateLimited] != 64 {
-		t.Errorf("answers = %v, want at most %d tries", codes, freeByName+hashesAtOnce-1)
+	if n := codes[fault.Unauthenticated]; n > freeByPair+hashesAtOnce-1 || n+codes[fault.RateLimited] != 64 {
+		t.Errorf("answers = %v, want at most %d tries", codes, freeByPair+hashesAtOnce-1)
 	}
 }
 
@@ -293,19 +372,6 @@ func TestHashingWaitsItsTurn(t *testing.T) {
 			t.Errorf("after the others: %v", err)
 		}
 	})
-}
-
-func TestCheckPassword(t *testing.T) {
-	b := setup(t)
-	ana := b.make(t, "ana", "")
-	if err := b.CheckPassword(t.Context(), ana.ID, password); err != nil {
-		t.Error(err)
-	}
-	for range freeByName {
-		wantFault(t, b.CheckPassword(t.Context(), ana.ID, "wrong password"), fault.Forbidden, "body.current_password")
-	}
-	wantFault(t, b.CheckPassword(t.Context(), ana.ID, password), fault.RateLimited)
-	wantFault(t, b.CheckPassword(t.Context(), 99, password), fault.NotFound)
 }
 
 func TestSecretsAreNotStored(t *testing.T) {

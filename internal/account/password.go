@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/argon2id"
@@ -30,7 +31,13 @@ const (
 type passwords struct {
 	params argon2id.Params
 	slots  chan struct{} // holds one value per computation under way
-	dummy  string        // compared with when there is no such user, for the time it takes
+	// change holds one value while a password is made: all who change or make one
+	// stand in one line before the slots, so that who signs in has one of them at most before them.
+	change chan struct{}
+	dummy  string // compared with when there is no such user, for the time it takes
+
+	mu       sync.Mutex
+	changing map[int64]bool // guarded by mu; users who change their own password now
 }
 
 func newPasswords(params argon2id.Params) *passwords {
@@ -40,27 +47,61 @@ func newPasswords(params argon2id.Params) *passwords {
 	return &passwords{
 		params: params,
 		slots:  make(chan struct{}, hashesAtOnce),
+		change: make(chan struct{}, 1),
 		dummy: fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, params.Memory, params.Iterations,
 			params.Parallelism, b64(random[:params.SaltLength]), b64(random[params.SaltLength:])),
+		changing: map[int64]bool{},
 	}
 }
 
-// inTurn runs fn while it holds one of the slots.
-func (p *passwords) inTurn(ctx context.Context, fn func() error) error {
-	deadline := time.NewTimer(hashWait)
-	defer deadline.Stop()
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("wait for a turn to hash a password: %w", ctx.Err())
-	case <-deadline.C:
-		e := fault.New(fault.RateLimited, "Too many people are signing in at this moment. Try again in a few seconds.")
-		e.RetryAfter = 5 * time.Second
+// alone runs fn unless it runs already for the same user: with many changes at
+// once one person would hold up those of everybody.
+func (p *passwords) alone(userID int64, fn func() error) error {
+	p.mu.Lock()
+	busy := p.changing[userID]
+	p.changing[userID] = true
+	p.mu.Unlock()
+	if busy {
+		e := fault.New(fault.RateLimited, "Your password is being changed by another request. Try again when that is done.")
+		e.RetryAfter = time.Second
 		return e
 	}
 	defer func() {
-		<-p.slots
-		if len(p.slots) == 0 {
+		p.mu.Lock()
+		delete(p.changing, userID)
+		p.mu.Unlock()
+	}()
+	return fn()
+}
+
+// inTurn runs fn, which compares for somebody who signs in, while it holds one of the slots.
+func (p *passwords) inTurn(ctx context.Context, fn func() error) error {
+	return p.holding(ctx, fn, p.slots)
+}
+
+// inLine is inTurn for what makes a password.
+func (p *passwords) inLine(ctx context.Context, fn func() error) error {
+	return p.holding(ctx, fn, p.change, p.slots)
+}
+
+// holding runs fn while it has a place in each of the lines, which it takes in their order.
+func (p *passwords) holding(ctx context.Context, fn func() error, lines ...chan struct{}) error {
+	deadline := time.NewTimer(hashWait)
+	defer deadline.Stop()
+	for _, line := range lines {
+		select {
+		case line <- struct{}{}:
+			defer func() { <-line }()
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a turn to hash a password: %w", ctx.Err())
+		case <-deadline.C:
+			e := fault.New(fault.RateLimited, "Too many people are signing in at this moment. Try again in a few seconds.")
+			e.RetryAfter = 5 * time.Second
+			return e
+		}
+	}
+	defer func() {
+		if len(p.slots) == 1 {
 			debug.FreeOSMemory() // the 32 MiB of a hash are otherwise kept for minutes
 		}
 	}()
@@ -69,10 +110,16 @@ func (p *passwords) inTurn(ctx context.Context, fn func() error) error {
 
 // hash makes the hash to store.
 func (p *passwords) hash(ctx context.Context, password string) (hash string, err error) {
-	err = p.inTurn(ctx, func() error {
-		hash, err = argon2id.CreateHash(password, &p.params)
+	err = p.inLine(ctx, func() error {
+		hash, err = p.make(password)
 		return err
 	})
+	return hash, err
+}
+
+// make is hash for who is in line.
+func (p *passwords) make(password string) (string, error) {
+	hash, err := argon2id.CreateHash(password, &p.params)
 	if err != nil {
 		return "", fmt.Errorf("hash a password: %w", err)
 	}

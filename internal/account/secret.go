@@ -12,6 +12,12 @@ import (
 // tokenPrefix lets people and scanners for leaked secrets know a token of ours.
 const tokenPrefix = "carrel_"
 
+// securePrefix marks the cookie of a sign-in by https.
+const securePrefix = "s-"
+
+// OfHTTPS tells whether a cookie's secret was given by https, for what only https can have set.
+func OfHTTPS(secret string) bool { return strings.HasPrefix(secret, securePrefix) }
+
 // newSecret gives 256 random bits as text, and the hash to store. A fast hash is
 // enough here: there is nothing to guess.
 func newSecret(prefix string) (secret string, hash []byte) {

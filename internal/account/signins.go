@@ -13,6 +13,7 @@ import (
 type Client struct {
 	Address string // without the port
 	Agent   string // the User-Agent header; what is too long is cut
+	Secure  bool   // whether by https
 }
 
 const maxAgent = 400

@@ -5,22 +5,68 @@ import (
 	"time"
 )
 
-// Failed sign-ins are free at first; then each doubles the wait before the next
-// try. By name, what guesses one person's password is slowed, and nobody can
-// lock a person out for longer than a minute. By address, what tries many names
-// is. There the allowance is larger and failures are forgotten sooner, because a
-// whole school may sit behind one address, and somebody there is always wrong.
+// guesses slows who guesses passwords, and nobody else if it can. Failed sign-ins
+// are free at first; then each doubles the wait before the next try. They are
+// counted three times:
+//
+//   - by person and network, strictly: from one place a password is guessed once
+//     a minute in the end. That alone holds for the person too, when they sit
+//     behind the same address.
+//   - by person alone, mildly: what three networks do, each as fast as it may, is
+//     still free, so that the person gets in from a fourth. Who has more of them
+//     gets four guesses a minute for all together, and where the person is signed
+//     in already this does not count: nobody far away shuts them out at home.
+//   - by network alone: what tries many names is slowed. The allowance is larger
+//     and failures are forgotten sooner than of one person, because a whole school
+//     may sit behind one address, and somebody there is always wrong.
+//
+// A person is one whether they are called by user name or by address.
+type guesses struct {
+	pair, person, network slowdown
+}
+
 const (
-	freeByName     = 5
-	forgetsName    = 3 * time.Minute // one failure
-	freeByAddress  = 30
-	forgetsAddress = 30 * time.Second
+	freeByPair     = 5
+	forgetsPair    = 3 * time.Minute // one failure
+	freeByPerson   = 60
+	forgetsPerson  = 15 * time.Second
+	freeByNetwork  = 30
+	forgetsNetwork = 30 * time.Second
 
 	firstWait     = time.Second
 	longestWait   = time.Minute
 	maxDoublings  = 10     // so that a shift never overflows
 	maxRemembered = 10_000 // keys; some 1 MB
 )
+
+func newGuesses(now func() time.Time) *guesses {
+	return &guesses{
+		pair:    slowdown{now: now, free: freeByPair, forgets: forgetsPair},
+		person:  slowdown{now: now, free: freeByPerson, forgets: forgetsPerson},
+		network: slowdown{now: now, free: freeByNetwork, forgets: forgetsNetwork},
+	}
+}
+
+func pairKey(person, network string) string { return network + " " + person }
+
+// wait tells how long a person's next try from a network must wait; atHome says
+// whether they are signed in from there already.
+func (g *guesses) wait(person, network string, atHome func() bool) time.Duration {
+	wait := max(g.network.wait(network), g.pair.wait(pairKey(person, network)))
+	if all := g.person.wait(person); all > wait && !atHome() {
+		return all
+	}
+	return wait
+}
+
+func (g *guesses) failed(person, network string) {
+	g.pair.fail(pairKey(person, network))
+	g.person.fail(person)
+	g.network.fail(network)
+}
+
+// right forgets only what was counted of the two together: others may still be guessing.
+func (g *guesses) right(person, network string) { g.pair.forgive(pairKey(person, network)) }
 
 // slowdown counts failures by key, in memory: a restart forgives them, which
 // costs an attacker more than it gives.

@@ -92,6 +92,12 @@ func (s *Service) Change(ctx context.Context, id int64, c UserChange) (User, err
 			return User{}, err
 		}
 	}
+	return s.change(ctx, id, c, hash, "")
+}
+
+// change is Change with the hash of c's password, if it has one. was is the hash
+// that the present password was compared with; "": nobody asked for that one.
+func (s *Service) change(ctx context.Context, id int64, c UserChange, hash, was string) (User, error) {
 	var changed User
 	err := store.InTx(ctx, s.db, func(ctx context.Context, tx bun.Tx) error {
 		row, found, err := oneUser(ctx, selectUsers(tx).Where("u.id = ?", id))
@@ -100,6 +106,9 @@ func (s *Service) Change(ctx context.Context, id int64, c UserChange) (User, err
 		}
 		if !found {
 			return errNoUser()
+		}
+		if was != "" && row.PasswordHash != was {
+			return errOvertaken()
 		}
 		before := row
 		set(&row.Username, c.Username)

@@ -6,12 +6,16 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/carrel-dev/carrel/internal/api/allowance"
 	"github.com/carrel-dev/carrel/internal/api/socket"
+	"github.com/carrel-dev/carrel/internal/fault"
 )
 
 // Base is where the contract begins.
@@ -27,6 +31,7 @@ type Server struct {
 	openapi []byte // the contract as JSON
 
 	allowances *allowance.Users // for bodies, messages, and pages of events
+	refusals   refusals         // of sign-ins
 }
 
 // maxHeld is how much memory all that one user sends and fetches may take at a time: some of the largest messages.
@@ -92,8 +97,18 @@ func (s *Server) Close(ctx context.Context) error { return s.sockets.Close(ctx) 
 // dispatch gives a path to the contract's routes or to the page. The page has
 // no pattern of its own: "/" would swallow every 404 and 405 of the contract.
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
-	if !ours(r.URL.Path) {
+	asked := r.URL.EscapedPath()
+	clean := cleanPath(asked)
+	if !ours(r.URL.Path) && !ours(clean) {
 		s.deps.Web.ServeHTTP(w, r)
+		return
+	}
+	if clean != asked || !isText(r.URL.Path) { // the mux would answer //api with a page that says where to go
+		s.fail(w, r, errNoPath())
+		return
+	}
+	if err := checkQuery(r.URL.RawQuery); err != nil {
+		s.fail(w, r, err)
 		return
 	}
 	if _, pattern := s.mux.Handler(r); pattern == "" {
@@ -103,11 +118,40 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
+// isText tells whether what a path or a query says is text that a database and a file system take.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// checkQuery refuses what is no text for every route, so that none has to think of it.
+func checkQuery(raw string) error {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return fault.InvalidField("query", "The query is not name=value&… with percent-encoding.")
+	}
+	for name, values := range query {
+		if !isText(name) {
+			return fault.InvalidField("query", "A name in the query is not UTF-8, or holds a zero byte.")
+		}
+		if !isText(strings.Join(values, "")) {
+			return fault.InvalidField("query."+name, "This is not UTF-8, or holds a zero byte.")
+		}
+	}
+	return nil
+}
+
+// cleanPath is a path without //, . and .., as the mux would have it.
+func cleanPath(p string) string {
+	clean := path.Clean("/" + p)
+	if strings.HasSuffix(p, "/") && clean != "/" {
+		clean += "/"
+	}
+	return clean
+}
+
 // ours tells whether a path belongs to the contract and not to the page.
-func ours(path string) bool {
-	switch path {
+func ours(p string) bool {
+	switch p {
 	case "/api", "/healthz", "/readyz", "/metrics":
 		return true
 	}
-	return strings.HasPrefix(path, "/api/")
+	return strings.HasPrefix(p, "/api/")
 }

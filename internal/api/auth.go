@@ -13,8 +13,16 @@ import (
 	"github.com/carrel-dev/carrel/internal/fault"
 )
 
-// CookieName is the cookie of a person who signed in.
-const CookieName = "carrel_session"
+// CookieName is the cookie of a person who signed in. Over https it has the prefix
+// with which a browser takes it from this very host alone, and not from a sibling
+// that would sign people in as somebody else.
+const (
+	CookieName = "carrel_session"
+	hostPrefix = "__Host-"
+)
+
+// maxCookies is of how many cookies of the name the server looks whose they are.
+const maxCookies = 4
 
 // person is who asks, and by what right.
 type person struct {
@@ -76,10 +84,29 @@ func (s *Server) identify(r *http.Request) (*person, error) {
 		}
 		return s.recognise(r.Context(), secret, false, "")
 	}
-	if c, err := r.Cookie(CookieName); err == nil && c.Value != "" {
-		return s.recognise(r.Context(), c.Value, true, requestOf(r.Context()).client)
+	err := error(fault.New(fault.Unauthenticated, "Nobody is signed in. Sign in, or send an API token."))
+	for _, secret := range cookies(r) {
+		var p *person
+		if p, err = s.recognise(r.Context(), secret, true, requestOf(r.Context()).client); fault.CodeOf(err) != fault.Unauthenticated {
+			return p, err
+		}
 	}
-	return nil, fault.New(fault.Unauthenticated, "Nobody is signed in. Sign in, or send an API token.")
+	return nil, err
+}
+
+// cookies gives the secrets to try, those first that only this host can have set.
+// The others are of http, and of a sign-in from before there was the prefix: one of
+// https that comes without it was taken from its browser and tossed into another.
+func cookies(r *http.Request) []string {
+	var all []string
+	for _, name := range []string{hostPrefix + CookieName, CookieName} {
+		for _, c := range r.CookiesNamed(name) {
+			if c.Value != "" && (name != CookieName || !account.OfHTTPS(c.Value)) {
+				all = append(all, c.Value)
+			}
+		}
+	}
+	return all[:min(len(all), maxCookies)]
 }
 
 // recognise asks whose secret it is, now. A WebSocket asks again while it is open.
@@ -115,10 +142,17 @@ func (s *Server) guard(who policy) func(huma.Context, func(huma.Context)) {
 // caller is the user who makes the request; guard has seen to it that there is one.
 func caller(ctx context.Context) account.User { return requestOf(ctx).person.user }
 
+func (q *request) cookieName() string {
+	if q.https {
+		return hostPrefix + CookieName
+	}
+	return CookieName
+}
+
 // cookie makes the cookie for a secret, or one that removes it.
 func (q *request) cookie(secret string, expires time.Time) string {
 	c := &http.Cookie{ //nolint:gosec // Secure follows how the browser came
-		Name: CookieName, Value: secret, Path: "/", HttpOnly: true, Secure: q.https, SameSite: http.SameSiteLaxMode,
+		Name: q.cookieName(), Value: secret, Path: "/", HttpOnly: true, Secure: q.https, SameSite: http.SameSiteLaxMode,
 	}
 	if secret == "" {
 		c.MaxAge = -1

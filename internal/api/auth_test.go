@@ -63,8 +63,41 @@ func TestCookieIsSecureOnHTTPS(t *testing.T) {
 	secure := func(d *Deps) { d.PublicURL = &url.URL{Scheme: "https", Host: "carrel.example.org"} }
 	r := newRig(t, secure)
 	p := r.do(call{method: "POST", path: "/auth/login", body: fmt.Sprintf(`{"username":"ana@example.org","password":%q}`, password("ana"))})
-	if p.status != 200 || !cookieOf(t, p).Secure || p.header.Get("Strict-Transport-Security") == "" {
+	if p.status != 200 || !cookieOf(t, p).Secure || cookieOf(t, p).Name != "__Host-carrel_session" || p.header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("got %d, %v; want a secure cookie and HSTS", p.status, p.header)
+	}
+}
+
+// Who has signed in by https cannot give that sign-in to somebody else's browser by a sibling domain.
+func TestCookieOfHTTPSKeepsItsName(t *testing.T) {
+	r := newRig(t, func(d *Deps) { d.PublicURL = &url.URL{Scheme: "https", Host: "carrel.example.org"} })
+	secret := r.signIn("ana")
+	for name, want := range map[string]int{"__Host-carrel_session": 200, "carrel_session": 401} {
+		if p := r.do(call{method: "GET", path: "/me", header: map[string]string{"Cookie": name + "=" + secret}}); p.status != want {
+			t.Errorf("as %s: got %d %s; want %d", name, p.status, p.body, want)
+		}
+	}
+}
+
+// A cookie that a sibling domain tosses in does not make one somebody else.
+func TestCookieOfAnotherHost(t *testing.T) {
+	r := newRig(t)
+	ana, bob := r.signIn("ana"), r.signIn("bob")
+	const host, plain = "__Host-carrel_session=", "carrel_session="
+	for _, c := range []struct {
+		name, cookies, who string
+	}{
+		{"of this host alone", plain + bob + "; " + host + ana, "ana"},
+		{"an ended one first", plain + "bad; " + plain + ana, "ana"},
+		{"an ended one of this host", host + "bad; " + plain + ana, "ana"}, // a sign-in from before
+		{"an empty one", plain + "; " + plain + ana, "ana"},
+		{"none that counts", host + "bad; " + plain + "bad", ""},
+		{"too many", strings.Repeat(plain+"bad; ", maxCookies) + plain + ana, ""},
+	} {
+		p := r.do(call{method: "GET", path: "/me", header: map[string]string{"Cookie": c.cookies}})
+		if c.who == "" && p.status != 401 || c.who != "" && (p.status != 200 || !strings.Contains(p.body, `"username":"`+c.who+`"`)) {
+			t.Errorf("%s: got %d %s; want %s", c.name, p.status, p.body, c.who)
+		}
 	}
 }
 
@@ -209,6 +242,40 @@ func TestOwnPassword(t *testing.T) {
 		if p := r.do(call{method: "GET", path: "/me", cookie: value}); p.status != want {
 			t.Errorf("after the change: got %d; want %d", p.status, want)
 		}
+	}
+}
+
+// An administrator resets others' passwords; their own takes the present one.
+func TestAdministratorsOwnPassword(t *testing.T) {
+	r := newRig(t)
+	const body = `{"password":"a new password"}`
+	p := r.do(call{method: "PATCH", path: fmt.Sprintf("/users/%d", r.users["rita"].ID), as: "rita", body: body})
+	if p.status != 403 || p.code(t) != "forbidden" || !strings.Contains(p.body, "/me") {
+		t.Errorf("their own: got %d %s; want 403", p.status, p.body)
+	}
+	if p := r.do(call{method: "PATCH", path: fmt.Sprintf("/users/%d", r.users["ana"].ID), as: "rita", body: body}); p.status != 200 {
+		t.Errorf("somebody's: got %d %s", p.status, p.body)
+	}
+}
+
+// A change of one's own password that races with a reset does not undo it.
+func TestResetWinsOverOwnChange(t *testing.T) {
+	r := newRig(t)
+	old := password("ana")
+	for i := range 10 {
+		reset := fmt.Sprintf("reset number %d", i)
+		done := make(chan int)
+		go func() {
+			done <- r.do(call{method: "PATCH", path: "/me", as: "ana", body: fmt.Sprintf(`{"password":"of the thief","current_password":%q}`, old)}).status
+		}()
+		p := r.do(call{method: "PATCH", path: fmt.Sprintf("/users/%d", r.users["ana"].ID), as: "rita", body: fmt.Sprintf(`{"password":%q}`, reset)})
+		if status := <-done; p.status != 200 || status != 200 && status != 409 && status != 403 && status != 429 {
+			t.Fatalf("got %d for the reset and %d for the change", p.status, status)
+		}
+		if p := r.do(call{method: "POST", path: "/auth/login", body: fmt.Sprintf(`{"username":"ana","password":%q}`, reset)}); p.status != 200 {
+			t.Fatalf("round %d: what the administrator set does not count: %d %s", i, p.status, p.body)
+		}
+		old = reset
 	}
 }
 

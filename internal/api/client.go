@@ -49,13 +49,27 @@ func (s *Server) trusted(host string) bool {
 }
 
 // local tells whether a request was made on this machine, not merely passed
-// on by a proxy that runs on it.
+// on by a proxy that runs on it, and not by a page whose name was made to mean
+// this machine: who is here calls it by a name of its own.
 func local(r *http.Request) bool {
-	for _, h := range []string{"X-Forwarded-For", "X-Real-Ip", "Forwarded"} {
+	for _, h := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via"} {
 		if r.Header.Get(h) != "" {
 			return false
 		}
 	}
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && ap.Addr().Unmap().IsLoopback()
+	return err == nil && ap.Addr().Unmap().IsLoopback() && loopbackHost(r.Host)
+}
+
+// loopbackHost tells whether a Host header is localhost or a loopback address.
+func loopbackHost(header string) bool {
+	host, _, err := net.SplitHostPort(header)
+	if err != nil {
+		host = strings.Trim(header, "[]")
+	}
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
 }

@@ -225,6 +225,10 @@ func TestBadBodies(t *testing.T) {
 		{"empty command", "POST", "/commands", `{"argv":[]}`, "", 400, "invalid", "body.argv"},
 		{"path that leaves", "GET", "/files?path=../../etc/passwd", "", "", 400, "invalid", "query.path"},
 		{"absolute path", "GET", "/files/content?path=/etc/passwd", "", "", 400, "invalid", "query.path"},
+		{"zero byte anywhere", "GET", "/sessions?project=%00", "", "", 400, "invalid", "query.project"},
+		{"zero byte in a name", "GET", "/sessions?pro%00ject=x", "", "", 400, "invalid", "query"},
+		{"bad escape", "GET", "/sessions?project=%u", "", "", 400, "invalid", "query"},
+		{"not UTF-8 in a body", "POST", prompt, "{\"id\":\"u\xff\",\"content\":\"x\"}", "", 400, "invalid", "body"},
 		{"zero byte", "GET", "/files/content?path=a%00b", "", "", 400, "invalid", "query.path"},
 		{"not UTF-8", "GET", "/files/content?path=a%FF", "", "", 400, "invalid", "query.path"},
 		{"no path", "PUT", "/files/content", "x", "", 400, "invalid", "query.path"},
@@ -269,6 +273,14 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		{"GET", "/nothing", 404, "not_found"},
 		{"GET", "!/api", 404, "not_found"},
 		{"GET", "!/api/v2/me", 404, "not_found"},
+		{"GET", "!//api/v1/me", 404, "not_found"},
+		{"GET", "!/api/v1//me", 404, "not_found"},
+		{"GET", "!/api/v1/x/../me", 404, "not_found"},
+		{"GET", "!/x/../api/v1/me", 404, "not_found"},
+		{"GET", "!/api/../metrics", 404, "not_found"},
+		{"DELETE", "/me/push/%00", 404, "not_found"},
+		{"DELETE", "/me/sign-ins/%00", 404, "not_found"},
+		{"DELETE", "/me/sign-ins/%ff", 404, "not_found"},
 		{"POST", "/me", 405, "method_not_allowed"},
 		{"DELETE", "/sessions", 405, "method_not_allowed"},
 		{"POST", "!/healthz", 405, "method_not_allowed"},
@@ -303,6 +315,19 @@ func TestHealth(t *testing.T) {
 		}
 		if p := r.do(call{method: "GET", path: base + "/metrics"}); p.status != 200 || p.body != "carrel_up 1\n" {
 			t.Errorf("metrics from this machine: got %d %s", p.status, p.body)
+		}
+		for _, header := range []map[string]string{{"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example:80"}, {"Via": "1.1 proxy"}, {"X-Forwarded-Proto": "https"}} {
+			if p := r.do(call{method: "GET", path: base + "/metrics", header: header}); p.status != 401 {
+				t.Errorf("metrics from a page of another name, %v: got %d; want 401", header, p.status)
+			}
+			if p := r.do(call{method: "GET", path: base + "/readyz", header: header}); p.status != 200 || strings.Contains(p.body, "/srv") {
+				t.Errorf("readyz from a page of another name, %v: got %d %s; want no path of the host", header, p.status, p.body)
+			}
+		}
+		for _, host := range []string{"localhost", "localhost:8420", "LOCALHOST:1", "[::1]:8420", "[::1]", "127.0.0.2"} {
+			if p := r.do(call{method: "GET", path: base + "/metrics", header: map[string]string{"Host": host}}); p.status != 200 {
+				t.Errorf("metrics of %s: got %d; want 200", host, p.status)
+			}
 		}
 		for as, want := range map[string]int{"": 401, "ana": 403, "rita": 200} {
 			if p := r.do(call{method: "GET", path: base + "/metrics", as: as, header: far}); p.status != want {

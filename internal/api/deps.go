@@ -76,8 +76,8 @@ type Accounts interface {
 	EndSignIn(ctx context.Context, userID int64, id string) error
 	// EndOtherSignIns leaves only the one with that secret.
 	EndOtherSignIns(ctx context.Context, userID int64, secret string) (int64, error)
-	// CheckPassword is asked before a person changes their own password.
-	CheckPassword(ctx context.Context, userID int64, password string) error
+	// ChangePassword is Change for a person's own password, who has to know the present one. With from they are signed in again.
+	ChangePassword(ctx context.Context, userID int64, present string, c account.UserChange, from *account.Client) (account.User, account.SignedIn, error)
 
 	Users(ctx context.Context, limit int, cursor string) (account.Page[account.User], error)
 	User(ctx context.Context, id int64) (account.User, error)

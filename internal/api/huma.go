@@ -93,7 +93,7 @@ func newHuma(mux humago.Mux, version string) huma.API {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"cookie": {Type: "apiKey", In: "cookie", Name: CookieName, Description: "Set by POST /auth/login. What changes anything must also come from our own origin."},
+					"cookie": {Type: "apiKey", In: "cookie", Name: CookieName, Description: "Set by POST /auth/login; over https its name is __Host-carrel_session. What changes anything must also come from our own origin."},
 					"token":  {Type: "http", Scheme: "bearer", BearerFormat: "carrel_…", Description: "An API token, made under POST /me/tokens."},
 				},
 			},

@@ -12,7 +12,7 @@ import (
 type QuotaInput struct {
 	Instances      *int       `json:"instances,omitempty" minimum:"0" maximum:"1" example:"1" doc:"Instances: 0 or 1."`
 	LiveSessions   *int       `json:"live_sessions,omitempty" minimum:"0" example:"3" doc:"Sessions with a Claude process at one time."`
-	CPU            *float64   `json:"cpu,omitempty" exclusiveMinimum:"0" example:"2" doc:"Cores."`
+	CPU            *float64   `json:"cpu,omitempty" minimum:"0.1" example:"2" doc:"Cores: 0.1 to 1024."`
 	MemoryBytes    *int64     `json:"memory_bytes,omitempty" minimum:"0" example:"2147483648" doc:"Memory of the instance."`
 	PIDs           *int64     `json:"pids,omitempty" minimum:"0" example:"512" doc:"Processes and threads."`
 	StorageBytes   *int64     `json:"storage_bytes,omitempty" minimum:"0" example:"5368709120" doc:"Files and journals together."`

@@ -65,7 +65,9 @@ func (q *request) limitWriting() {
 }
 
 // from is from where somebody signs in with the request.
-func (q *request) from() account.Client { return account.Client{Address: q.client, Agent: q.agent} }
+func (q *request) from() account.Client {
+	return account.Client{Address: q.client, Agent: q.agent, Secure: q.https}
+}
 
 // problem is what who asks is told of an error, in their language.
 func (q *request) problem(err error) *problem.Problem { return problem.Of(err, q.id).In(q.reads) }

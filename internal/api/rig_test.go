@@ -84,7 +84,7 @@ func emptyRig(t *testing.T, change ...func(*Deps)) *rig {
 		DB: db.Bun(), Policy: account.RegistrationInvite, DefaultQuota: quota.Default(), SetupCode: setupCode, Log: log,
 		Hash: &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32},
 	})
-	r.audit = audit.New(db.Bun(), time.Now)
+	r.audit = audit.New(audit.Options{DB: db.Bun(), Now: time.Now, Log: log})
 	r.instances = newFakeInstances()
 	r.sessions = newFakeSessions()
 	r.projects = &fakeProjects{}
@@ -189,7 +189,9 @@ func (r *rig) do(c call) reply {
 		req.Header.Set("Origin", c.origin)
 	}
 	for k, v := range c.header {
-		req.Header.Set(k, v)
+		if req.Header.Set(k, v); k == "Host" {
+			req.Host = v
+		}
 	}
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
@@ -216,7 +218,7 @@ func (r *rig) signIn(name string) string {
 func cookieOf(t *testing.T, p reply) *http.Cookie {
 	t.Helper()
 	for _, c := range (&http.Response{Header: p.header}).Cookies() {
-		if c.Name == CookieName {
+		if strings.TrimPrefix(c.Name, hostPrefix) == CookieName {
 			return c
 		}
 	}

@@ -38,7 +38,7 @@ type (
 	}
 	// signedInOutput is a user who is signed in from now on.
 	signedInOutput struct {
-		SetCookie string `header:"Set-Cookie" doc:"The cookie carrel_session."`
+		SetCookie string `header:"Set-Cookie" doc:"The cookie carrel_session; over https __Host-carrel_session."`
 		Body      account.User
 	}
 	signedOutOutput struct {
@@ -93,13 +93,26 @@ func (s *Server) signIn(ctx context.Context, name, password string) (*signedInOu
 	q := requestOf(ctx)
 	u, secret, expires, err := s.deps.Accounts.Login(ctx, name, password, q.from())
 	if err != nil {
-		s.note(ctx, "login.fail", "", map[string]any{"code": fault.CodeOf(err)}) // not the name: it may be a password in the wrong field
+		s.noteRefusal(ctx, fault.CodeOf(err))
 		return nil, err
 	}
 	q.person = &person{user: u, secret: secret, byCookie: true}
 	s.note(ctx, "login", userTarget(u.ID), nil)
 	s.deps.Warm(u.ID)
 	return &signedInOutput{SetCookie: q.cookie(secret, expires), Body: u}, nil
+}
+
+// noteRefusal records a sign-in that failed; where there are many, some with the number of the others.
+func (s *Server) noteRefusal(ctx context.Context, code fault.Code) {
+	left, ok := s.refusals.take(time.Now(), requestOf(ctx).client, code)
+	if !ok {
+		return
+	}
+	detail := map[string]any{"code": code} // not the name: it may be a password in the wrong field
+	if left > 0 {
+		detail["left_out"] = left
+	}
+	s.note(ctx, "login.fail", "", detail)
 }
 
 // welcome signs in a person whose account has just been made.

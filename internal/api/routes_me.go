@@ -54,41 +54,51 @@ func (s *Server) registerMe() {
 			return &body[Me]{Body: me}, err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/me", Summary: "Change the own account",
-		Description: "A new password needs the present one. It ends every other sign-in, and no device is told anything any more."}, s.changeMe)
+		Description: "A new password needs the present one. It ends every other sign-in, and no device is told anything any more. One change at a time (429); one that another password overtook is a 409."}, s.changeMe)
 }
 
 func (s *Server) changeMe(ctx context.Context, in *changeMeInput) (*changedMeOutput, error) {
-	q, b := requestOf(ctx), in.Body
-	id := q.person.user.ID
-	if b.Password != nil {
-		if b.CurrentPassword == nil {
-			return nil, fault.InvalidField("body.current_password", "A new password needs the present one.")
-		}
-		if err := s.deps.Accounts.CheckPassword(ctx, id, *b.CurrentPassword); err != nil {
-			return nil, err
-		}
+	b, id := in.Body, caller(ctx).ID
+	c := account.UserChange{Email: b.Email, Language: b.Language, Password: b.Password}
+	out := &changedMeOutput{}
+	var u account.User
+	var err error
+	if b.Password == nil {
+		u, err = s.deps.Accounts.Change(ctx, id, c)
+	} else {
+		u, out.SetCookie, err = s.changePassword(ctx, b.CurrentPassword, c)
 	}
-	u, err := s.deps.Accounts.Change(ctx, id, account.UserChange{Email: b.Email, Language: b.Language, Password: b.Password})
 	if err != nil {
 		return nil, err
 	}
-	out := &changedMeOutput{}
-	if b.Password != nil {
-		s.note(ctx, "me.password", userTarget(id), nil)
-		if err := s.deps.Push.Forget(ctx, id); err != nil {
-			return nil, err
-		}
-		if q.person.byCookie { // the old cookie has ended with the old password
-			secret, expires, err := s.deps.Accounts.OpenLogin(ctx, id, q.from())
-			if err != nil {
-				return nil, err
-			}
-			out.SetCookie = q.cookie(secret, expires)
-		}
-		s.sockets.Recheck(id)
-	}
 	out.Body, err = s.me(ctx, u)
 	return out, err
+}
+
+func (s *Server) changePassword(ctx context.Context, present *string, c account.UserChange) (account.User, string, error) {
+	q := requestOf(ctx)
+	id := q.person.user.ID
+	if present == nil {
+		return account.User{}, "", fault.InvalidField("body.current_password", "A new password needs the present one.")
+	}
+	var again *account.Client // the old cookie ends with the old password
+	if q.person.byCookie {
+		from := q.from()
+		again = &from
+	}
+	u, in, err := s.deps.Accounts.ChangePassword(ctx, id, *present, c, again)
+	if err != nil {
+		return u, "", err
+	}
+	s.note(ctx, "me.password", userTarget(id), nil)
+	if err := s.deps.Push.Forget(ctx, id); err != nil {
+		return u, "", err
+	}
+	s.sockets.Recheck(id)
+	if again == nil {
+		return u, "", nil
+	}
+	return u, q.cookie(in.Secret, in.Expires), nil
 }
 
 func (s *Server) me(ctx context.Context, u account.User) (Me, error) {

@@ -31,7 +31,7 @@ type (
 		Body struct {
 			Username *string `json:"username,omitempty" maxLength:"200" example:"ana" doc:"Login name."`
 			Email    *string `json:"email,omitempty" maxLength:"320" example:"ana@example.org" doc:"E-mail address."`
-			Password *string `json:"password,omitempty" maxLength:"1000" doc:"A new password; it ends the user's sign-ins."`
+			Password *string `json:"password,omitempty" maxLength:"1000" doc:"A new password; it ends the user's sign-ins. One's own is changed by PATCH /me."`
 			Role     *string `json:"role,omitempty" enum:"admin,moderator,user" doc:"What the user may do."`
 			Language *string `json:"language,omitempty" maxLength:"20" example:"en" doc:"Language of the page."`
 			Active   *bool   `json:"active,omitempty" doc:"false shuts the user out and ends their instance; the files stay."`
@@ -99,6 +99,9 @@ func (s *Server) registerUsers() {
 
 func (s *Server) changeUser(ctx context.Context, in *changeUserInput) (*body[account.User], error) {
 	b := in.Body
+	if b.Password != nil && in.ID == caller(ctx).ID { // or whoever finds the browser open takes the account
+		return nil, fault.Fields(fault.Forbidden, fault.FieldAt("body.password", "Change your own password with PATCH /me, which asks for the present one."))
+	}
 	u, err := s.deps.Accounts.Change(ctx, in.ID, account.UserChange{
 		Username: b.Username, Email: b.Email, Password: b.Password, Role: b.Role, Language: b.Language, Active: b.Active,
 	})

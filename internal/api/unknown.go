@@ -17,7 +17,11 @@ func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fault.New(fault.MethodNotAllowed, "This path does not take %s, but %s.", r.Method, probe.header.Get("Allow")))
 		return
 	}
-	s.fail(w, r, fault.New(fault.NotFound, "There is no such path. The list is at %s/openapi.json.", Base))
+	s.fail(w, r, errNoPath())
+}
+
+func errNoPath() error {
+	return fault.New(fault.NotFound, "There is no such path. The list is at %s/openapi.json.", Base)
 }
 
 // probe keeps the status and headers of an answer and nothing else.

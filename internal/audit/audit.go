@@ -1,12 +1,15 @@
 // Package audit owns the append-only record of who did what. The database itself
-// refuses to change or remove an entry. What is worth an entry, package api decides.
+// refuses to change an entry, and to remove one of the last thirty days; what is older
+// goes when it was kept for as long as is set. What is worth an entry, package api decides.
 package audit
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -48,14 +51,34 @@ type Page struct {
 	NextCursor string
 }
 
+// Options are what a Log is made of.
+type Options struct {
+	DB   *bun.DB
+	Now  func() time.Time
+	Keep time.Duration // how long an entry is kept, at least 30 days; 0: for ever
+	Log  *slog.Logger
+}
+
+const (
+	// sweepEvery is how often Record looks for what is too old, and sweepMost how
+	// much of that goes at once, so that nobody waits long for it.
+	sweepEvery = time.Hour
+	sweepMost  = 10_000
+)
+
 // Log is the record.
 type Log struct {
-	db  *bun.DB
-	now func() time.Time
+	db   *bun.DB
+	now  func() time.Time
+	keep time.Duration
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	swept time.Time // guarded by mu; when Record last looked
 }
 
 // New makes a Log on a store's database.
-func New(db *bun.DB, now func() time.Time) *Log { return &Log{db: db, now: now} }
+func New(o Options) *Log { return &Log{db: o.DB, now: o.Now, keep: o.Keep, log: o.Log} }
 
 // Record adds an entry. When it returns nil, the entry is on disk.
 func (l *Log) Record(ctx context.Context, e Entry) error {
@@ -63,12 +86,33 @@ func (l *Log) Record(ctx context.Context, e Entry) error {
 	if e.ActorID != 0 {
 		actor = &e.ActorID
 	}
+	now := l.now().UTC().Truncate(time.Microsecond)
 	_, err := l.db.NewRaw("INSERT INTO audit (at, actor_id, action, target, address, detail) VALUES (?, ?, ?, ?, ?, ?)",
-		l.now().UTC().Truncate(time.Microsecond), actor, text(e.Action), text(e.Target), text(e.Address), detail(e.Detail)).Exec(ctx)
+		now, actor, text(e.Action), text(e.Target), text(e.Address), detail(e.Detail)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("record %s: %w", e.Action, err)
 	}
+	l.sweep(ctx, now)
 	return nil
+}
+
+// sweep removes what is too old, once in a while. Nothing grows but by Record, so
+// that nobody else needs to. What could not be removed is tried again.
+func (l *Log) sweep(ctx context.Context, now time.Time) {
+	l.mu.Lock()
+	due := l.keep > 0 && now.Sub(l.swept) >= sweepEvery
+	if due {
+		l.swept = now
+	}
+	l.mu.Unlock()
+	if !due {
+		return
+	}
+	_, err := l.db.NewRaw("DELETE FROM audit WHERE id IN (SELECT id FROM (SELECT id, at FROM audit ORDER BY id LIMIT ?) WHERE at < ?)",
+		sweepMost, now.Add(-l.keep)).Exec(ctx)
+	if err != nil {
+		l.log.WarnContext(ctx, "old audit entries were not removed", "error", err)
+	}
 }
 
 type row struct {

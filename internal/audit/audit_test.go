@@ -35,12 +35,13 @@ func setup(t *testing.T) (*Log, *bun.DB) {
 	})
 	var mu sync.Mutex
 	at := start
-	return New(db.Bun(), func() time.Time {
+	now := func() time.Time {
 		mu.Lock()
 		defer mu.Unlock()
 		at = at.Add(time.Second)
 		return at
-	}), db.Bun()
+	}
+	return New(Options{DB: db.Bun(), Now: now, Log: slog.New(slog.DiscardHandler)}), db.Bun()
 }
 
 func record(t *testing.T, l *Log, e Entry) {
@@ -182,5 +183,51 @@ func TestManyRecordAtOnce(t *testing.T) {
 	page, err := l.List(t.Context(), Filter{}, store.MaxLimit, "")
 	if err != nil || len(page.Items) != 160 {
 		t.Errorf("%d entries (%v), want 160", len(page.Items), err)
+	}
+}
+
+func TestWhatIsOldGoes(t *testing.T) {
+	l, db := setup(t)
+	at := start
+	l.now = func() time.Time { return at }
+	ids := func() (ids []int64) {
+		t.Helper()
+		page, err := l.List(t.Context(), Filter{}, 0, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Items {
+			ids = append(ids, e.ID)
+		}
+		return ids
+	}
+	day := 24 * time.Hour
+	record(t, l, Entry{Action: "first"})
+	at = at.Add(400 * day)
+	record(t, l, Entry{Action: "second"})
+	if got := ids(); !reflect.DeepEqual(got, []int64{2, 1}) {
+		t.Fatalf("kept for ever: %v", got)
+	}
+	l.keep = 400 * day
+	at = at.Add(time.Second)
+	record(t, l, Entry{Action: "third"})
+	if got := ids(); !reflect.DeepEqual(got, []int64{3, 2}) {
+		t.Errorf("kept for 400 days: %v; want all but the first", got)
+	}
+	at = at.Add(time.Second)
+	l.keep, l.swept = time.Second, time.Time{}
+	record(t, l, Entry{Action: "fourth"}) // and logs that the third did not go
+	if got := ids(); !reflect.DeepEqual(got, []int64{4, 3, 2}) {
+		t.Errorf("the database gave up what is not thirty days old: %v", got)
+	}
+	at = at.Add(30*day - time.Minute)
+	record(t, l, Entry{Action: "fifth"})
+	if _, err := db.ExecContext(t.Context(), "DELETE FROM audit WHERE id = 4"); err == nil {
+		t.Error("an entry went before its thirty days")
+	}
+	at = at.Add(2 * time.Minute)
+	record(t, l, Entry{Action: "sixth"})
+	if _, err := db.ExecContext(t.Context(), "DELETE FROM audit WHERE id = 4"); err != nil {
+		t.Errorf("an entry after its thirty days: %v", err)
 	}
 }

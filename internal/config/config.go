@@ -51,6 +51,7 @@ type Config struct {
 	Snapshot Snapshot `koanf:"snapshot"`
 	Push     Push     `koanf:"push"`
 	History  History  `koanf:"history"`
+	Audit    Audit    `koanf:"audit"`
 	OCI      OCI      `koanf:"oci"`
 	Quota    Quota    `koanf:"quota"`
 	Egress   Egress   `koanf:"egress"`
@@ -152,6 +153,12 @@ type History struct {
 	Step time.Duration `koanf:"step" default:"15s"`
 }
 
+// Audit is about the record of who did what.
+type Audit struct {
+	// How long an entry is kept, at least 720h (30 days); what is older goes. 9600h are 400 days. 0: for ever.
+	Retention time.Duration `koanf:"retention" default:"9600h"`
+}
+
 // OCI is about the runtime oci.
 type OCI struct {
 	// The OCI runtime: a name in PATH, or a path.
@@ -168,7 +175,7 @@ type Quota struct {
 	Instances int `koanf:"instances"`
 	// Sessions of a new user with a Claude process at one time.
 	LiveSessions int `koanf:"live_sessions"`
-	// Cores.
+	// Cores, from 0.1 to 1024.
 	CPU float64 `koanf:"cpu"`
 	// Memory, in bytes.
 	MemoryBytes int64 `koanf:"memory_bytes"`

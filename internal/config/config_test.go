@@ -168,7 +168,7 @@ regsitration: open
 		"pool.idle_time":             "did you mean pool.idle_timeout?",
 		"pool.health_interval":       "more than 0",
 		"pool.max_instances":         "negative",
-		"quota.cpu":                  "more than 0",
+		"quota.cpu":                  "from 0.1 to 1024",
 		"quota.pids":                 "whole number",
 		"quota.inodes":               "from 1000",
 		"server.uid":                 "root",
@@ -270,7 +270,7 @@ func TestEnvironRoundTrip(t *testing.T) {
 		c.PublicURL, _ = parseURL(rapid.SampledFrom([]string{"", "https://carrel.example.org", "http://[::1]:8420"}).Draw(t, "url"))
 		c.TrustedProxies, _ = parseNetworks(rapid.SampledFrom([]string{"", "10.0.0.1", "10.0.0.0/8,::1"}).Draw(t, "proxies"))
 		c.Pool.IdleTimeout = time.Duration(rapid.Int64Range(0, 1<<50).Draw(t, "idle"))
-		c.Quota.CPU = rapid.Float64Range(0.001, 1024).Draw(t, "cpu")
+		c.Quota.CPU = rapid.Float64Range(0.1, 1024).Draw(t, "cpu")
 		if rapid.Bool().Draw(t, "limited") {
 			n := rapid.Int64Range(0, 1<<62).Draw(t, "tokens")
 			c.Quota.TokensPerMonth = &n

@@ -59,7 +59,8 @@ func (f faults) err(origin map[string]string) error {
 }
 
 const (
-	longestShutdown = 15 * time.Second // the contract promises it
+	longestShutdown = 15 * time.Second    // the contract promises it
+	leastRetention  = 30 * 24 * time.Hour // the database keeps entries of the record for as long
 	resolveTimeout  = 5 * time.Second
 	uidRange        = 1 << 16
 	maxUID          = 1<<32 - 2
@@ -91,6 +92,7 @@ func (c *Config) validate(ctx context.Context, resolve resolver, f *faults) {
 	check(c.Snapshot.Interval == 0 || c.Snapshot.Interval >= time.Minute, "snapshot.interval", "must be 0 or at least 1m")
 	check(c.Snapshot.Keep >= 2 && c.Snapshot.Keep <= 1000, "snapshot.keep", "must be from 2 to 1000")
 	check(c.History.Step >= time.Second && c.History.Step <= time.Minute, "history.step", "must be from 1s to 1m")
+	check(c.Audit.Retention == 0 || c.Audit.Retention >= leastRetention, "audit.retention", "must be 0 or at least 720h (30 days)")
 	check(c.Pool.MaxInstances >= 0, "pool.max_instances", "must not be negative")
 	check(c.Pool.MaxLiveSessions >= 0, "pool.max_live_sessions", "must not be negative")
 	check(!strings.ContainsFunc(c.Gateway.APIKey.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }), "gateway.api_key", "must be one word of plain ASCII, as the provider gave it: it holds a space, a line break or another character that no key has")

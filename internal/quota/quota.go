@@ -31,6 +31,9 @@ func Default() Quota {
 	}
 }
 
+// leastCPU is a tenth of a core: with less a conversation takes minutes to begin.
+const leastCPU = 0.1
+
 // Validate reports every field that is out of range. prefix names where the
 // quota stands in the input ("body", "quota").
 func (q Quota) Validate(prefix string) error {
@@ -42,7 +45,7 @@ func (q Quota) Validate(prefix string) error {
 	}
 	check(q.Instances >= 0 && q.Instances <= 1, "instances", "must be 0 or 1")
 	check(q.LiveSessions >= 0 && q.LiveSessions <= 1000, "live_sessions", "must be from 0 to 1000")
-	check(q.CPU > 0 && q.CPU <= 1024, "cpu", "must be more than 0 and at most 1024 cores")
+	check(q.CPU >= leastCPU && q.CPU <= 1024, "cpu", "must be from 0.1 to 1024 cores")
 	check(q.MemoryBytes >= 128<<20 && q.MemoryBytes <= 1<<50, "memory_bytes", "must be from 134217728 (128 MiB) to 1 PiB")
 	check(q.PIDs >= 32 && q.PIDs <= 1<<22, "pids", "must be from 32 to 4194304")
 	check(q.StorageBytes >= 32<<20 && q.StorageBytes <= 16<<40, "storage_bytes", "must be from 33554432 (32 MiB) to 16 TiB")

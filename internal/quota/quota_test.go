@@ -67,6 +67,7 @@ func TestBorders(t *testing.T) {
 		{"all memory there is", func(q *quota.Quota) { q.MemoryBytes = math.MaxInt64 }, false},
 		{"no cpu", func(q *quota.Quota) { q.CPU = 0 }, false},
 		{"a bit of cpu", func(q *quota.Quota) { q.CPU = 0.1 }, true},
+		{"next to no cpu", func(q *quota.Quota) { q.CPU = 1e-9 }, false},
 		{"endless cpu", func(q *quota.Quota) { q.CPU = math.Inf(1) }, false},
 		{"most storage", func(q *quota.Quota) { q.StorageBytes = 16 << 40 }, true},
 		{"more storage", func(q *quota.Quota) { q.StorageBytes = 16<<40 + 1 }, false},

@@ -1,10 +1,11 @@
-// Package strictjson decodes JSON from outside: one value, nested only so
+// Package strictjson decodes JSON from outside: UTF-8, one value, nested only so
 // deep, and nothing after it. Which fields there may be is judged elsewhere.
 package strictjson
 
 import (
 	"encoding/json"
 	"errors"
+	"unicode/utf8"
 )
 
 // MaxDepth bounds nesting. Messages API content has about ten levels.
@@ -13,8 +14,14 @@ const MaxDepth = 100
 // ErrTooDeep is for input that is nested deeper than MaxDepth.
 var ErrTooDeep = errors.New("nested deeper than 100 levels")
 
-// Unmarshal is json.Unmarshal that refuses deep nesting before it builds anything.
+// ErrEncoding is for input that is not UTF-8: decoded, two texts that differ could become one.
+var ErrEncoding = errors.New("not UTF-8")
+
+// Unmarshal is json.Unmarshal that refuses deep nesting before it builds anything, and what is not UTF-8.
 func Unmarshal(data []byte, v any) error {
+	if !utf8.Valid(data) {
+		return ErrEncoding
+	}
 	if err := CheckDepth(data); err != nil {
 		return err
 	}

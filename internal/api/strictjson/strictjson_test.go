@@ -26,6 +26,8 @@ func TestUnmarshal(t *testing.T) {
 		{"second value", `{}{}`, false},
 		{"space after", "{} \n", true},
 		{"nothing", ``, false},
+		{"not UTF-8", "{\"id\":\"u\xff\"}", false},
+		{"UTF-8", `{"id":"ü"}`, true},
 	} {
 		var v any
 		if err := Unmarshal([]byte(c.in), &v); (err == nil) != c.ok {
@@ -37,7 +39,7 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
-// FuzzUnmarshal: whatever is taken is JSON, and whatever is refused is either not JSON or too deep.
+// FuzzUnmarshal: whatever is taken is JSON, and whatever is refused is either not JSON too deep or not UTF-8.
 func FuzzUnmarshal(f *testing.F) {
 	for _, s := range []string{`{"a":1}`, `[[[]]]`, `"\"["`, `{} x`, "\xff", nested("[", "]", 101)} {
 		f.Add([]byte(s))
@@ -45,7 +47,7 @@ func FuzzUnmarshal(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var v any
 		err := Unmarshal(b, &v)
-		if (err == nil) != json.Valid(b) && !errors.Is(err, ErrTooDeep) {
+		if (err == nil) != json.Valid(b) && !errors.Is(err, ErrTooDeep) && !errors.Is(err, ErrEncoding) {
 			t.Fatalf("got %v for %q, which is valid: %v", err, b, json.Valid(b))
 		}
 	})
