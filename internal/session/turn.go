@@ -26,7 +26,7 @@ func (s *Service) openAs(ctx context.Context, r *row, req *protocol.OpenRequest)
 	if r.Project == "" {
 		return errNoProject()
 	}
-	err := s.with(ctx, r.UserID, openTimeout, func(ctx context.Context, c *client.Client) error {
+	err := s.withSession(ctx, r.key(), openTimeout, func(ctx context.Context, c *client.Client) error {
 		_, err := c.Open(ctx, req)
 		return err
 	})
@@ -71,7 +71,7 @@ func (s *Service) Prompt(ctx context.Context, u account.User, id string, p Promp
 	defer done()
 	req := &protocol.PromptRequest{OpenRequest: *r.openRequest(), ID: p.ID, Author: u.Username, Content: p.Content}
 	var res *protocol.PromptResponse
-	err = s.with(ctx, u.ID, openTimeout, func(ctx context.Context, c *client.Client) error {
+	err = s.withSession(ctx, k, openTimeout, func(ctx context.Context, c *client.Client) error {
 		var err error
 		res, err = c.Prompt(ctx, req)
 		return err
@@ -213,7 +213,7 @@ func (s *Service) Rewind(ctx context.Context, userID int64, id, prompt string, d
 		return Rewound{}, errNoProject()
 	}
 	var res *protocol.RewindResponse
-	err = s.with(ctx, userID, openTimeout, func(ctx context.Context, c *client.Client) error {
+	err = s.withSession(ctx, r.key(), openTimeout, func(ctx context.Context, c *client.Client) error {
 		if _, err := c.Open(ctx, r.openRequest()); err != nil {
 			return err
 		}

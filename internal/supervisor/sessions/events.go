@@ -132,7 +132,7 @@ func (ss *Sessions) Watch(ctx context.Context, first func([]protocol.Session) er
 		for s := range dirty {
 			info, ok := s.snapshot()
 			if !ok {
-				continue
+				info = protocol.Session{ID: s.id, State: protocol.StateDormant} // it is gone, and nothing of it runs
 			}
 			if err := changed(info); err != nil {
 				return err

@@ -366,9 +366,7 @@ func TestDelete(t *testing.T) {
 	}
 	_, err := w.Delete(w.ctx(), &protocol.SessionRequest{SessionID: id})
 	wantCode(t, err, fault.NotFound)
-	w.prompt(id, "[say 1]") // the id may be used again
-	f = w.follow(id, 0)
-	f.result()
+	w.wantDeleted(id)
 }
 
 func TestWatch(t *testing.T) {
