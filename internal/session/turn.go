@@ -127,7 +127,8 @@ func (s *Service) Answer(ctx context.Context, u account.User, id string, a Answe
 	return nil
 }
 
-// Interrupt ends the running turn. Where nothing runs it does nothing.
+// Interrupt ends the running turn, or withdraws what a session waits for a
+// place with. Where nothing runs nor waits it does nothing.
 func (s *Service) Interrupt(ctx context.Context, u account.User, id string) error {
 	k := key{u.ID, id}
 	if _, err := find(ctx, s.db, k); err != nil {

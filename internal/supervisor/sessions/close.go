@@ -27,7 +27,7 @@ func (ss *Sessions) Close(ctx context.Context, req *protocol.SessionRequest) (*p
 
 // end ends the process and waits for it. One that died at work may have been started again meanwhile.
 func (s *session) end(ctx context.Context, reason string) error {
-	if _, err := s.leaveLine(ctx, reason); err != nil {
+	if err := s.leaveLine(ctx, reason); err != nil {
 		return err
 	}
 	for {

@@ -30,9 +30,14 @@ type line struct {
 
 // standing is a session's stay in line.
 type standing struct {
-	leave  context.CancelCauseFunc
-	left   chan struct{} // closed when it is over
-	reason string        // why it was left without a place; guarded by the session's mu
+	leave context.CancelCauseFunc
+	left  chan struct{} // closed when it is over
+
+	// Guarded by the session's mu.
+	reason string   // why it was left without a place
+	author string   // with reasonWithdrawn: who gives its prompts up
+	begun  []string // and those that are not withdrawn, by uuid: an earlier process had begun with them
+	err    error    // why they could not be given up
 }
 
 // errLeft ends a stay in line.
@@ -203,6 +208,11 @@ func (s *session) stand(ctx context.Context, st *standing, leaveLine func()) {
 			s.complainLocked(fault.CodeOf(err), "%s", textOf(err))
 			reason = reasonNotStarted
 		}
+		if reason == reasonWithdrawn {
+			if st.err = s.withdrawAllLocked(st); st.err != nil {
+				reason = reasonClosed // they are kept
+			}
+		}
 		s.meta.Live = false
 		_ = s.enterLocked(protocol.StateDormant, reason)
 		s.saveLocked()
@@ -221,8 +231,55 @@ func textOf(err error) fault.Text {
 	return fault.Say("Claude could not be started.")
 }
 
-// leaveLine takes a session out of the line, and waits until it is. It tells whether it was in it.
-func (s *session) leaveLine(ctx context.Context, reason string) (bool, error) {
+// giveUp takes a session out of the line, and withdraws what it stood there for. It says false when the session did not
+// stand in line, or got its place in the same moment.
+func (s *session) giveUp(ctx context.Context, author string) (bool, error) {
+	s.mu.Lock()
+	st := s.standing
+	s.mu.Unlock()
+	if st == nil {
+		return false, nil
+	}
+	held := s.findHeld(ctx)
+	s.mu.Lock()
+	if st.reason == "" {
+		st.reason, st.author, st.begun = reasonWithdrawn, author, held.UUIDs
+	}
+	s.mu.Unlock()
+	st.leave(errLeft)
+	if err := wait(ctx, st.left); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	got := s.run != nil
+	s.mu.Unlock()
+	switch {
+	case got:
+		return false, nil
+	case st.err != nil:
+		return false, st.err
+	}
+	if err := s.journal.Sync(); err != nil {
+		return false, storageFault(ofReading(err))
+	}
+	return true, nil
+}
+
+// withdrawAllLocked names each prompt that is given up. What had begun is merely not gone on with.
+func (s *session) withdrawAllLocked(st *standing) error {
+	for _, p := range slices.Clone(s.ledger.open) {
+		if slices.Contains(st.begun, p.uuid) {
+			continue
+		}
+		if _, err := s.recordLocked(withdrawnEvent{Type: protocol.EventWithdrawn, ID: p.id, Author: st.author}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaveLine takes a session out of the line if it is in it, and waits until it is not.
+func (s *session) leaveLine(ctx context.Context, reason string) error {
 	s.mu.Lock()
 	st := s.standing
 	if st != nil && st.reason == "" {
@@ -230,8 +287,8 @@ func (s *session) leaveLine(ctx context.Context, reason string) (bool, error) {
 	}
 	s.mu.Unlock()
 	if st == nil {
-		return false, nil
+		return nil
 	}
 	st.leave(errLeft)
-	return true, wait(ctx, st.left)
+	return wait(ctx, st.left)
 }
