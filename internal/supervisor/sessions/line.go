@@ -21,6 +21,8 @@ const (
 // errAtWork means that every place has work, or somebody before has a right to the next.
 var errAtWork = fault.New(fault.QuotaExceeded, "All live sessions of your quota are at work. Wait until one is done, or close one.")
 
+var errNoneAllowed = fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
+
 // line is who waits for a place among the live sessions.
 type line struct {
 	waiting []*session    // with prompts on disk; the first has come first
@@ -86,16 +88,18 @@ func (ss *Sessions) join(s *session) (leave func()) {
 }
 
 // takeSlot takes one of the places that the person's quota has for live sessions, and then one of the server's. When
-// all of the person's are taken, the session that was idle the longest makes room. Where none is idle, what happens is
-// told by the need.
+// all of the person's are taken, the session that was idle the longest makes room. Where none is idle, or the quota has
+// no places, what happens is told by the need.
 func (s *session) takeSlot(ctx context.Context, n need) error {
 	ss := s.ss
 	var later <-chan struct{} // closed when somebody else is wanted ahead
+	told := false             // that there will be no place before the limit is raised
 	for shown := 0; ; {
 		ss.mu.Lock()
-		if ss.limit <= 0 {
+		none := ss.limit <= 0
+		if none && n != inLine {
 			ss.mu.Unlock()
-			return fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
+			return errNoneAllowed
 		}
 		moved, before := (<-chan struct{})(ss.line.moved), len(ss.line.waiting)
 		if n == inLine {
@@ -115,9 +119,13 @@ func (s *session) takeSlot(ctx context.Context, n need) error {
 		all := ss.sessionsLocked()
 		ss.mu.Unlock()
 
+		if none && !told { // what is on disk waits for a higher limit, and its person should know
+			told = true
+			s.complain(errNoneAllowed)
+		}
 		soon, idle := ss.candidates(all)
 		switch {
-		case before > 0:
+		case before > 0 || none:
 			soon = nil
 		case soon == nil && idle != nil:
 			if soon = idle.makeRoom(); soon == nil {
@@ -168,6 +176,12 @@ func (s *session) showPlace(n int) {
 	if _, err := s.recordLocked(queueEvent{Type: protocol.EventQueue, Place: n}); err != nil {
 		s.ss.opt.Log.Error("journal a place in line", "session", s.id, "error", err)
 	}
+}
+
+func (s *session) complain(f *fault.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.complainLocked(f.Code, "%s", f.Said())
 }
 
 // standLocked has a session whose prompts are on disk wait for a place, if it does not already.

@@ -223,3 +223,45 @@ func TestMorePlaces(t *testing.T) {
 	_, err := w.Open(w.ctx(), &protocol.OpenRequest{SessionID: uuid.NewString(), Project: "demo"})
 	wantCode(t, err, fault.QuotaExceeded)
 }
+
+// TestNoPlacesForAWhile: who waits when the quota goes to nothing waits on, told why, and ends nobody who is idle.
+func TestNoPlacesForAWhile(t *testing.T) {
+	w, release := crowded(t)
+	ids := []string{uuid.NewString(), uuid.NewString()}
+	var followers []*follower
+	for _, id := range ids {
+		w.prompt(id, "[echo served]")
+		f := w.follow(id, 0)
+		f.typed(protocol.EventQueue)
+		followers = append(followers, f)
+	}
+	limit := func(n int) {
+		t.Helper()
+		if _, err := w.Configure(w.ctx(), &protocol.Limits{LiveSessions: n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(0)
+	for _, f := range followers {
+		if e := f.typed(protocol.EventError); e.Code != string(fault.QuotaExceeded) {
+			t.Errorf("got %v", e)
+		}
+	}
+	release()
+	_, err := w.tryPrompt(uuid.NewString(), "[echo one more]")
+	wantCode(t, err, fault.QuotaExceeded)
+	for _, id := range ids {
+		if got := w.state(id); got != protocol.StateQueued {
+			t.Errorf("without places a session that waits is %s", got)
+		}
+	}
+	limit(2)
+	for _, f := range followers {
+		f.result()
+	}
+	for _, id := range ids {
+		if n := count(w.all(id), func(e event) bool { return e.Type == protocol.EventError }); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+	}
+}

@@ -67,7 +67,7 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 		if !full {
 			err = s.ensure(ctx, &req.OpenRequest, forWork)
 		}
-		if full || errors.Is(err, errAtWork) {
+		if full || errors.Is(err, errAtWork) || errors.Is(err, errNoneAllowed) {
 			s.mu.Lock()
 			s.standLocked(&req.OpenRequest)
 			s.mu.Unlock()
