@@ -77,10 +77,7 @@ func (ss *Sessions) Delete(ctx context.Context, req *protocol.SessionRequest) (*
 }
 
 func (s *session) delete(ctx context.Context) error {
-	s.mu.Lock()
-	gone := s.gone
-	s.mu.Unlock()
-	if gone {
+	if s.isGone() {
 		return errNoSession() // somebody else has done it meanwhile
 	}
 	if err := s.end(ctx, reasonClosed); err != nil {

@@ -301,6 +301,7 @@ func (s *session) appendLocked(raw []byte) (int64, error) {
 		return 0, storageFault(err)
 	}
 	s.last.Store(seq)
+	s.ss.grew(s)
 	return seq, nil
 }
 
@@ -393,6 +394,12 @@ func (s *session) snapshot() (protocol.Session, bool) {
 	out := *info
 	out.LastSeq = s.last.Load()
 	return out, true
+}
+
+func (s *session) isGone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone
 }
 
 func (s *session) touchLocked() {
