@@ -252,6 +252,11 @@ func TestWhoOnlyHasTasks(t *testing.T) {
 	b.sweep()
 	b.arrange() // nobody waits: it stays
 	b.clock.forward(-21 * time.Minute)
+	sup.SetState("a1", func(s *protocol.Session) { s.LastSeq += 100 }) // what a task says is no work of the session's
+	pooltest.Poll(t, "the task's events", func() (bool, any) {
+		s, _ := b.get(t, 1).Session("a1")
+		return s.LastSeq > 100, s.LastSeq
+	})
 	b.prompt(t, 2, "b1")
 	b.told(t, 2, "b1", 1)
 	b.arrange()

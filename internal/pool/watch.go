@@ -86,7 +86,7 @@ func (p *Pool) apply(inst *Instance, n *protocol.Notice, seen map[string]bool, r
 		case w == nil:
 			w = &watched{since: now, used: !ready} // what was there before us may have worked
 			inst.sessions[s.ID] = w
-		case w.State != s.State || w.LastSeq != s.LastSeq:
+		case w.State != s.State || w.Tasks != s.Tasks || !w.LastActivityAt.Equal(s.LastActivityAt): // events alone are no sign of use
 			w.since = now
 			// The word that its place is free comes by itself: until then it is one that is about to be.
 			if s.State != protocol.StateDormant || inst.told == nil || !slices.Contains(inst.told.Held, s.ID) {

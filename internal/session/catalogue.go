@@ -51,7 +51,7 @@ func (s *Service) Create(ctx context.Context, userID int64, n NewSession) (Sessi
 // add inserts a session while the user has room for it.
 func (s *Service) add(ctx context.Context, r *row) error {
 	return store.InTx(ctx, s.db, func(ctx context.Context, tx bun.Tx) error {
-		n, err := tx.NewSelect().Table("sessions").Where("user_id = ?", r.UserID).Count(ctx)
+		n, err := tx.NewSelect().Table("sessions").Where("user_id = ? AND NOT deleting", r.UserID).Count(ctx)
 		if err != nil {
 			return fmt.Errorf("count sessions: %w", err)
 		}
@@ -73,7 +73,7 @@ type position struct {
 // as it was ever seen; it is looked for while there is an instance.
 func (s *Service) List(ctx context.Context, userID int64, projectName string, limit int, cursor string) (items []Session, next string, err error) {
 	limit = store.Limit(limit)
-	q := s.db.NewSelect().Model((*row)(nil)).Where("user_id = ?", userID).
+	q := s.db.NewSelect().Model((*row)(nil)).Where("user_id = ? AND NOT deleting", userID).
 		Order("last_activity_at DESC", "id DESC").Limit(int64(limit) + 1)
 	if projectName != "" {
 		q.Where("project = ?", projectName)
@@ -249,31 +249,6 @@ func (s *Service) amend(ctx context.Context, k key, f func(*row)) (*row, error) 
 	return r, err
 }
 
-// Delete removes a session for ever: from the catalogue, and what the user's
-// volume has of it. Whoever is subscribed is told.
-func (s *Service) Delete(ctx context.Context, userID int64, id string) error {
-	k := key{userID, id}
-	r, err := find(ctx, s.db, k)
-	if err != nil {
-		return err
-	}
-	_, live := s.live(k)
-	if live || r.LastSeq > 0 || r.CLILeft || r.ForkOf != "" { // else there is nothing in the volume to need an instance for
-		err := s.with(ctx, userID, callTimeout, func(ctx context.Context, c *client.Client) error {
-			return c.Delete(ctx, &protocol.SessionRequest{SessionID: id})
-		})
-		if err != nil && !errors.Is(err, fault.NotFoundError) {
-			return fmt.Errorf("delete session %s: %w", id, err)
-		}
-	}
-	if err := remove(ctx, s.db, k); err != nil {
-		return err
-	}
-	s.endStreams(k)
-	s.notices.tell(userID, Notice{Kind: "session_deleted", Session: &Session{ID: id, UserID: userID, Project: r.Project}})
-	return nil
-}
-
 // Fork makes a new session that begins with a copy of another's history, as
 // it is now, or of what was before a prompt.
 func (s *Service) Fork(ctx context.Context, userID int64, id, before string) (Session, error) {
@@ -299,7 +274,9 @@ func (s *Service) Fork(ctx context.Context, userID int64, id, before string) (Se
 	if err := s.openAs(ctx, r, req); err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 		defer cancel()
-		return Session{}, errors.Join(err, remove(undo, s.db, r.key()))
+		err = errors.Join(err, s.condemn(undo, r.key()))
+		s.finishLater(userID) // it may have begun all the same
+		return Session{}, err
 	}
 	s.tellSession(r)
 	return s.view(r), nil
@@ -309,7 +286,7 @@ func (s *Service) Fork(ctx context.Context, userID int64, id, before string) (Se
 func (s *Service) RenameProject(ctx context.Context, userID int64, from, to string) error {
 	var rows []*row
 	_, err := s.db.NewUpdate().Model((*row)(nil)).Set("project = ?", to).
-		Where("user_id = ? AND project = ?", userID, from).Returning("*").Exec(ctx, &rows)
+		Where("user_id = ? AND project = ? AND NOT deleting", userID, from).Returning("*").Exec(ctx, &rows)
 	if err != nil {
 		return fmt.Errorf("rename a project of sessions: %w", err)
 	}

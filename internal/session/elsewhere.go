@@ -20,7 +20,7 @@ func (s *Service) recall(ctx context.Context, r *row) {
 	if !r.CLILeft || r.LastSeq > 0 {
 		return
 	}
-	if err := s.with(ctx, r.UserID, callTimeout, recallSession(r.ID)); err != nil && ctx.Err() == nil {
+	if err := s.withSession(ctx, r.key(), callTimeout, recallSession(r.ID)); err != nil && ctx.Err() == nil {
 		s.log.Info("recall a session", "session", r.ID, "user", r.UserID, "error", err)
 	}
 }

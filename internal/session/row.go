@@ -46,6 +46,7 @@ type row struct {
 	CostUSD        float64 `bun:"cost_usd"`
 	ForkOf         string
 	CLILeft        bool `bun:"cli_left"`
+	Deleting       bool // nobody finds it any more; it is left until the volume has nothing of it
 }
 
 func (r *row) key() key { return key{r.UserID, r.ID} }
@@ -101,6 +102,15 @@ func errNoSession() error { return fault.New(fault.NotFound, "There is no such s
 
 // find reads one session of a user.
 func find(ctx context.Context, db bun.IDB, k key) (*row, error) {
+	r, err := findAny(ctx, db, k)
+	if err == nil && r.Deleting {
+		return nil, errNoSession()
+	}
+	return r, err
+}
+
+// findAny finds also what is being deleted.
+func findAny(ctx context.Context, db bun.IDB, k key) (*row, error) {
 	if !validID(k.id) {
 		return nil, errNoSession()
 	}

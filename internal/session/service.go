@@ -80,6 +80,9 @@ type Service struct {
 	streams map[key]map[*stream]struct{} // guarded by mu, as the rest
 	streamN map[int64]int                // streams by user
 	scanned map[int64]lastScan           // when a user's workspace was last looked through
+
+	unfinished map[int64]struct{} // users with deletions that were cut short
+	finishNow  chan struct{}
 }
 
 // key names one session. An id alone means nothing.
@@ -99,7 +102,8 @@ func New(o Options) *Service {
 		o.Now = time.Now
 	}
 	s := &Service{db: o.DB, pool: o.Pool, log: o.Log, now: o.Now,
-		streams: map[key]map[*stream]struct{}{}, streamN: map[int64]int{}, scanned: map[int64]lastScan{}}
+		streams: map[key]map[*stream]struct{}{}, streamN: map[int64]int{}, scanned: map[int64]lastScan{},
+		unfinished: map[int64]struct{}{}, finishNow: make(chan struct{}, 1)}
 	s.life, s.cancel = context.WithCancelCause(context.Background())
 	s.recorder.init()
 	s.notices.init()
@@ -112,7 +116,7 @@ func (s *Service) States(ctx context.Context) (map[string]int, error) {
 		State string
 		N     int
 	}
-	if err := s.db.NewSelect().Table("sessions").Column("state").ColumnExpr("COUNT(*) AS n").Group("state").Scan(ctx, &rows); err != nil {
+	if err := s.db.NewSelect().Table("sessions").Column("state").ColumnExpr("COUNT(*) AS n").Where("NOT deleting").Group("state").Scan(ctx, &rows); err != nil {
 		return nil, fmt.Errorf("count sessions: %w", err)
 	}
 	states := make(map[string]int, len(rows))
@@ -122,15 +126,19 @@ func (s *Service) States(ctx context.Context) (map[string]int, error) {
 	return states, nil
 }
 
-// Start corrects the states that an earlier server left, and begins to follow
-// the pool. Call it before or after the pool's own Start.
+// Start corrects the states that an earlier server left, goes on with what it
+// did not finish, and begins to follow the pool. Call it before or after the pool's own Start.
 func (s *Service) Start(ctx context.Context) error {
 	_, err := s.db.NewUpdate().Table("sessions").Set("state = ?", protocol.StateDormant).
 		Where("state <> ?", protocol.StateDormant).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("reset the states of sessions: %w", err)
 	}
+	if err := s.leftDeletions(ctx); err != nil {
+		return err
+	}
 	s.wg.Go(func() { s.record(s.life) })
+	s.wg.Go(func() { s.finish(s.life) })
 	s.unwatch = s.pool.Watch(s.observe)
 	return nil
 }
@@ -154,6 +162,11 @@ func (s *Service) observe(c pool.Change) {
 		s.recorder.session(key{c.UserID, c.Session.ID}, c.Session)
 	case c.Instance != nil:
 		s.notices.tell(c.UserID, Notice{Kind: "instance", Instance: *c.Instance})
+		s.mu.Lock()
+		if _, left := s.unfinished[c.UserID]; left {
+			s.wakeFinishLocked()
+		}
+		s.mu.Unlock()
 	default:
 		s.notices.tell(c.UserID, Notice{Kind: "instance"})
 	}
@@ -177,6 +190,17 @@ func (s *Service) with(ctx context.Context, userID int64, timeout time.Duration,
 			return unreachable(err)
 		}
 	}
+}
+
+// withSession is with for what begins a session where there is none yet. Each try looks for it anew: the supervisor of
+// the try before may be gone, and with it what it knew of a deletion meanwhile.
+func (s *Service) withSession(ctx context.Context, k key, timeout time.Duration, f func(context.Context, *client.Client) error) error {
+	return s.with(ctx, k.userID, timeout, func(ctx context.Context, c *client.Client) error {
+		if _, err := find(ctx, s.db, k); err != nil {
+			return err
+		}
+		return f(ctx, c)
+	})
 }
 
 // unreachable gives an error of the connection the words for people; others

@@ -26,7 +26,7 @@ func (s *Service) openAs(ctx context.Context, r *row, req *protocol.OpenRequest)
 	if r.Project == "" {
 		return errNoProject()
 	}
-	err := s.with(ctx, r.UserID, openTimeout, func(ctx context.Context, c *client.Client) error {
+	err := s.withSession(ctx, r.key(), openTimeout, func(ctx context.Context, c *client.Client) error {
 		_, err := c.Open(ctx, req)
 		return err
 	})
@@ -71,7 +71,7 @@ func (s *Service) Prompt(ctx context.Context, u account.User, id string, p Promp
 	defer done()
 	req := &protocol.PromptRequest{OpenRequest: *r.openRequest(), ID: p.ID, Author: u.Username, Content: p.Content}
 	var res *protocol.PromptResponse
-	err = s.with(ctx, u.ID, openTimeout, func(ctx context.Context, c *client.Client) error {
+	err = s.withSession(ctx, k, openTimeout, func(ctx context.Context, c *client.Client) error {
 		var err error
 		res, err = c.Prompt(ctx, req)
 		return err
@@ -127,7 +127,8 @@ func (s *Service) Answer(ctx context.Context, u account.User, id string, a Answe
 	return nil
 }
 
-// Interrupt ends the running turn. Where nothing runs it does nothing.
+// Interrupt ends the running turn, or withdraws what a session waits for a
+// place with. Where nothing runs nor waits it does nothing.
 func (s *Service) Interrupt(ctx context.Context, u account.User, id string) error {
 	k := key{u.ID, id}
 	if _, err := find(ctx, s.db, k); err != nil {
@@ -213,7 +214,7 @@ func (s *Service) Rewind(ctx context.Context, userID int64, id, prompt string, d
 		return Rewound{}, errNoProject()
 	}
 	var res *protocol.RewindResponse
-	err = s.with(ctx, userID, openTimeout, func(ctx context.Context, c *client.Client) error {
+	err = s.withSession(ctx, r.key(), openTimeout, func(ctx context.Context, c *client.Client) error {
 		if _, err := c.Open(ctx, r.openRequest()); err != nil {
 			return err
 		}

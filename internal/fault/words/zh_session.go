@@ -65,7 +65,6 @@ var sessionZH = map[string]string{ //nolint:gosec // texts about passwords and t
 	"This is not the name of a model.":                                                                                "这不是模型的名称。",
 	"This request was answered already.":                                                                              "这个请求已经回答过了。",
 	"This session is being closed.":                                                                                   "这个会话正在关闭。",
-	"This session is being deleted.":                                                                                  "这个会话正在删除。",
 	"Too many prompts wait in this session. Send this one again when some of them are done.":                          "这个会话中排队的提示词过多。请等其中一些完成后再发送。",
 	"You follow %d sessions at the same time. Close some of them.":                                                    "你同时打开了 %d 个会话。请关闭一些。",
 	"You have %d connections open. Close some of them.":                                                               "你打开了 %d 个连接。请关闭一些。",

@@ -302,7 +302,7 @@ const (
 	// terminal, and come from the CLI's transcript.
 	EventHistory = "carrel.history" // {left_out?}
 	EventQueue   = "carrel.queue"   // {place}
-	EventAnswer  = "carrel.answer"  // {request_id, behavior, author, message?}
+	EventAnswer  = "carrel.answer"  // {request_id, behavior, author, message?, interrupt?, updated_input?, updated_permissions?, truncated?}
 	EventError   = "carrel.error"   // {code, detail}
 )
 

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/carrel-dev/carrel/internal/claude"
@@ -13,7 +15,10 @@ import (
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
-const maxMessageBytes = 64 << 10
+const (
+	maxMessageBytes  = 64 << 10
+	maxAnsweredBytes = 64 << 10 // of what is kept of an answer beside its message
+)
 
 // Answer answers an open permission request, a question of Claude's or a plan. The first answer counts.
 func (ss *Sessions) Answer(ctx context.Context, req *protocol.AnswerRequest) (*protocol.Empty, error) {
@@ -59,14 +64,12 @@ func (s *session) answer(req *protocol.AnswerRequest) (*run, []byte, error) {
 	case s.run.ending != "":
 		return nil, nil, fault.New(fault.Conflict, "This session is being closed.")
 	}
-	line, err := s.answerLine(req, seq)
+	event := answerEvent{Type: protocol.EventAnswer, RequestID: req.RequestID, Behavior: req.Behavior, Author: req.Author, Message: req.Message}
+	line, err := s.answerLine(req, seq, &event)
 	if err != nil {
 		return nil, nil, err
 	}
-	_, err = s.recordLocked(answerEvent{
-		Type: protocol.EventAnswer, RequestID: req.RequestID, Behavior: req.Behavior, Author: req.Author, Message: req.Message,
-	})
-	if err != nil {
+	if _, err := s.recordLocked(event); err != nil {
 		return nil, nil, err
 	}
 	s.touchLocked()
@@ -77,8 +80,10 @@ func (s *session) answer(req *protocol.AnswerRequest) (*run, []byte, error) {
 	return s.run, line, nil
 }
 
-func (s *session) answerLine(req *protocol.AnswerRequest, seq int64) ([]byte, error) {
+// answerLine makes the line, and puts down in the event what was answered.
+func (s *session) answerLine(req *protocol.AnswerRequest, seq int64, event *answerEvent) ([]byte, error) {
 	if req.Behavior == "deny" {
+		event.Interrupt = req.Interrupt
 		message := req.Message
 		if message == "" {
 			message = "The user does not want this."
@@ -89,18 +94,76 @@ func (s *session) answerLine(req *protocol.AnswerRequest, seq int64) ([]byte, er
 	if isNull(permissions) {
 		permissions = nil
 	}
+	asked, err := s.askedInput(seq)
 	if isNull(input) {
-		var err error
-		if input, err = s.askedInput(seq); err != nil {
+		if err != nil {
 			return nil, err
 		}
+		input = asked
 	}
+	event.keep(changed(asked, input), permissions)
 	line, err := claude.Allow(req.RequestID, input, permissions)
 	var in *claude.InputError
 	if errors.As(err, &in) {
 		return nil, fault.InvalidField(in.Location, "The answer's %s %s.", in.Location, fault.Quote(in.Message))
 	}
 	return line, err
+}
+
+// keep puts down what is not too large: what Claude makes of it says the rest.
+func (e *answerEvent) keep(input map[string]json.RawMessage, permissions json.RawMessage) {
+	room := maxAnsweredBytes
+	fits := func(n int) bool {
+		if n > room {
+			e.Truncated = true
+			return false
+		}
+		room -= n
+		return true
+	}
+	if fits(len(permissions)) {
+		e.UpdatedPermissions = permissions
+	}
+	for _, field := range slices.Sorted(maps.Keys(input)) {
+		if !fits(len(field) + len(input[field])) {
+			delete(input, field)
+		}
+	}
+	e.UpdatedInput = input
+}
+
+// changed gives the fields of an input that are not as Claude asked; null are those that were taken out. What is no
+// object is refused elsewhere.
+func changed(asked, answered json.RawMessage) map[string]json.RawMessage {
+	var before, now map[string]json.RawMessage
+	if json.Unmarshal(asked, &before) != nil || json.Unmarshal(answered, &now) != nil || now == nil {
+		return nil
+	}
+	maps.DeleteFunc(now, func(field string, v json.RawMessage) bool {
+		old, there := before[field]
+		delete(before, field)
+		return there && sameJSON(old, v)
+	})
+	for field := range before {
+		now[field] = json.RawMessage("null")
+	}
+	return now
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	x, errX := decode(a)
+	y, errY := decode(b)
+	return errX == nil && errY == nil && reflect.DeepEqual(x, y)
+}
+
+func decode(raw json.RawMessage) (v any, err error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	err = d.Decode(&v)
+	return v, err
 }
 
 func isNull(raw json.RawMessage) bool {

@@ -27,7 +27,7 @@ func (ss *Sessions) Close(ctx context.Context, req *protocol.SessionRequest) (*p
 
 // end ends the process and waits for it. One that died at work may have been started again meanwhile.
 func (s *session) end(ctx context.Context, reason string) error {
-	if _, err := s.leaveLine(ctx, reason); err != nil {
+	if err := s.leaveLine(ctx, reason); err != nil {
 		return err
 	}
 	for {
@@ -47,14 +47,19 @@ func (s *session) end(ctx context.Context, reason string) error {
 }
 
 // Delete removes a session: its process, its transcripts and its journal. One that only has a transcript is removed as
-// well. Subscribers are told that there is no such session.
+// well. Subscribers are told that there is no such session, and so is everybody who calls from then on. There is no way
+// back: a deletion that failed is gone on with when it is asked for again.
 func (ss *Sessions) Delete(ctx context.Context, req *protocol.SessionRequest) (*protocol.Empty, error) {
 	ctx, leave, err := ss.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	s, release, err := ss.use(req.SessionID, false)
+	if !validID(req.SessionID) {
+		return nil, errNoSession()
+	}
+	ss.bury(req.SessionID) // before it is looked for: who comes later makes none
+	s, release, err := ss.take(req.SessionID, false, (*session).holdToDelete)
 	if err != nil {
 		if fault.CodeOf(err) == fault.NotFound {
 			err = ss.opt.Home.RemoveTranscript(ctx, req.SessionID)
@@ -62,23 +67,19 @@ func (ss *Sessions) Delete(ctx context.Context, req *protocol.SessionRequest) (*
 		return &protocol.Empty{}, err
 	}
 	defer release()
-	s.mu.Lock()
-	if s.deleting {
-		s.mu.Unlock()
-		return nil, fault.New(fault.Conflict, "This session is being deleted.")
+	select {
+	case s.grave <- struct{}{}:
+		defer func() { <-s.grave }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	s.deleting = true // nobody takes it up any more
-	s.mu.Unlock()
-	if err := s.delete(ctx); err != nil {
-		s.mu.Lock()
-		s.deleting = false
-		s.mu.Unlock()
-		return nil, err
-	}
-	return &protocol.Empty{}, nil
+	return &protocol.Empty{}, s.delete(ctx)
 }
 
 func (s *session) delete(ctx context.Context) error {
+	if s.isGone() {
+		return errNoSession() // somebody else has done it meanwhile
+	}
 	if err := s.end(ctx, reasonClosed); err != nil {
 		return err
 	}
@@ -93,6 +94,7 @@ func (s *session) delete(ctx context.Context) error {
 	s.mu.Lock()
 	transcripts := append(slices.Clone(s.meta.LeftIDs), s.id, s.meta.conversation(s.id))
 	s.mu.Unlock()
+	s.ss.bury(transcripts...)
 	slices.Sort(transcripts)
 	for _, id := range slices.Compact(transcripts) {
 		if err := s.ss.opt.Home.RemoveTranscript(ctx, id); err != nil && fault.CodeOf(err) != fault.NotFound {
@@ -107,11 +109,12 @@ func (s *session) delete(ctx context.Context) error {
 	s.gone = true
 	s.info.Store(nil)
 	s.ss.forget(s)
+	s.ss.notify(s)
 	return s.journal.Close() // which tells its readers
 }
 
 // Transcripts lists what the CLI left in the workspace, without the conversations that belong to a session of ours
-// under another id.
+// under another id, and without those that were just deleted.
 func (ss *Sessions) Transcripts(ctx context.Context) ([]protocol.Transcript, error) {
 	ctx, leave, err := ss.enter(ctx)
 	if err != nil {
@@ -125,6 +128,9 @@ func (ss *Sessions) Transcripts(ctx context.Context) ([]protocol.Transcript, err
 	ours := map[string]bool{}
 	ss.mu.Lock()
 	all := ss.sessionsLocked()
+	for id := range ss.buried {
+		ours[id] = true // it may have been listed before that
+	}
 	ss.mu.Unlock()
 	for _, s := range all {
 		s.mu.Lock()

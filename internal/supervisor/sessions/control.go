@@ -45,9 +45,9 @@ func (r *run) call(ctx context.Context, line func(id string) []byte) (claude.Ans
 
 var errEnded = fault.New(fault.InstanceUnavailable, "Claude has just ended. Try again in a moment.")
 
-// Interrupt ends the running turn; its result tells when. Prompts that wait behind it stay, and run next; those of a
-// session that waits in line for a place are given up. A session
-// that does nothing is left alone.
+// Interrupt ends the running turn; its result tells when. Prompts that wait behind it stay, and run next. Of a session
+// that waits in line for a place, what was to run is given up: each of its prompts is withdrawn. A session that does
+// nothing is left alone.
 func (ss *Sessions) Interrupt(ctx context.Context, req *protocol.SessionRequest) (*protocol.Empty, error) {
 	ctx, leave, err := ss.enter(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (ss *Sessions) Interrupt(ctx context.Context, req *protocol.SessionRequest)
 		return nil, err
 	}
 	defer release()
-	if stood, err := s.leaveLine(ctx, reasonWithdrawn); stood || err != nil {
+	if stood, err := s.giveUp(ctx, req.Author); stood || err != nil {
 		return &protocol.Empty{}, err
 	}
 	r, err := s.greeted(ctx)

@@ -3,6 +3,7 @@ package sessions
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -160,9 +161,13 @@ func TestQuestion(t *testing.T) {
 	question := q.Request.Input["questions"].([]any)[0].(map[string]any)["question"].(string)
 	q.Request.Input["answers"] = map[string]string{question: "Postgres"}
 	input, _ := json.Marshal(q.Request.Input)
-	_, err := w.Answer(w.ctx(), &protocol.AnswerRequest{SessionID: id, RequestID: ask.RequestID, Behavior: "allow", UpdatedInput: input})
+	_, err := w.Answer(w.ctx(), &protocol.AnswerRequest{SessionID: id, RequestID: ask.RequestID, Behavior: "allow", Author: "ana", UpdatedInput: input})
 	if err != nil {
 		t.Fatal(err)
+	}
+	answered := fmt.Sprintf(`{"type":"carrel.answer","request_id":%q,"behavior":"allow","author":"ana","updated_input":{"answers":{%q:"Postgres"}}}`, ask.RequestID, question)
+	if e := f.typed(protocol.EventAnswer); e.Raw != answered {
+		t.Errorf("got %s; want %s", e.Raw, answered)
 	}
 	f.until("the answer", func(e event) bool {
 		return e.Type == "user" && strings.Contains(e.Raw, "tool_result") && strings.Contains(e.Raw, "Postgres")

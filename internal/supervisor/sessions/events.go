@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/journal"
@@ -86,6 +87,47 @@ func ofReading(err error) error {
 type watcher struct {
 	wake  chan struct{} // holds one
 	dirty map[*session]struct{}
+	grown map[*session]time.Time // since when there were no more events, of those that have only got some
+}
+
+// growthRests is how long no event comes before watchers are told the number of the last one. What changes more than
+// that number tells it along, and a turn has thousands.
+const growthRests = time.Second
+
+// grew notes that a session has one more event.
+func (ss *Sessions) grew(s *session) {
+	now := time.Now()
+	ss.watching.Lock()
+	defer ss.watching.Unlock()
+	for w := range ss.watchers {
+		if len(w.grown) == 0 {
+			w.wakeUp() // else it looks again by itself
+		}
+		w.grown[s] = now
+	}
+}
+
+func (w *watcher) wakeUp() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// takeLocked takes all that is to be told now, and says when to look again; 0: when woken.
+func (w *watcher) takeLocked() (all map[*session]struct{}, again time.Duration) {
+	now := time.Now()
+	for s, at := range w.grown {
+		switch left := growthRests - now.Sub(at); {
+		case left <= 0:
+			w.dirty[s] = struct{}{}
+			delete(w.grown, s)
+		case again == 0 || left < again:
+			again = left
+		}
+	}
+	all, w.dirty = w.dirty, map[*session]struct{}{}
+	return all, again
 }
 
 // notify tells watchers that a session changed. Any of its locks may be held.
@@ -94,10 +136,8 @@ func (ss *Sessions) notify(s *session) {
 	defer ss.watching.Unlock()
 	for w := range ss.watchers {
 		w.dirty[s] = struct{}{}
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+		delete(w.grown, s)
+		w.wakeUp()
 	}
 }
 
@@ -109,7 +149,7 @@ func (ss *Sessions) Watch(ctx context.Context, first func([]protocol.Session) er
 		return err
 	}
 	defer leave()
-	w := &watcher{wake: make(chan struct{}, 1), dirty: map[*session]struct{}{}}
+	w := &watcher{wake: make(chan struct{}, 1), dirty: map[*session]struct{}{}, grown: map[*session]time.Time{}}
 	ss.watching.Lock()
 	ss.watchers[w] = struct{}{}
 	ss.watching.Unlock()
@@ -121,18 +161,28 @@ func (ss *Sessions) Watch(ctx context.Context, first func([]protocol.Session) er
 	if err := first(ss.List()); err != nil {
 		return err
 	}
+	rest := time.NewTimer(growthRests)
+	defer rest.Stop()
 	for {
-		if err := wait(ctx, w.wake); err != nil {
-			return err
+		select {
+		case <-w.wake:
+		case <-rest.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 		ss.watching.Lock()
-		dirty := w.dirty
-		w.dirty = map[*session]struct{}{}
+		dirty, again := w.takeLocked()
 		ss.watching.Unlock()
+		if again > 0 {
+			rest.Reset(again)
+		}
 		for s := range dirty {
 			info, ok := s.snapshot()
+			if !ok && !s.isGone() {
+				continue // it tells of itself in a moment
+			}
 			if !ok {
-				continue
+				info = protocol.Session{ID: s.id, State: protocol.StateDormant} // nothing of it runs any more
 			}
 			if err := changed(info); err != nil {
 				return err

@@ -369,6 +369,7 @@ func TestRefusals(t *testing.T) {
 	if left, _ := os.ReadDir(w.cfg.JournalDir); len(left) != 0 {
 		t.Errorf("refusals left %v", left)
 	}
+	id = uuid.NewString() // the other was deleted
 	w.open(id)
 	wantCode(t, w.Events(w.ctx(), &protocol.EventsRequest{SessionID: id, After: 1000}, nil), fault.Invalid)
 	w.cfg.Claude = filepath.Join(w.dir, "nothing")

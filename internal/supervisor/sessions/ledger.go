@@ -76,6 +76,11 @@ type (
 		Behavior  string `json:"behavior"`
 		Author    string `json:"author"`
 		Message   string `json:"message,omitempty"`
+		Interrupt bool   `json:"interrupt,omitempty"`
+		// UpdatedInput has the fields that are not as Claude asked: a question's answers, a plan that was edited.
+		UpdatedInput       map[string]json.RawMessage `json:"updated_input,omitempty"`
+		UpdatedPermissions json.RawMessage            `json:"updated_permissions,omitempty"`
+		Truncated          bool                       `json:"truncated,omitempty"` // some of it was too large to be kept
 	}
 	withdrawnEvent struct {
 		Type   string `json:"type"`

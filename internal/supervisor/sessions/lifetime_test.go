@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -366,9 +367,7 @@ func TestDelete(t *testing.T) {
 	}
 	_, err := w.Delete(w.ctx(), &protocol.SessionRequest{SessionID: id})
 	wantCode(t, err, fault.NotFound)
-	w.prompt(id, "[say 1]") // the id may be used again
-	f = w.follow(id, 0)
-	f.result()
+	w.wantDeleted(id)
 }
 
 func TestWatch(t *testing.T) {
@@ -406,6 +405,51 @@ func TestWatch(t *testing.T) {
 			}
 		case <-timer.C:
 			t.Fatalf("no change to ready; all: %s", func() string { b, _ := json.Marshal(w.List()); return string(b) }())
+		}
+	}
+}
+
+// TestWatchTellsTheLastNumber: also of events after which nothing changes, and not of each.
+func TestWatchTellsTheLastNumber(t *testing.T) {
+	w := newWorld(t)
+	id := uuid.NewString()
+	w.prompt(id, "[say 1]")
+	f := w.follow(id, 0)
+	f.result()
+	f.state(protocol.StateReady)
+	w.close(id) // what the CLI has to say has been said
+	changes := make(chan protocol.Session, 1000)
+	ctx, cancel := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	ready := make(chan struct{})
+	watching.Go(func() {
+		_ = w.Watch(ctx, func([]protocol.Session) error { close(ready); return nil }, func(s protocol.Session) error { changes <- s; return nil })
+	})
+	<-ready
+	s, release, err := w.use(id, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	const more = 500
+	for range more {
+		s.complain(errNoneAllowed)
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for told := 1; ; told++ {
+		select {
+		case now := <-changes:
+			if now.LastSeq == s.last.Load() {
+				if told > more/10 {
+					t.Errorf("told %d times of %d events", told, more)
+				}
+				return
+			}
+		case <-timer.C:
+			t.Fatalf("never told of event %d", s.last.Load())
 		}
 	}
 }

@@ -21,6 +21,8 @@ const (
 // errAtWork means that every place has work, or somebody before has a right to the next.
 var errAtWork = fault.New(fault.QuotaExceeded, "All live sessions of your quota are at work. Wait until one is done, or close one.")
 
+var errNoneAllowed = fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
+
 // line is who waits for a place among the live sessions.
 type line struct {
 	waiting []*session    // with prompts on disk; the first has come first
@@ -30,9 +32,14 @@ type line struct {
 
 // standing is a session's stay in line.
 type standing struct {
-	leave  context.CancelCauseFunc
-	left   chan struct{} // closed when it is over
-	reason string        // why it was left without a place; guarded by the session's mu
+	leave context.CancelCauseFunc
+	left  chan struct{} // closed when it is over
+
+	// Guarded by the session's mu.
+	reason string   // why it was left without a place
+	author string   // with reasonWithdrawn: who gives its prompts up
+	begun  []string // and those that are not withdrawn, by uuid: an earlier process had begun with them
+	err    error    // why they could not be given up
 }
 
 // errLeft ends a stay in line.
@@ -81,16 +88,18 @@ func (ss *Sessions) join(s *session) (leave func()) {
 }
 
 // takeSlot takes one of the places that the person's quota has for live sessions, and then one of the server's. When
-// all of the person's are taken, the session that was idle the longest makes room. Where none is idle, what happens is
-// told by the need.
+// all of the person's are taken, the session that was idle the longest makes room. Where none is idle, or the quota has
+// no places, what happens is told by the need.
 func (s *session) takeSlot(ctx context.Context, n need) error {
 	ss := s.ss
 	var later <-chan struct{} // closed when somebody else is wanted ahead
+	told := false             // that there will be no place before the limit is raised
 	for shown := 0; ; {
 		ss.mu.Lock()
-		if ss.limit <= 0 {
+		none := ss.limit <= 0
+		if none && n != inLine {
 			ss.mu.Unlock()
-			return fault.New(fault.QuotaExceeded, "Your quota allows no live session. Ask the administrator for more.")
+			return errNoneAllowed
 		}
 		moved, before := (<-chan struct{})(ss.line.moved), len(ss.line.waiting)
 		if n == inLine {
@@ -110,9 +119,13 @@ func (s *session) takeSlot(ctx context.Context, n need) error {
 		all := ss.sessionsLocked()
 		ss.mu.Unlock()
 
+		if none && !told { // what is on disk waits for a higher limit, and its person should know
+			told = true
+			s.complain(errNoneAllowed)
+		}
 		soon, idle := ss.candidates(all)
 		switch {
-		case before > 0:
+		case before > 0 || none:
 			soon = nil
 		case soon == nil && idle != nil:
 			if soon = idle.makeRoom(); soon == nil {
@@ -165,6 +178,12 @@ func (s *session) showPlace(n int) {
 	}
 }
 
+func (s *session) complain(f *fault.Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.complainLocked(f.Code, "%s", f.Said())
+}
+
 // standLocked has a session whose prompts are on disk wait for a place, if it does not already.
 func (s *session) standLocked(req *protocol.OpenRequest) {
 	if s.standing != nil || s.run != nil || s.deleting || s.ss.stopping.Load() {
@@ -203,6 +222,11 @@ func (s *session) stand(ctx context.Context, st *standing, leaveLine func()) {
 			s.complainLocked(fault.CodeOf(err), "%s", textOf(err))
 			reason = reasonNotStarted
 		}
+		if reason == reasonWithdrawn {
+			if st.err = s.withdrawAllLocked(st); st.err != nil {
+				reason = reasonClosed // they are kept
+			}
+		}
 		s.meta.Live = false
 		_ = s.enterLocked(protocol.StateDormant, reason)
 		s.saveLocked()
@@ -221,8 +245,55 @@ func textOf(err error) fault.Text {
 	return fault.Say("Claude could not be started.")
 }
 
-// leaveLine takes a session out of the line, and waits until it is. It tells whether it was in it.
-func (s *session) leaveLine(ctx context.Context, reason string) (bool, error) {
+// giveUp takes a session out of the line, and withdraws what it stood there for. It says false when the session did not
+// stand in line, or got its place in the same moment.
+func (s *session) giveUp(ctx context.Context, author string) (bool, error) {
+	s.mu.Lock()
+	st := s.standing
+	s.mu.Unlock()
+	if st == nil {
+		return false, nil
+	}
+	held := s.findHeld(ctx)
+	s.mu.Lock()
+	if st.reason == "" {
+		st.reason, st.author, st.begun = reasonWithdrawn, author, held.UUIDs
+	}
+	s.mu.Unlock()
+	st.leave(errLeft)
+	if err := wait(ctx, st.left); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	got := s.run != nil
+	s.mu.Unlock()
+	switch {
+	case got:
+		return false, nil
+	case st.err != nil:
+		return false, st.err
+	}
+	if err := s.journal.Sync(); err != nil {
+		return false, storageFault(ofReading(err))
+	}
+	return true, nil
+}
+
+// withdrawAllLocked names each prompt that is given up. What had begun is merely not gone on with.
+func (s *session) withdrawAllLocked(st *standing) error {
+	for _, p := range slices.Clone(s.ledger.open) {
+		if slices.Contains(st.begun, p.uuid) {
+			continue
+		}
+		if _, err := s.recordLocked(withdrawnEvent{Type: protocol.EventWithdrawn, ID: p.id, Author: st.author}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaveLine takes a session out of the line if it is in it, and waits until it is not.
+func (s *session) leaveLine(ctx context.Context, reason string) error {
 	s.mu.Lock()
 	st := s.standing
 	if st != nil && st.reason == "" {
@@ -230,8 +301,8 @@ func (s *session) leaveLine(ctx context.Context, reason string) (bool, error) {
 	}
 	s.mu.Unlock()
 	if st == nil {
-		return false, nil
+		return nil
 	}
 	st.leave(errLeft)
-	return true, wait(ctx, st.left)
+	return wait(ctx, st.left)
 }

@@ -94,13 +94,18 @@ func TestLeaveLine(t *testing.T) {
 	var ids [4]string
 	for i := range ids {
 		ids[i] = uuid.NewString()
-		w.prompt(ids[i], fmt.Sprintf("[echo prompt %d]", i))
+		w.prompt(ids[i], fmt.Sprintf("[echo prompt %d]", i), "first")
 		f := w.follow(ids[i], 0)
 		f.state(protocol.StateQueued)
 		f.typed(protocol.EventQueue) // it has looked where it stands
 	}
-	if _, err := w.Interrupt(w.ctx(), &protocol.SessionRequest{SessionID: ids[0]}); err != nil {
+	w.prompt(ids[0], "[echo prompt 0 again]", "second")
+	if _, err := w.Interrupt(w.ctx(), &protocol.SessionRequest{SessionID: ids[0], Author: "bea"}); err != nil {
 		t.Fatal(err)
+	}
+	events := w.all(ids[0])
+	if last := len(events) - 3; events[last].Raw != withdrawn("first", "bea") || events[last+1].Raw != withdrawn("second", "bea") || events[last+2].Reason != reasonWithdrawn {
+		t.Errorf("an interrupt in line ended with %v", events[max(0, last):])
 	}
 	w.close(ids[1])
 	if _, err := w.Delete(w.ctx(), &protocol.SessionRequest{SessionID: ids[2]}); err != nil {
@@ -134,6 +139,37 @@ func TestLeaveLine(t *testing.T) {
 	if n := count(w.all(ids[0]), func(e event) bool { return e.Type == "result" }); n != 1 {
 		t.Errorf("%d results; want 1", n)
 	}
+}
+
+// TestGiveUpATurn: what had begun before the session came into the line is not called withdrawn, what waits behind it is.
+func TestGiveUpATurn(t *testing.T) {
+	w := newWorld(t)
+	ids := []string{uuid.NewString(), uuid.NewString()}
+	for _, id := range ids {
+		w.prompt(id, "[say 3] [wait for ever]", "begun")
+		w.follow(id, 0).typed("stream_event")
+	}
+	w.stop() // in both turns
+	w.cfg.LiveSessions = 1
+	w.start()
+	w.open(ids[0])
+	w.follow(ids[0], 0).until("the turn to be taken up", func(e event) bool { return e.Subtype == "session_state_changed" && e.State == "running" })
+	w.open(ids[1])
+	w.follow(ids[1], 0).state(protocol.StateQueued)
+	w.prompt(ids[1], "[echo never]", "behind")
+	if _, err := w.Interrupt(w.ctx(), &protocol.SessionRequest{SessionID: ids[1], Author: "ana"}); err != nil {
+		t.Fatal(err)
+	}
+	var named []string
+	for _, e := range w.all(ids[1]) {
+		if e.Type == protocol.EventWithdrawn {
+			named = append(named, e.Raw)
+		}
+	}
+	if want := []string{withdrawn("behind", "ana")}; !slices.Equal(named, want) {
+		t.Errorf("named %v; want %v", named, want)
+	}
+	w.wantNever("[echo never]")
 }
 
 // TestCrowdAhead: of many that are only to be ready, the last is; a prompt comes before them.
@@ -186,4 +222,46 @@ func TestMorePlaces(t *testing.T) {
 	}
 	_, err := w.Open(w.ctx(), &protocol.OpenRequest{SessionID: uuid.NewString(), Project: "demo"})
 	wantCode(t, err, fault.QuotaExceeded)
+}
+
+// TestNoPlacesForAWhile: who waits when the quota goes to nothing waits on, told why, and ends nobody who is idle.
+func TestNoPlacesForAWhile(t *testing.T) {
+	w, release := crowded(t)
+	ids := []string{uuid.NewString(), uuid.NewString()}
+	var followers []*follower
+	for _, id := range ids {
+		w.prompt(id, "[echo served]")
+		f := w.follow(id, 0)
+		f.typed(protocol.EventQueue)
+		followers = append(followers, f)
+	}
+	limit := func(n int) {
+		t.Helper()
+		if _, err := w.Configure(w.ctx(), &protocol.Limits{LiveSessions: n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(0)
+	for _, f := range followers {
+		if e := f.typed(protocol.EventError); e.Code != string(fault.QuotaExceeded) {
+			t.Errorf("got %v", e)
+		}
+	}
+	release()
+	_, err := w.tryPrompt(uuid.NewString(), "[echo one more]")
+	wantCode(t, err, fault.QuotaExceeded)
+	for _, id := range ids {
+		if got := w.state(id); got != protocol.StateQueued {
+			t.Errorf("without places a session that waits is %s", got)
+		}
+	}
+	limit(2)
+	for _, f := range followers {
+		f.result()
+	}
+	for _, id := range ids {
+		if n := count(w.all(id), func(e event) bool { return e.Type == protocol.EventError }); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+	}
 }

@@ -41,7 +41,10 @@ func (ss *Sessions) Open(ctx context.Context, req *protocol.OpenRequest) (*proto
 	case err != nil:
 		return nil, err
 	}
-	info, _ := s.snapshot() // a session that was made live has been published
+	info, ok := s.snapshot()
+	if !ok {
+		return nil, errNoSession() // deleted again; what was made live has been published
+	}
 	return &info, nil
 }
 
@@ -120,7 +123,7 @@ func (s *session) ensure(ctx context.Context, req *protocol.OpenRequest, n need)
 		living := r != nil && r.ending == ""
 		s.mu.Unlock()
 		if deleting {
-			return fault.New(fault.Conflict, "This session is being deleted.")
+			return errNoSession()
 		}
 		if living {
 			return nil
@@ -207,7 +210,7 @@ func (s *session) live() bool {
 // beginLocked starts a process where there is none. When it fails, nothing has changed.
 func (s *session) beginLocked(req *protocol.OpenRequest, from origin) error {
 	if s.deleting {
-		return fault.New(fault.Conflict, "This session is being deleted.")
+		return errNoSession()
 	}
 	before := s.meta
 	s.settingsLocked(req)

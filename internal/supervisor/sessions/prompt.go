@@ -58,7 +58,7 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 	}
 	// The disk is waited for without the lock: what Claude says meanwhile goes on.
 	if err := s.journal.Sync(); err != nil {
-		return nil, storageFault(err)
+		return nil, storageFault(ofReading(err))
 	}
 	if !s.deliver(seq) {
 		// There was no place for it, or its process ended after ensure. The prompt is safe, and brought when the session
@@ -67,7 +67,7 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 		if !full {
 			err = s.ensure(ctx, &req.OpenRequest, forWork)
 		}
-		if full || errors.Is(err, errAtWork) {
+		if full || errors.Is(err, errAtWork) || errors.Is(err, errNoneAllowed) {
 			s.mu.Lock()
 			s.standLocked(&req.OpenRequest)
 			s.mu.Unlock()
@@ -75,7 +75,17 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 			ss.opt.Log.Warn("a prompt waits", "session", s.id, "error", err)
 		}
 	}
+	if s.leaves() {
+		return nil, errNoSession() // it never runs
+	}
 	return &protocol.PromptResponse{Seq: seq, Duplicate: duplicate}, nil
+}
+
+// leaves says whether the session is being deleted.
+func (s *session) leaves() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.deleting
 }
 
 // mayStand says whether a prompt for which there is no place may wait for one. A copy of another conversation must
@@ -99,6 +109,9 @@ func (s *session) done(id string) (seq int64, ok bool) {
 func (s *session) accept(req *protocol.PromptRequest, content claude.Content) (seq int64, duplicate bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.deleting {
+		return 0, false, errNoSession()
+	}
 	if p := s.ledger.prompts[req.ID]; p != nil {
 		return p.seq, true, nil
 	}

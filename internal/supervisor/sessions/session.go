@@ -27,6 +27,7 @@ type session struct {
 	gate  chan struct{}                    // held by the one who starts its process
 	past  chan struct{}                    // held by the one who takes in its transcript
 	set   chan struct{}                    // held by the one who changes its settings
+	grave chan struct{}                    // held by the one who deletes it
 	info  atomic.Pointer[protocol.Session] // what lists show, but for LastSeq
 	last  atomic.Int64                     // number of the last event
 	files files
@@ -44,8 +45,8 @@ type session struct {
 	starts   int                   // since the last result, after a process died at work
 	held     protocol.HeldResponse // where the conversation on disk stands, for the process to be started
 	guessed  bool                  // the CLI said that resuming, or not, was wrong; the other was tried
-	deleting bool
-	gone     bool // it is not on the list any more
+	deleting bool                  // somebody has begun to, and nobody else takes it up any more
+	gone     bool                  // it is not on the list any more
 	lastUsed time.Time
 
 	fresh      []ended       // turns that ended a moment ago, the first before the others
@@ -60,7 +61,7 @@ var errGone = errors.New("session is gone")
 func (ss *Sessions) newSession(id string) *session {
 	return &session{
 		ss: ss, id: id, files: files{dir: filepath.Join(ss.opt.Config.JournalDir, id)},
-		gate: make(chan struct{}, 1), past: make(chan struct{}, 1), set: make(chan struct{}, 1),
+		gate: make(chan struct{}, 1), past: make(chan struct{}, 1), set: make(chan struct{}, 1), grave: make(chan struct{}, 1),
 	}
 }
 
@@ -129,12 +130,24 @@ func (s *session) holdToRead() error {
 	return s.holdLocked()
 }
 
+// holdToDelete is the last hold there is: from then on nobody else gets one.
+func (s *session) holdToDelete() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deleting = true
+	return s.keepLocked()
+}
+
 func (s *session) holdLocked() error {
-	switch {
-	case s.gone:
+	if s.deleting && !s.gone {
+		return errNoSession()
+	}
+	return s.keepLocked()
+}
+
+func (s *session) keepLocked() error {
+	if s.gone {
 		return errGone
-	case s.deleting:
-		return fault.New(fault.Conflict, "This session is being deleted.")
 	}
 	if s.journal == nil {
 		if err := s.openLocked(); err != nil {
@@ -288,6 +301,7 @@ func (s *session) appendLocked(raw []byte) (int64, error) {
 		return 0, storageFault(err)
 	}
 	s.last.Store(seq)
+	s.ss.grew(s)
 	return seq, nil
 }
 
@@ -364,6 +378,9 @@ func (s *session) publishLocked() {
 	if s.ledger != nil {
 		info.State, info.Tasks = s.ledger.state, s.ledger.tasks
 	}
+	if s.gone {
+		return
+	}
 	s.info.Store(info)
 	s.ss.notify(s)
 }
@@ -377,6 +394,12 @@ func (s *session) snapshot() (protocol.Session, bool) {
 	out := *info
 	out.LastSeq = s.last.Load()
 	return out, true
+}
+
+func (s *session) isGone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone
 }
 
 func (s *session) touchLocked() {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,11 +72,12 @@ type Sessions struct {
 	stopped  context.CancelCauseFunc
 	life     context.Context // ends when Stop begins; calls are bound to it
 
-	mu    sync.Mutex
-	all   map[string]*session
-	limit int // of live sessions
-	live  int // sessions that have a process or are about to
-	line  line
+	mu     sync.Mutex
+	all    map[string]*session
+	buried map[string]time.Time // conversations that were deleted, and when
+	limit  int                  // of live sessions
+	live   int                  // sessions that have a process or are about to
+	line   line
 
 	places places
 
@@ -100,7 +102,7 @@ func New(opt Options) *Sessions {
 	}
 	opt.KeepPieces = cmp.Or(opt.KeepPieces, keepPieces)
 	ss := &Sessions{
-		opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, watchers: map[*watcher]struct{}{},
+		opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, buried: map[string]time.Time{}, watchers: map[*watcher]struct{}{},
 		places: newPlaces(opt.Granted), takeUpWithin: takeUpWithin, compacts: make(chan struct{}, 1),
 		searching: make(chan struct{}, 1), patience: searchBudget,
 	}
@@ -215,7 +217,7 @@ func (ss *Sessions) take(id string, make bool, hold func(*session) error) (_ *se
 	for {
 		ss.mu.Lock()
 		s := ss.all[id]
-		if s == nil && make {
+		if _, buried := ss.buried[id]; s == nil && make && !buried {
 			s = ss.newSession(id)
 			ss.all[id] = s
 		}
@@ -238,6 +240,20 @@ func (ss *Sessions) forget(s *session) {
 	defer ss.mu.Unlock()
 	if ss.all[s.id] == s {
 		delete(ss.all, s.id)
+	}
+}
+
+// buriedFor is longer than any call is on its way.
+const buriedFor = 10 * time.Minute
+
+// bury has nobody begin conversations anew that are deleted: a prompt that was sent before may arrive after that.
+func (ss *Sessions) bury(ids ...string) {
+	now := time.Now()
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	maps.DeleteFunc(ss.buried, func(_ string, at time.Time) bool { return now.Sub(at) > buriedFor })
+	for _, id := range ids {
+		ss.buried[id] = now
 	}
 }
 

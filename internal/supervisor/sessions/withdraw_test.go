@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -150,4 +151,9 @@ func TestKilledBeforeTheWithdrawalIsWritten(t *testing.T) {
 	f.state(protocol.StateReady)
 	wantCode(t, w.withdraw(id, "second"), fault.Conflict)
 	w.wantOnce(id, "the first is done", "the second is done")
+}
+
+// withdrawn is the event of a withdrawal.
+func withdrawn(id, author string) string {
+	return fmt.Sprintf(`{"type":"carrel.withdrawn","id":%q,"author":%q}`, id, author)
 }
