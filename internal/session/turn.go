@@ -69,7 +69,7 @@ func (s *Service) Prompt(ctx context.Context, u account.User, id string, p Promp
 		return 0, false, fmt.Errorf("prompt in session %s: %w", id, err)
 	}
 	defer done()
-	req := &protocol.PromptRequest{OpenRequest: *r.openRequest(), ID: p.ID, Author: u.Username, Content: p.Content}
+	req := &protocol.PromptRequest{OpenRequest: *r.openRequest(), ID: p.ID, Author: u.Username, Language: u.Language, Content: p.Content}
 	var res *protocol.PromptResponse
 	err = s.withSession(ctx, k, openTimeout, func(ctx context.Context, c *client.Client) error {
 		var err error

@@ -191,9 +191,10 @@ type SessionRequest struct {
 // PromptRequest carries a prompt. The same ID again runs nothing and is answered with the first's seq.
 type PromptRequest struct {
 	OpenRequest
-	ID      string          `json:"id"` // the client's own; 1 to 128 printable characters
-	Author  string          `json:"author"`
-	Content json.RawMessage `json:"content"` // string or Messages API content blocks
+	ID       string          `json:"id"` // the client's own; 1 to 128 printable characters
+	Author   string          `json:"author"`
+	Language string          `json:"language,omitempty"` // of the account now; it may be another than Config has
+	Content  json.RawMessage `json:"content"`            // string or Messages API content blocks
 }
 
 type PromptResponse struct {

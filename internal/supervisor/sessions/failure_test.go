@@ -106,6 +106,15 @@ func TestComplainsInThePersonsLanguage(t *testing.T) {
 		t.Errorf("got %v", e)
 	}
 	f.state(protocol.StateDormant)
+	// The person has changed it while the instance was there.
+	req := &protocol.PromptRequest{OpenRequest: protocol.OpenRequest{SessionID: id, Project: "demo"}, ID: "p2", Author: "ana", Language: "en", Content: json.RawMessage(`"go on"`)}
+	if _, err := w.Prompt(w.ctx(), req); err != nil {
+		t.Fatal(err)
+	}
+	if e := f.typed(protocol.EventError); !strings.Contains(e.Detail, "exit code 2: no such flag") {
+		t.Errorf("after the change: got %v", e)
+	}
+	f.state(protocol.StateDormant)
 }
 
 // TestDiesAtStart: what Claude says on stderr reaches the person, and the prompt waits for the next try.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
@@ -44,6 +45,10 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 		return nil, err
 	}
 	defer release()
+	if req.Language != "" {
+		language := words.Language(req.Language)
+		ss.language.Store(&language)
+	}
 	if seq, known := s.done(req.ID); known {
 		return &protocol.PromptResponse{Seq: seq, Duplicate: true}, nil
 	}

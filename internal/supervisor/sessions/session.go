@@ -359,7 +359,7 @@ func (s *session) enterLocked(state, reason string) error {
 // complainLocked tells everyone what went wrong, in the person's language: what is journaled is read by people alone.
 func (s *session) complainLocked(code fault.Code, format string, args ...any) {
 	text := fault.Say(format, args...)
-	detail := words.Say(words.Language(s.ss.opt.Config.Language), text)
+	detail := words.Say(*s.ss.language.Load(), text)
 	if _, err := s.recordLocked(errorEvent{Type: protocol.EventError, Code: string(code), Detail: detail}); err != nil {
 		s.ss.opt.Log.Error("journal an error", "session", s.id, "detail", text.String(), "error", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/supervisor/process"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
@@ -72,6 +73,8 @@ type Sessions struct {
 	stopped  context.CancelCauseFunc
 	life     context.Context // ends when Stop begins; calls are bound to it
 
+	language atomic.Pointer[words.Language] // of what is journaled for people
+
 	mu     sync.Mutex
 	all    map[string]*session
 	buried map[string]time.Time // conversations that were deleted, and when
@@ -106,6 +109,8 @@ func New(opt Options) *Sessions {
 		places: newPlaces(opt.Granted), takeUpWithin: takeUpWithin, compacts: make(chan struct{}, 1),
 		searching: make(chan struct{}, 1), patience: searchBudget,
 	}
+	language := words.Language(opt.Config.Language)
+	ss.language.Store(&language)
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
 	if err != nil && !os.IsNotExist(err) {
