@@ -24,8 +24,17 @@ import (
 const besides = "home.restoring"
 
 // Restore puts a snapshot in the place of the home in a volume that nobody uses.
-// An error says that nothing was changed.
+// An error, which is a fault, says that nothing was changed.
 func (d *Dir) Restore(ctx context.Context, userID int64, id, volume string, person *syscall.Credential, log *slog.Logger) error {
+	err := d.restore(ctx, userID, id, volume, person, log)
+	var f *fault.Error
+	if err == nil || errors.As(err, &f) {
+		return err
+	}
+	return fault.Wrap(err, fault.Internal, "The snapshot could not be restored, and nothing was changed. The administrator finds the reason in the log.")
+}
+
+func (d *Dir) restore(ctx context.Context, userID int64, id, volume string, person *syscall.Credential, log *slog.Logger) error {
 	s, err := d.find(userID, id)
 	if err != nil {
 		return err
