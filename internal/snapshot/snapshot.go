@@ -60,7 +60,7 @@ const (
 
 	// What people ask for, each for themselves: all of a home is read, compressed and written.
 	askedEvery = time.Minute
-	askedBurst = 5
+	askedBurst = 10
 )
 
 // Start begins to take snapshots where the interval asks for it.

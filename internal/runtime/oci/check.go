@@ -177,7 +177,7 @@ func checkFiles(fileMax uint64, pids int64, users int) runtime.Finding {
 	f := runtime.Finding{Name: "open files", State: "ok", Detail: fmt.Sprintf("each process inside may open up to %d", filesOfEach(fileMax, pids, users))}
 	if need := uint64(max(pids, 1)) * uint64(users) * minFiles; fileMax/2 < need {
 		f.State = "warn"
-		f.Detail = fmt.Sprintf("The host opens %d files at most (fs.file-max). %d people with %d processes each may come to have them all open, and then nobody can open one.", fileMax, users, pids)
+		f.Detail = fmt.Sprintf("The host opens %d files at most (fs.file-max). That is too few for %d of each process inside (%d of each person; people: %d) beside its own.", fileMax, minFiles, pids, users)
 		f.Remedy = fmt.Sprintf("sysctl -w fs.file-max=%d", need*2)
 	}
 	return f
