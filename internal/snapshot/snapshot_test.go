@@ -32,7 +32,7 @@ type host struct {
 	lost  string // what no snapshot holds
 	// taking is called while one is being taken; may be nil.
 	taking func()
-	mu    sync.Mutex // of stats, which the test changes while the service runs
+	mu     sync.Mutex // of stats, which the test changes while the service runs
 }
 
 func (h *host) active() {
