@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,9 +60,24 @@ func TestSnapshot(t *testing.T) {
 	} {
 		refused(t, name, res, 404, "not_found")
 	}
+	// A page that goes on asking disturbs nothing.
+	done := make(chan struct{})
+	var polls sync.WaitGroup
+	polls.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				ada.Do("GET", "/files?path=", nil, nil)
+			}
+		}
+	})
 	began = time.Now()
 	ada.Must(204, "POST", "/snapshots/"+made.ID+"/restore", nil, nil)
 	t.Logf("restored in %v", time.Since(began))
+	close(done)
+	polls.Wait()
 	if got := describe(t, ada); got != was {
 		t.Errorf("the files are\n%s\nwere\n%s", got, was)
 	}

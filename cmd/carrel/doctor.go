@@ -75,7 +75,7 @@ func examine(ctx context.Context, cfg config.Config) []runtime.Finding {
 		model.State, model.Detail = "warn", "No key is set: the scripted model answers, no real one."
 		model.Remedy = "Set CARREL_GATEWAY_API_KEY, or gateway.api_key in carrel.yaml, and start again."
 	}
-	found = append(found, model, examineMemory())
+	found = append(found, model, examineMemory(), oci.CheckFiles(cfg.DataDir, cfg.Quota.PIDs, cfg.Pool.MaxInstances))
 	if claude != "" {
 		if out, err := exec.CommandContext(ctx, claude, "--version").Output(); err == nil {
 			found = append(found, runtime.Finding{Name: "claude version", State: "ok", Detail: strings.TrimSpace(string(out))})

@@ -10,7 +10,7 @@ import (
 
 func snapshotPackCommand() *cobra.Command {
 	return hidden("snapshot-pack", "Read a home, as its person; started by the keeper", func(cmd *cobra.Command) error {
-		return snapshotdir.Pack(cmd.Context(), cmd.OutOrStdout())
+		return snapshotdir.Pack(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	})
 }
 

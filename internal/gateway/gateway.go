@@ -48,6 +48,7 @@ type Options struct {
 	Grace time.Duration
 
 	headerTimeout  time.Duration // 0: headerTimeout; tests have less
+	restTimeout    time.Duration // 0: restTimeout; tests have less
 	requestsPerSec rate.Limit    // 0: requestsPerSec; benchmarks have more
 }
 
@@ -55,6 +56,7 @@ type Options struct {
 type gateway struct {
 	version        string
 	headerTimeout  time.Duration
+	restTimeout    time.Duration
 	requestsPerSec rate.Limit
 	log            *slog.Logger
 	life           context.Context // ends when the gateway stops
@@ -90,9 +92,12 @@ func Main(ctx context.Context, o Options, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(errStopping)
-	g := &gateway{version: o.Version, headerTimeout: o.headerTimeout, requestsPerSec: o.requestsPerSec, log: log, life: life}
+	g := &gateway{version: o.Version, headerTimeout: o.headerTimeout, restTimeout: o.restTimeout, requestsPerSec: o.requestsPerSec, log: log, life: life}
 	if g.headerTimeout == 0 {
 		g.headerTimeout = headerTimeout
+	}
+	if g.restTimeout == 0 {
+		g.restTimeout = restTimeout
 	}
 	if g.requestsPerSec == 0 {
 		g.requestsPerSec = requestsPerSec

@@ -29,6 +29,9 @@ type instance struct {
 	rate   *rate.Limiter
 	places chan struct{} // connections at one time
 
+	life context.Context // ends when what still runs is cut
+	cut  context.CancelFunc
+
 	mu       sync.Mutex
 	listener net.Listener   // guarded by mu
 	serving  sync.WaitGroup // Serve and every connection
@@ -45,6 +48,7 @@ func (g *gateway) newInstance(id string, userID int64) *instance {
 		rate:    rate.NewLimiter(g.requestsPerSec, requestsBurst),
 		places:  make(chan struct{}, maxConnections),
 	}
+	in.life, in.cut = context.WithCancel(context.Background())
 	in.server = &http.Server{
 		Handler:           in,
 		ReadHeaderTimeout: g.headerTimeout,
@@ -84,8 +88,10 @@ func (in *instance) stop(ctx context.Context) {
 	}
 	in.mu.Unlock()
 	if in.server.Shutdown(ctx) != nil {
+		in.cut() // also what is read for a client that left
 		_ = in.server.Close()
 	}
+	in.cut()
 	in.outlet.Close()
 	in.serving.Wait()
 }

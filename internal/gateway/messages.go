@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net"
@@ -14,6 +13,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -32,6 +32,8 @@ const (
 	writeTimeout     = 2 * time.Minute  // a client that does not read
 	firstByteTimeout = 10 * time.Minute // "stream": false answers when all is done
 	requestTimeout   = time.Hour        // the longest streams take minutes
+	restTimeout      = time.Minute      // for the rest of an answer whose client left
+	maxRestBytes     = 16 << 20         // of it
 )
 
 // Parts of the API that pass. What is shared by an organisation (files,
@@ -42,7 +44,9 @@ const (
 	routeModels   = "models"
 )
 
-var modelPath = regexp.MustCompile(`^/v1/models(/[A-Za-z0-9._:@-]{1,128})?$`)
+// modelPath takes no name that begins with a dot: the key must not go to a
+// path that another server would shorten to one of its own.
+var modelPath = regexp.MustCompile(`^/v1/models(/[A-Za-z0-9][A-Za-z0-9._:@-]{0,127})?$`)
 
 func route(r *http.Request) string {
 	path := r.URL.EscapedPath() // an encoded slash or dot is none of ours
@@ -100,9 +104,13 @@ func (in *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !sessionPattern.MatchString(c.session) {
 		c.session = ""
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+	// Not ended with the client: what an answer took stands at its end, see leave.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), requestTimeout)
 	defer cancel()
-	defer c.finish(r.Context()) // also when ReverseProxy panics because the answer was cut
+	c.cancel = cancel
+	defer context.AfterFunc(in.life, cancel)()
+	defer context.AfterFunc(r.Context(), c.leave)()
+	defer c.finish(ctx, r.Context()) // also when ReverseProxy panics because the answer was cut
 	c.serve(w, r.WithContext(ctx))
 }
 
@@ -114,26 +122,62 @@ type call struct {
 	start    time.Time
 	session  string
 
-	asked  string // the model that the request names
 	stream bool
+	late   bool // the API did not answer in time
 	usage  usage
+	body   *requestBody
 	writer *meteredWriter
+
+	cancel context.CancelFunc // of the request upstream
+	mu     sync.Mutex
+	whole  bool        // guarded by mu: the answer is read to its end, with or without a client
+	left   bool        // guarded by mu: the client did, or the request is done
+	rest   *time.Timer // guarded by mu: bounds what is read without a client
+}
+
+// leave is called when the client has gone, or reads no more. A stream has said
+// before what it takes, and is cut so that nobody pays for the rest. An answer
+// in one piece has been made in full, and says at its end what it took: it is
+// read on for a while, lest who leaves early writes for nothing.
+func (c *call) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.left:
+		return
+	case c.whole:
+		c.rest = time.AfterFunc(c.gateway.restTimeout, c.cancel)
+	default:
+		c.cancel()
+	}
+	c.left = true
+}
+
+// readWhole has the answer read to its end.
+func (c *call) readWhole() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.whole = true
+	c.writer.left = c.leave
+}
+
+// done ends what leave began.
+func (c *call) done() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = true
+	if c.rest != nil {
+		c.rest.Stop()
+	}
 }
 
 func (c *call) serve(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Time{}) // an earlier request of the connection left its own
 	c.writer = &meteredWriter{ResponseWriter: w, control: control}
-	body := &requestBody{ReadCloser: http.MaxBytesReader(w, r.Body, maxBodyBytes), control: control}
-	if c.kind == routeMessages {
-		body.scan = &scan{want: []string{"model"}, found: func(_ string, raw []byte) {
-			var u usage
-			u.setModel(raw)
-			c.asked, body.scan = u.model, nil
-		}}
-	}
+	c.body = newRequestBody(http.MaxBytesReader(w, r.Body, maxBodyBytes), control, c.kind == routeMessages)
 	if r.Body != http.NoBody {
-		r.Body = body
+		r.Body = c.body
 	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite:        c.rewrite,
@@ -179,17 +223,19 @@ func (c *call) answer(res *http.Response) error {
 			}
 		}
 	}
-	if c.kind != routeMessages {
-		return nil
+	if c.kind != routeMessages || res.StatusCode < 200 || res.StatusCode > 299 {
+		return nil // what failed is free
 	}
 	switch media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); media {
 	case "text/event-stream":
 		c.stream = true
 		c.usage.events()
 	case "application/json":
-		if res.StatusCode == http.StatusOK {
-			c.usage.json()
-		}
+		c.usage.json()
+		c.readWhole()
+	default:
+		c.usage.bytes()
+		c.readWhole()
 	}
 	c.writer.tap = c.usage.feed
 	return nil
@@ -202,6 +248,7 @@ func (c *call) failed(r *http.Request, err error) {
 		return // the client left; finish writes it down
 	}
 	e := explain(err)
+	c.late = e.status == http.StatusGatewayTimeout
 	c.log.Warn("the model's API could not be asked", "error", c.upstream.key.maskText(err.Error()), "status", e.status)
 	e.write(c.writer)
 }
@@ -240,7 +287,8 @@ func isTimeout(err error) bool {
 func (e *apiError) Error() string { return fmt.Sprintf("%s: %s", e.kind, e.message) }
 
 // finish writes down what the request took.
-func (c *call) finish(client context.Context) {
+func (c *call) finish(ctx, client context.Context) {
+	c.done()
 	if c.kind != routeMessages {
 		return
 	}
@@ -251,10 +299,15 @@ func (c *call) finish(client context.Context) {
 			status = http.StatusBadGateway
 		}
 	}
-	tokens, estimated := c.usage.output()
+	asked, sent, whole := c.body.seen()
+	// Whoever leaves before the API said what it took has it work all the same. What failed of itself is free.
+	if c.usage.feed != nil || whole && (c.late || c.writer.status == 0 && ctx.Err() != nil) {
+		c.usage.asked = sent
+	}
+	tokens, estimated := c.usage.sum()
 	model := c.usage.model
 	if model == "" {
-		model = c.asked
+		model = asked
 	}
 	r := Record{
 		At: time.Now().UTC(), UserID: c.userID, InstanceID: c.id, SessionID: c.session, Model: model, Status: status,
@@ -268,35 +321,3 @@ func (c *call) finish(client context.Context) {
 
 // statusClientLeft is nginx's number for it; HTTP has none.
 const statusClientLeft = 499
-
-var errBodyStalled = errors.New("the request's body stalled")
-
-// requestBody bounds the silence within a body and reads the model's name off it.
-type requestBody struct {
-	io.ReadCloser
-	control *http.ResponseController
-	scan    *scan
-	scanned int
-}
-
-func (b *requestBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(bodyTimeout)) // a connection without deadlines is gone anyway
-	n, err := b.ReadCloser.Read(p)
-	if b.scan != nil {
-		b.scan.write(p[:n])
-		if b.scanned += n; b.scanned > maxScanned {
-			b.scan = nil
-		}
-	}
-	if err != nil {
-		// Cleared at once: net/http reads on, to see the client leave.
-		_ = b.control.SetReadDeadline(time.Time{})
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = errBodyStalled
-		}
-	}
-	return n, err
-}
-
-// maxScanned bytes of a body are looked at for the model's name, which comes first.
-const maxScanned = 1 << 20

@@ -176,7 +176,7 @@ func TestClientLeavesBeforeTheAnswer(t *testing.T) {
 	if _, err := h.http(t).Do(prompt(t, true).WithContext(ctx)); err == nil {
 		t.Fatal("got an answer")
 	}
-	if got := h.record(t, 1); got.Status != statusClientLeft || got.Model != "claude-asked" || got.Tokens != (Tokens{}) {
+	if got := h.record(t, 1); got.Status != statusClientLeft || got.Model != "claude-asked" || got.Tokens != (Tokens{Input: promptTokens(true)}) || !got.Estimated {
 		t.Fatalf("recorded %+v", got)
 	}
 }
@@ -236,7 +236,7 @@ func TestUpstreamFaults(t *testing.T) {
 			t.Errorf("%s: got %d, x-should-retry %q, %s", c.do, status, header.Get("X-Should-Retry"), body)
 		}
 		got := h.record(t, int64(i+1))
-		if got.Status != c.status || (c.do == "gzip") != (got.Output == 20) {
+		if got.Status != c.status || (c.do == "gzip") != (got.Output == 20) || c.do != "gzip" && got.Tokens != (Tokens{}) {
 			t.Errorf("%s: recorded %+v", c.do, got)
 		}
 	}

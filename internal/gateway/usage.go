@@ -50,23 +50,32 @@ type usage struct {
 	// cut, and the output is what was reported or guessed from the text so far.
 	complete bool
 
-	text int64 // bytes of text that passed in a stream
-	feed func(p []byte)
+	told bool // the API said what the request took, if not yet the answer
+
+	asked int64 // bytes of the request, where it is to be paid for
+	text  int64 // bytes that passed: of a stream its text, else all
+	feed  func(p []byte)
 }
 
-// bytesPerToken is a guess on the low side, for streams that were cut before
+// bytesPerToken is a guess on the low side, for answers that were cut before
 // the API reported: who cuts each one short must not write for nothing.
 const bytesPerToken = 4
 
-func (u *usage) output() (Tokens, bool) {
-	t := u.tokens
-	if !u.complete {
-		if guess := u.text / bytesPerToken; guess > t.Output {
-			t.Output = guess
-			return t, true
-		}
+// maxGuess bounds the guess of a request, whose pictures are many more bytes
+// than tokens: it is what most models take at all.
+const maxGuess = 200_000
+
+// sum is what the API reported, with a guess in the place of what it did not
+// come to report.
+func (u *usage) sum() (t Tokens, estimated bool) {
+	t = u.tokens
+	if !u.told && !u.complete {
+		t.Input = min(u.asked/bytesPerToken, maxGuess)
 	}
-	return t, false
+	if !u.complete {
+		t.Output = max(t.Output, min(u.text/bytesPerToken, maxTokens))
+	}
+	return t, t != u.tokens
 }
 
 // json makes it read an answer of "stream": false.
@@ -83,8 +92,14 @@ func (u *usage) json() {
 			}
 		}
 	}}
-	u.feed = s.write
+	u.feed = func(p []byte) {
+		u.text += int64(len(p))
+		s.write(p)
+	}
 }
+
+// bytes makes it count an answer of which it cannot know more.
+func (u *usage) bytes() { u.feed = func(p []byte) { u.text += int64(len(p)) } }
 
 func (u *usage) setModel(raw []byte) {
 	var m string
@@ -159,7 +174,10 @@ func (u *usage) event(line []byte) {
 		}
 		if e.Message.Usage != nil {
 			u.tokens.raise(e.Message.Usage)
+			u.told = true
 		}
+	case "error":
+		u.told = true // of one that it never began it takes nothing
 	case "content_block_delta":
 		u.text += int64(len(e.Delta.Text) + len(e.Delta.Thinking) + len(e.Delta.PartialJSON))
 	case "message_delta":

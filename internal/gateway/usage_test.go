@@ -39,7 +39,7 @@ func TestPiecesDoNotMatter(t *testing.T) {
 				u.feed([]byte(rest[:n]))
 				rest = rest[n:]
 			}
-			if got, estimated := u.output(); got != c.want || estimated || u.model != "claude-real" {
+			if got, estimated := u.sum(); got != c.want || estimated || u.model != "claude-real" {
 				t.Fatalf("got %+v of %q, estimated %v", got, u.model, estimated)
 			}
 		}
@@ -60,12 +60,15 @@ func TestUsageReports(t *testing.T) {
 		{"cut in a tool call", []string{messageStart, `{"type":"content_block_delta","delta":{"type":"input_json_delta","partial_json":"12345678"}}`}, Tokens{11, 2, 12, 13}, true},
 		{"text that looks like a report", []string{messageStart, delta(`{"type":"message_delta","usage":{"output_tokens":7777}}`), messageDelta}, Tokens{11, 99, 12, 13}, false},
 		{"nonsense", []string{messageStart, `{"type":"message_delta","usage":{"output_tokens":-5}}`, `{`, `[1]`, `{"type":"message_delta","usage":7}`}, Tokens{11, 1, 12, 13}, false},
+		{"an error before it began", []string{`{"type":"error","error":{"type":"overloaded_error"}}`}, Tokens{}, false},
+		{"nothing", nil, Tokens{Input: 100}, true},
 		{"an error event", []string{messageStart, `{"type":"error","error":{"type":"overloaded_error"}}`}, Tokens{11, 1, 12, 13}, false},
 	} {
 		var u usage
+		u.asked = 400
 		u.events()
 		u.feed([]byte(streamOf(c.events...)))
-		if got, guess := u.output(); got != c.want || guess != c.guess {
+		if got, guess := u.sum(); got != c.want || guess != c.guess {
 			t.Errorf("%s: got %+v (guess %v); want %+v", c.name, got, guess, c.want)
 		}
 	}
@@ -108,8 +111,8 @@ func FuzzEvents(f *testing.F) {
 		for rest := s; rest != ""; rest = rest[min(n, len(rest)):] {
 			pieces.feed([]byte(rest[:min(n, len(rest))]))
 		}
-		a, _ := whole.output()
-		b, _ := pieces.output()
+		a, _ := whole.sum()
+		b, _ := pieces.sum()
 		if a != b || whole.model != pieces.model || a.Total() < 0 {
 			t.Fatalf("whole %+v, in pieces %+v", a, b)
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -15,6 +16,10 @@ type meteredWriter struct {
 	control *http.ResponseController
 	status  int
 	tap     func([]byte)
+	// left is told when the client takes no more of an answer that is read to
+	// its end; nil: the first write that fails ends it.
+	left    func()
+	skipped int64 // bytes that nobody took
 }
 
 func (w *meteredWriter) WriteHeader(status int) {
@@ -29,16 +34,33 @@ func (w *meteredWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	n, err := w.send(p)
+	if w.tap != nil {
+		w.tap(p) // all of it: the API has made it, whether the client still reads or not
+	}
+	if err == nil || w.left == nil {
+		return n, err
+	}
+	w.left()
+	if w.skipped += int64(len(p)); w.skipped > maxRestBytes {
+		return n, err
+	}
+	return len(p), nil
+}
+
+func (w *meteredWriter) send(p []byte) (int, error) {
+	if w.skipped > 0 {
+		return 0, errClientLeft
+	}
 	_ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout))
 	n, err := w.ResponseWriter.Write(p)
 	if err == nil {
 		err = w.control.Flush()
 	}
-	if w.tap != nil {
-		w.tap(p) // all of it: the API has made it, whether the client still reads or not
-	}
 	return n, err
 }
+
+var errClientLeft = errors.New("the client left")
 
 // Unwrap is for http.ResponseController.
 func (w *meteredWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -52,52 +52,6 @@ func (p *Pool) Destroy(ctx context.Context, userID int64) error {
 	return err
 }
 
-// Erase ends the user's instance, if there is one, and removes the files for
-// ever. Nobody can get a new instance meanwhile.
-func (p *Pool) Erase(ctx context.Context, userID int64) error {
-	if err := p.Known(ctx); err != nil {
-		return err
-	}
-	for {
-		p.mu.Lock()
-		if p.stopping {
-			p.mu.Unlock()
-			return errStoppingFault()
-		}
-		s := p.slots[userID]
-		if s == nil {
-			s = &slot{userID: userID}
-			p.slots[userID] = s
-		}
-		if j := s.job; j != nil {
-			if j.makes {
-				j.cancel(errEnded)
-			}
-			p.mu.Unlock()
-			if _, err := j.wait(ctx); ctx.Err() != nil {
-				return err
-			}
-			continue
-		}
-		j := p.beginLocked(s, false, func(ctx context.Context, _ *job) (*Instance, error) {
-			if inst := p.stopLocking(s); inst != nil {
-				if err := p.end(ctx, s, inst, true); err != nil {
-					return nil, err
-				}
-			}
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.o.DestroyTimeout)
-			defer cancel()
-			if err := p.o.Runtime.DeleteVolume(ctx, userID); err != nil && !errors.Is(err, fault.NotFoundError) {
-				return nil, fault.Wrap(err, fault.InstanceUnavailable, "The files could not be removed. Try again in a moment.")
-			}
-			return nil, nil
-		})
-		p.mu.Unlock()
-		_, err := j.wait(ctx)
-		return err
-	}
-}
-
 // Restart ends the user's instance and makes a new one, as one step that
 // everybody who asks meanwhile waits for.
 func (p *Pool) Restart(ctx context.Context, userID int64) (Stats, error) {

@@ -87,6 +87,9 @@ type Snapshot struct {
 	Kind      string    `json:"kind"` // one of the kinds below
 	CreatedAt time.Time `json:"created_at"`
 	Bytes     int64     `json:"bytes"` // that it takes on the host's disk
+	// What is not in it and should be: how much, and the first of it with the reason. Told when it is taken.
+	Skipped      int64  `json:"skipped,omitempty" doc:"How many files and folders could not be taken; told when the snapshot is taken, and only if there are any."`
+	SkippedFirst string `json:"skipped_first,omitempty" doc:"The first of them, with the reason."`
 }
 
 // Why a snapshot was taken.
@@ -112,8 +115,9 @@ type Snapshotter interface {
 	// TakeSnapshot takes one, while the person works or not. One that alone is
 	// larger than the bound is a fault.QuotaExceeded and leaves nothing.
 	TakeSnapshot(ctx context.Context, userID int64, kind string, keep Keep) (Snapshot, error)
-	// RestoreSnapshot puts it in the place of the home, whole or not at all. The
-	// user must have no instance; both must fit into the volume together.
+	// RestoreSnapshot puts it in the place of the home, whole or not at all: an
+	// error that the runtime gives says that nothing was changed. The user must
+	// have no instance; both must fit into the volume together.
 	RestoreSnapshot(ctx context.Context, userID int64, id string) error
 	DeleteSnapshot(ctx context.Context, userID int64, id string) error
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/runtime"
@@ -20,7 +22,8 @@ import (
 // Pool is whose instances there are.
 type Pool interface {
 	All(ctx context.Context) []pool.Stats
-	Destroy(ctx context.Context, userID int64) error
+	// Offline ends the user's instance and does something while there is none.
+	Offline(ctx context.Context, userID int64, do func(ctx context.Context) error) error
 }
 
 // Options of a Service.
@@ -39,13 +42,26 @@ type Service struct {
 	o      Options
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+
+	mu    sync.Mutex
+	busy  map[int64]bool          // guarded by mu: of whom one is being taken or restored
+	rates map[int64]*rate.Limiter // guarded by mu: of who asked
 }
 
 // New returns a Service, which Start lets take snapshots by itself.
-func New(o Options) *Service { return &Service{o: o} }
+func New(o Options) *Service {
+	return &Service{o: o, busy: map[int64]bool{}, rates: map[int64]*rate.Limiter{}}
+}
 
-// takeTimeout bounds one snapshot: many gigabytes on a slow disk.
-const takeTimeout = 10 * time.Minute
+const (
+	takeTimeout    = 10 * time.Minute // many gigabytes on a slow disk
+	restoreTimeout = 18 * time.Minute // the same twice
+	forgetTimeout  = 20 * time.Second
+
+	// What people ask for, each for themselves: all of a home is read, compressed and written.
+	askedEvery = time.Minute
+	askedBurst = 10
+)
 
 // Start begins to take snapshots where the interval asks for it.
 func (s *Service) Start(ctx context.Context) {
@@ -89,12 +105,22 @@ func (s *Service) round(ctx context.Context) {
 			continue
 		}
 		if err == nil {
-			_, err = s.take(ctx, st.UserID, runtime.SnapshotTimed, "")
+			err = s.timed(ctx, st.UserID)
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, fault.NotFoundError) && !errors.Is(err, fault.ConflictError) {
 			s.o.Log.Warn("take a snapshot", "user", st.UserID, "err", err)
 		}
 	}
+}
+
+func (s *Service) timed(ctx context.Context, userID int64) error {
+	release, err := s.claim(userID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = s.take(ctx, userID, runtime.SnapshotTimed, runtime.Keep{Count: s.o.Keep})
+	return err
 }
 
 // due tells whether it is time for one: something may have changed since the
@@ -110,32 +136,63 @@ func (s *Service) List(ctx context.Context, userID int64) ([]runtime.Snapshot, e
 
 // Take takes one that a person asked for.
 func (s *Service) Take(ctx context.Context, userID int64) (runtime.Snapshot, error) {
-	return s.take(ctx, userID, runtime.SnapshotAsked, "")
+	release, err := s.claim(userID)
+	if err != nil {
+		return runtime.Snapshot{}, err
+	}
+	defer release()
+	if err := s.allow(userID); err != nil {
+		return runtime.Snapshot{}, err
+	}
+	return s.take(ctx, userID, runtime.SnapshotAsked, runtime.Keep{Count: s.o.Keep})
 }
 
-func (s *Service) take(ctx context.Context, userID int64, kind, spare string) (runtime.Snapshot, error) {
+// claim makes this call the only one that takes or restores the user's. One that
+// is refused has ended nothing.
+func (s *Service) claim(userID int64) (release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[userID] {
+		return nil, fault.New(fault.Conflict, "A snapshot is being taken or restored right now. Try again in a moment.")
+	}
+	s.busy[userID] = true
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.busy, userID)
+	}, nil
+}
+
+// allow bounds how often a person may ask.
+func (s *Service) allow(userID int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.rates[userID]
+	if r == nil {
+		r = rate.NewLimiter(rate.Every(askedEvery), askedBurst)
+		s.rates[userID] = r
+	}
+	now := time.Now()
+	turn := r.ReserveN(now, 1)
+	if wait := turn.DelayFrom(now); wait > 0 {
+		turn.CancelAt(now)
+		e := fault.New(fault.RateLimited, "You asked for several snapshots or restores within minutes. Try again in a minute.")
+		e.RetryAfter = wait
+		return e
+	}
+	return nil
+}
+
+// take is called by who has the claim. Of what is kept it sets the bytes.
+func (s *Service) take(ctx context.Context, userID int64, kind string, keep runtime.Keep) (runtime.Snapshot, error) {
 	limit, err := s.o.Storage(ctx, userID)
 	if err != nil {
 		return runtime.Snapshot{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, takeTimeout)
 	defer cancel()
-	return s.o.Runtime.TakeSnapshot(ctx, userID, kind, runtime.Keep{Count: s.o.Keep, Bytes: 2 * limit, Spare: spare})
-}
-
-// Restore puts a snapshot in the place of the home, which is kept as a snapshot
-// itself first. The instance is ended for it; the next touch makes a new one.
-func (s *Service) Restore(ctx context.Context, userID int64, id string) error {
-	if err := s.exists(ctx, userID, id); err != nil {
-		return err
-	}
-	if err := s.o.Pool.Destroy(ctx, userID); err != nil && !errors.Is(err, fault.NotFoundError) {
-		return err
-	}
-	if _, err := s.take(ctx, userID, runtime.SnapshotBefore, id); err != nil {
-		return err
-	}
-	return s.o.Runtime.RestoreSnapshot(ctx, userID, id)
+	keep.Bytes = 2 * limit
+	return s.o.Runtime.TakeSnapshot(ctx, userID, kind, keep)
 }
 
 func (s *Service) exists(ctx context.Context, userID int64, id string) error {

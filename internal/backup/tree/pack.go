@@ -61,9 +61,10 @@ func (p *Packer) Pack(ctx context.Context, dir *os.File, name string) error {
 	if size := int64(fs.Blocks) * fs.Bsize; size > 0 && size < 1<<60 {
 		p.bytesLeft = 3*size + 1<<20
 	}
+	defer openUp(int(dir.Fd()), st, 0o500)()
 	err := p.folder(ctx, dir, st, name, 0)
 	if errors.Is(err, errChanging) {
-		p.report.Skipped.Note(name, err)
+		p.report.skip(name, err)
 		return nil
 	}
 	return err
@@ -89,7 +90,7 @@ func (p *Packer) folder(ctx context.Context, dir *os.File, st unix.Stat_t, name 
 			return nil
 		}
 		if err != nil {
-			p.report.Skipped.Note(name+"/", err)
+			p.report.skip(name+"/", err)
 			return nil
 		}
 	}
@@ -99,7 +100,7 @@ func (p *Packer) folder(ctx context.Context, dir *os.File, st unix.Stat_t, name 
 // open a pipe or a device would already do something.
 func (p *Packer) entry(ctx context.Context, dir *os.File, base, name string, depth int) error {
 	if len(name) > maxPath || depth > maxDepth {
-		p.report.Skipped.Note(name, errTooDeep)
+		p.report.skip(name, errTooDeep)
 		return nil
 	}
 	fd, err := unix.Openat(int(dir.Fd()), base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -107,25 +108,26 @@ func (p *Packer) entry(ctx context.Context, dir *os.File, base, name string, dep
 		return nil // deleted since
 	}
 	if err != nil {
-		p.report.Skipped.Note(name, err)
+		p.report.skip(name, err)
 		return nil
 	}
 	held := os.NewFile(uintptr(fd), base)
 	defer held.Close()
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		p.report.Skipped.Note(name, err)
+		p.report.skip(name, err)
 		return nil
 	}
 	if st.Dev != p.dev {
-		p.report.Skipped.Note(name, errElse)
+		p.report.skip(name, errElse)
 		return nil
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
+		defer openUp(fd, st, 0o500)() // while its names are looked up
 		f, err := reopen(fd, unix.O_DIRECTORY)
 		if err != nil {
-			p.report.Skipped.Note(name, err)
+			p.report.skip(name, err)
 			return nil
 		}
 		defer f.Close()
@@ -135,14 +137,14 @@ func (p *Packer) entry(ctx context.Context, dir *os.File, base, name string, dep
 	case unix.S_IFLNK:
 		target, err := readlink(fd)
 		if err != nil {
-			p.report.Skipped.Note(name, err)
+			p.report.skip(name, err)
 			return nil
 		}
 		h := p.header(st, name, tar.TypeSymlink)
 		h.Linkname = target
 		return p.add(h, nil, 0)
 	}
-	p.report.Skipped.Note(name, errSpecial)
+	p.report.skip(name, errSpecial)
 	return nil
 }
 
@@ -158,6 +160,25 @@ func reopen(fd, flags int) (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(f), path), nil
+}
+
+// openUp gives who packs the rights to what is their own and closed to them, as
+// it is until then. The mode in the archive is the one it had.
+func openUp(held int, st unix.Stat_t, rights uint32) (closeAgain func()) {
+	had := st.Mode & 0o7777
+	if had&rights == rights || int(st.Uid) != os.Geteuid() || st.Uid == 0 {
+		return func() {}
+	}
+	path := "/proc/self/fd/" + strconv.Itoa(held)
+	if unix.Chmod(path, had|rights) != nil {
+		return func() {} // it is noted when it cannot be opened
+	}
+	return func() {
+		var now unix.Stat_t
+		if unix.Fstat(held, &now) == nil && now.Mode&0o7777 == had|rights { // not changed by its person since
+			_ = unix.Chmod(path, had) // it worked a moment ago
+		}
+	}
 }
 
 func readlink(fd int) (string, error) {
@@ -181,9 +202,11 @@ func (p *Packer) file(held int, st unix.Stat_t, name string) error {
 			return p.add(h, nil, 0)
 		}
 	}
+	closeAgain := openUp(held, st, 0o400)
 	f, err := reopen(held, 0)
+	closeAgain()
 	if err != nil {
-		p.report.Skipped.Note(name, err)
+		p.report.skip(name, err)
 		return nil
 	}
 	defer f.Close()
@@ -207,7 +230,7 @@ func (p *Packer) file(held int, st unix.Stat_t, name string) error {
 		return err
 	}
 	if e, ok := body.(*exactly); ok && e.short {
-		p.report.Skipped.Note(name, errShrank)
+		p.report.skip(name, errShrank)
 	}
 	return nil
 }
@@ -253,7 +276,7 @@ func (p *Packer) attributes(h *tar.Header, f *os.File) {
 			continue // deleted since
 		}
 		if total += len(name) + n; total > maxXattrs {
-			p.report.Skipped.Note(h.Name, errXattrs)
+			p.report.skip(h.Name, errXattrs)
 			return
 		}
 		h.PAXRecords[recordXattr+name] = string(value[:n])

@@ -39,6 +39,15 @@ type Report struct {
 	Entries int64 `json:"entries"`
 	Bytes   int64 `json:"bytes"` // of contents, without holes
 	Skipped Notes `json:"skipped"`
+	Lost    Notes `json:"lost"` // of those what somebody may miss: not sockets, pipes and devices
+}
+
+// skip notes what was left out.
+func (r *Report) skip(name string, err error) {
+	r.Skipped.Note(name, err)
+	if !errors.Is(err, errSpecial) {
+		r.Lost.Note(name, err)
+	}
 }
 
 // Notes counts what was left out and names the first of it.

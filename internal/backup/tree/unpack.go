@@ -57,7 +57,7 @@ func (u *Unpacker) Add(h *tar.Header, body io.Reader) error {
 		return nil
 	}
 	if ofNames(err) {
-		u.report.Skipped.Note(h.Name, err)
+		u.report.skip(h.Name, err)
 		return nil
 	}
 	return fmt.Errorf("make %q: %w", h.Name, err)
@@ -179,7 +179,7 @@ func (u *Unpacker) finish(f *os.File, h *tar.Header) error {
 			continue
 		}
 		if err := unix.Fsetxattr(int(f.Fd()), name, []byte(v), 0); err != nil {
-			u.report.Skipped.Note(h.Name, fmt.Errorf("extended attribute %q: %w", name, err))
+			u.report.skip(h.Name, fmt.Errorf("extended attribute %q: %w", name, err))
 		}
 	}
 	mode := uint32(h.Mode & 0o7777)
@@ -230,7 +230,7 @@ func (u *Unpacker) Close() error {
 	for _, d := range slices.Backward(u.folders) {
 		f, err := u.Root.OpenFile(d.name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
 		if err != nil {
-			u.report.Skipped.Note(d.h.Name, err)
+			u.report.skip(d.h.Name, err)
 			continue
 		}
 		if err := u.finish(f, d.h); err != nil {

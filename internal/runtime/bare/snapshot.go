@@ -42,7 +42,8 @@ func (r *Runtime) RestoreSnapshot(ctx context.Context, userID int64, id string) 
 			return fault.New(fault.Conflict, "The user's instance is still there. Destroy it first.")
 		}
 	}
-	return r.snapshots.Restore(ctx, userID, id, r.volume(userID), nil)
+	r.snapshots.Tidy(ctx, userID, r.volume(userID), r.opt.Log)
+	return r.snapshots.Restore(ctx, userID, id, r.volume(userID), nil, r.opt.Log)
 }
 
 func (r *Runtime) DeleteSnapshot(_ context.Context, userID int64, id string) error {

@@ -41,7 +41,7 @@ func (r *Runtime) bundleSpec(spec runtime.Spec, p paths, uidBase uint32) (*specs
 	if err != nil {
 		return nil, fmt.Errorf("encode supervisor's settings: %w", err)
 	}
-	each, err := rlimits(spec.Limits)
+	each, err := rlimits(spec.Limits, filesOfEach(fileMax(), spec.Limits.PIDs, usersOf(r.opt.DataDir)))
 	if err != nil {
 		return nil, err
 	}

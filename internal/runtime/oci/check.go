@@ -167,6 +167,22 @@ func subuidClash(path string, base uint32) string {
 	return ""
 }
 
+// CheckFiles tells whether people together may use up what the host can have
+// open. most bounds the instances; 0: as many as there are.
+func CheckFiles(dataDir string, pids int64, most int) runtime.Finding {
+	return checkFiles(fileMax(), pids, max(most, usersOf(dataDir), 1))
+}
+
+func checkFiles(fileMax uint64, pids int64, users int) runtime.Finding {
+	f := runtime.Finding{Name: "open files", State: "ok", Detail: fmt.Sprintf("each process inside may open up to %d", filesOfEach(fileMax, pids, users))}
+	if need := uint64(max(pids, 1)) * uint64(users) * minFiles; fileMax/2 < need {
+		f.State = "warn"
+		f.Detail = fmt.Sprintf("The host opens %d files at most (fs.file-max). That is too few for %d of each process inside (%d of each person; people: %d) beside its own.", fileMax, minFiles, pids, users)
+		f.Remedy = fmt.Sprintf("sysctl -w fs.file-max=%d", need*2)
+	}
+	return f
+}
+
 // checkHost tells of settings of the host that make an escape worth more.
 func checkHost() []runtime.Finding {
 	weak := []struct{ path, bad, detail, remedy string }{

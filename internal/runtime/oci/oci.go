@@ -292,21 +292,22 @@ func (r *Runtime) start(ctx context.Context, spec runtime.Spec, p paths) error {
 	if err != nil {
 		return fmt.Errorf("%s run: %w: %s", r.opt.Command, err, tail(filepath.Join(p.dir, "supervisor.log")))
 	}
-	return spareSupervisor(pidFile)
+	return plainScore(pidFile)
 }
 
-// spareSupervisor has the kernel, when memory is short, end the person's
-// processes first. runc 1.1 cannot do it itself in a user namespace.
-func spareSupervisor(pidFile string) error {
+// plainScore has the supervisor be to the kernel, when memory is short, what
+// other programs are. What the keeper may have set for itself must not be
+// inherited, and less than that must not be given: with it would come, to all
+// processes inside, the right to set it for themselves. The supervisor raises
+// its children's, so that the person's end first.
+func plainScore(pidFile string) error {
 	b, err := os.ReadFile(pidFile)
 	if err != nil {
 		return fmt.Errorf("read pid: %w", err)
 	}
-	err = os.WriteFile(filepath.Join("/proc", strings.TrimSpace(string(b)), "oom_score_adj"), []byte("-500"), 0)
-	// Not there: dead already, the first ping will tell. Not permitted: root without CAP_SYS_RESOURCE, as in a
-	// container; the supervisor then raises its children's score, which does the same within the instance.
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("spare supervisor: %w", err)
+	err = os.WriteFile(filepath.Join("/proc", strings.TrimSpace(string(b)), "oom_score_adj"), []byte("0"), 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // not there: the first ping will tell
+		return fmt.Errorf("set the supervisor's score for a lack of memory: %w", err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package oci
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,21 +36,54 @@ var ofEachProcess = []struct {
 	{"RLIMIT_FSIZE", unix.RLIMIT_FSIZE, func(l runtime.Limits) uint64 { return uint64(l.StorageBytes) }},
 }
 
+// What one process may have open: from the start, and at most when it asks for more.
+const (
+	minFiles = 4096 // node, git and those who watch folders need some thousands
+	maxFiles = 65536
+)
+
+// filesOfEach is how many files a process may have open at most, so that all of
+// everybody's together leave the host half of what its kernel opens at all.
+func filesOfEach(fileMax uint64, pids int64, users int) uint64 {
+	return min(max(fileMax/2/(uint64(max(pids, 1))*uint64(max(users, 1))), minFiles), maxFiles)
+}
+
+// fileMax is how many files may be open on this host; no bound when nobody says.
+func fileMax() uint64 {
+	b, err := os.ReadFile("/proc/sys/fs/file-max")
+	if n, e := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64); err == nil && e == nil {
+		return n
+	}
+	return math.MaxUint64
+}
+
+// usersOf counts who has files in a data folder.
+func usersOf(dataDir string) int {
+	entries, _ := os.ReadDir(filepath.Join(dataDir, "volumes")) // not there yet: nobody has
+	n := 0
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".img" {
+			n++
+		}
+	}
+	return n
+}
+
 // rlimits are those of a new instance's first process, which all others inherit.
-func rlimits(l runtime.Limits) ([]specs.POSIXRlimit, error) {
+func rlimits(l runtime.Limits, files uint64) ([]specs.POSIXRlimit, error) {
 	out := []specs.POSIXRlimit{{Type: "RLIMIT_CORE"}}
-	add := func(name string, resource int, want uint64) error {
+	add := func(name string, resource int, soft, want uint64) error {
 		var have unix.Rlimit
 		if err := unix.Getrlimit(resource, &have); err != nil {
 			return fmt.Errorf("read %s: %w", name, err)
 		}
 		want = min(want, have.Max) // runc 1.1.5 cannot raise it in a user namespace
-		out = append(out, specs.POSIXRlimit{Type: name, Soft: want, Hard: want})
+		out = append(out, specs.POSIXRlimit{Type: name, Soft: min(soft, want), Hard: want})
 		return nil
 	}
-	errs := []error{add("RLIMIT_NOFILE", unix.RLIMIT_NOFILE, 65536)}
+	errs := []error{add("RLIMIT_NOFILE", unix.RLIMIT_NOFILE, minFiles, files)}
 	for _, e := range ofEachProcess {
-		errs = append(errs, add(e.name, e.resource, e.value(l)))
+		errs = append(errs, add(e.name, e.resource, e.value(l), e.value(l)))
 	}
 	return out, errors.Join(errs...)
 }

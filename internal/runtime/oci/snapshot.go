@@ -49,7 +49,7 @@ func (r *Runtime) TakeSnapshot(ctx context.Context, userID int64, kind string, k
 }
 
 // RestoreSnapshot keeps the user's instance from being made meanwhile.
-func (r *Runtime) RestoreSnapshot(ctx context.Context, userID int64, id string) (err error) {
+func (r *Runtime) RestoreSnapshot(ctx context.Context, userID int64, id string) error {
 	if err := checkUser(userID); err != nil {
 		return err
 	}
@@ -76,8 +76,14 @@ func (r *Runtime) RestoreSnapshot(ctx context.Context, userID int64, id string) 
 			return err
 		}
 	}
-	defer func() { err = errors.Join(err, r.letGo(context.WithoutCancel(ctx), userID, p)) }()
-	return r.snapshots.Restore(ctx, userID, id, p.volume, r.person(userID))
+	defer func() {
+		// It stays mounted, then, until the next instance ends. What was done is done.
+		if err := r.letGo(context.WithoutCancel(ctx), userID, p); err != nil {
+			r.opt.Log.Error("unmount a volume that was restored", "user_id", userID, "err", err)
+		}
+	}()
+	r.snapshots.Tidy(ctx, userID, p.volume, r.opt.Log)
+	return r.snapshots.Restore(ctx, userID, id, p.volume, r.person(userID), r.opt.Log)
 }
 
 func (r *Runtime) DeleteSnapshot(_ context.Context, userID int64, id string) error {

@@ -46,11 +46,22 @@ func (r *Runtime) openVolume(ctx context.Context, spec runtime.Spec, p paths) er
 		if err := os.Mkdir(d.path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return errors.Join(fmt.Errorf("make volume: %w", err), r.letGo(ctx, spec.UserID, p))
 		}
-		if err := os.Lchown(d.path, d.owner, d.owner); err != nil {
+		if err := errors.Join(os.Lchown(d.path, d.owner, d.owner), enterable(d.path)); err != nil {
 			return errors.Join(fmt.Errorf("make volume: %w", err), r.letGo(ctx, spec.UserID, p))
 		}
 	}
+	r.snapshots.Tidy(ctx, spec.UserID, p.volume, r.opt.Log)
 	return nil
+}
+
+// enterable gives a folder's owner all rights to it. A person may take them
+// from their home, and whoever cannot enter it cannot give them back.
+func enterable(path string) error {
+	fi, err := os.Lstat(path)
+	if err != nil || fi.Mode()&0o700 == 0o700 {
+		return err
+	}
+	return os.Chmod(path, fi.Mode()|0o700) // its name is in a folder of root's, so it is no link
 }
 
 // prepareImage makes the image, or grows it to the limits.

@@ -1,13 +1,13 @@
 package snapshotdir
 
 import (
-	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,15 +15,26 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/carrel-dev/carrel/internal/backup/tree"
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/rmtree"
 )
 
-// besides is the folder beside home/ in which a restored one is made.
+// besides begins the name of the folder beside home/ in which a restored one is
+// made, and which holds the old one once they have changed places.
 const besides = "home.restoring"
 
 // Restore puts a snapshot in the place of the home in a volume that nobody uses.
-func (d *Dir) Restore(ctx context.Context, userID int64, id, volume string, person *syscall.Credential) (err error) {
+// An error, which is a fault, says that nothing was changed.
+func (d *Dir) Restore(ctx context.Context, userID int64, id, volume string, person *syscall.Credential, log *slog.Logger) error {
+	err := d.restore(ctx, userID, id, volume, person, log)
+	var f *fault.Error
+	if err == nil || errors.As(err, &f) {
+		return err
+	}
+	return fault.Wrap(err, fault.Internal, "The snapshot could not be restored, and nothing was changed. The administrator finds the reason in the log.")
+}
+
+func (d *Dir) restore(ctx context.Context, userID int64, id, volume string, person *syscall.Credential, log *slog.Logger) error {
 	s, err := d.find(userID, id)
 	if err != nil {
 		return err
@@ -38,13 +49,10 @@ func (d *Dir) Restore(ctx context.Context, userID int64, id, volume string, pers
 		return fmt.Errorf("open snapshot: %w", err)
 	}
 	defer f.Close()
-	to := filepath.Join(volume, besides)
-	if err := os.RemoveAll(to); err != nil { // of one that was cut short
-		return fmt.Errorf("restore snapshot: %w", err)
-	}
-	defer func() { // after the change, the old home
-		if e := os.RemoveAll(to); err == nil && e != nil {
-			err = fmt.Errorf("remove the home before: %w", e)
+	to := filepath.Join(volume, besides+"-"+rand.Text())
+	defer func() { // after the change it is the old home; what stays is removed by Tidy
+		if err := remove(context.WithoutCancel(ctx), to); err != nil {
+			log.Warn("remove what a restore left", "user_id", userID, "err", err)
 		}
 	}()
 	if err := os.Mkdir(to, 0o700); err != nil {
@@ -60,7 +68,7 @@ func (d *Dir) Restore(ctx context.Context, userID int64, id, volume string, pers
 			return fmt.Errorf("restore snapshot: %w", err)
 		}
 	}
-	if err := work(ctx, "snapshot-unpack", dir, person, f, nil); err != nil {
+	if _, err := work(ctx, "snapshot-unpack", dir, person, f, nil); err != nil {
 		if strings.Contains(err.Error(), unix.ENOSPC.Error()) || strings.Contains(err.Error(), unix.EDQUOT.Error()) {
 			return fault.Wrap(err, fault.QuotaExceeded, "The files as they are now and those of the snapshot do not fit into the storage together. Nothing was changed. Delete what is not needed and try again.")
 		}
@@ -75,40 +83,45 @@ func (d *Dir) Restore(ctx context.Context, userID int64, id, volume string, pers
 	return nil
 }
 
-// work runs this program as the person, with the folder as its descriptor 3.
-// Nothing else of ours is open in it.
-func work(ctx context.Context, what string, dir *os.File, person *syscall.Credential, in io.Reader, out io.Writer) error {
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", what)
-	cmd.Args[0] = "carrel"
-	cmd.Env = []string{"PATH=/usr/bin:/bin"}
-	cmd.Dir = "/"
-	cmd.ExtraFiles = []*os.File{dir}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: person}
-	cmd.WaitDelay = time.Second
-	var said bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, &said
-	if err := cmd.Run(); err != nil {
-		text := bytes.TrimSpace(said.Bytes())
-		return fmt.Errorf("%s: %w: %s", what, errors.Join(err, ctx.Err()), text[:min(len(text), 500)])
-	}
-	return nil
-}
+const (
+	removeTimeout = time.Minute      // for what a restore leaves
+	tidyTimeout   = 20 * time.Second // somebody waits for the instance
+)
 
-// Pack is the work of the process `carrel snapshot-pack`.
-func Pack(ctx context.Context, out io.Writer) error {
-	dir := os.NewFile(3, "home")
-	defer dir.Close()
-	_, err := tree.WriteStream(ctx, dir, out)
+// remove removes a folder of a volume's, whatever its person put into it.
+func remove(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	parent, err := os.Open(filepath.Dir(path))
+	if err == nil {
+		defer parent.Close()
+		err = rmtree.Remove(ctx, parent, filepath.Base(path))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	return err
 }
 
-// Unpack is the work of the process `carrel snapshot-unpack`.
-func Unpack(ctx context.Context, in io.Reader) error {
-	root, err := os.OpenRoot("/proc/self/fd/3")
+// Tidy removes what a keeper that was killed while it took or restored has left.
+// What cannot be removed is in nobody's way, and tried again the next time.
+func (d *Dir) Tidy(ctx context.Context, userID int64, volume string, log *slog.Logger) {
+	release, err := d.claim(userID)
 	if err != nil {
-		return fmt.Errorf("open folder: %w", err)
+		return // one is being taken right now
 	}
-	defer func() { _ = root.Close() }() // only names are read through it
-	_, err = tree.ReadStream(ctx, in, root)
-	return err
+	defer release()
+	ctx, cancel := context.WithTimeout(ctx, tidyTimeout)
+	defer cancel()
+	err = remove(ctx, filepath.Join(d.user(userID), making))
+	entries, e := os.ReadDir(volume)
+	err = errors.Join(err, e)
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), besides) {
+			err = errors.Join(err, remove(ctx, filepath.Join(volume, entry.Name())))
+		}
+	}
+	if err != nil {
+		log.Warn("remove what a killed keeper left of a snapshot", "user_id", userID, "err", err)
+	}
 }

@@ -8,6 +8,7 @@ package snapshotdir
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/carrel-dev/carrel/internal/backup/tree"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/runtime"
 )
@@ -141,7 +143,7 @@ func (d *Dir) Erase(userID int64) error { return os.RemoveAll(d.user(userID)) }
 
 // Take takes a snapshot of a home, by a process of the person's.
 func (d *Dir) Take(ctx context.Context, userID int64, home *os.File, person *syscall.Credential, kind string, keep runtime.Keep) (_ runtime.Snapshot, err error) {
-	if keep.Count < 1 || keep.Count > 1000 || keep.Bytes < 1 || !kindPattern.MatchString(kind) {
+	if keep.Count < 1 || keep.Count > 1001 || keep.Bytes < 1 || !kindPattern.MatchString(kind) {
 		return runtime.Snapshot{}, fault.InvalidField("keep", "A bound of snapshots is out of range.")
 	}
 	release, err := d.claim(userID)
@@ -154,18 +156,22 @@ func (d *Dir) Take(ctx context.Context, userID int64, home *os.File, person *sys
 	}
 	at := time.Now().UTC().Round(0)
 	s := runtime.Snapshot{ID: fmt.Sprintf("s-%s-%08x", at.Format(timeLayout), at.Nanosecond()), Kind: kind, CreatedAt: at}
-	if s.Bytes, err = d.write(ctx, userID, home, person, d.file(userID, s), keep.Bytes); err != nil {
+	report, err := d.write(ctx, userID, home, person, &s, keep.Bytes)
+	if err != nil {
 		return runtime.Snapshot{}, err
+	}
+	if lost := report.Lost; lost.Count > 0 {
+		s.Skipped, s.SkippedFirst = lost.Count, lost.First[0]
 	}
 	return s, d.thin(userID, s.ID, keep)
 }
 
 // write makes the file under another name until it is whole.
-func (d *Dir) write(ctx context.Context, userID int64, home *os.File, person *syscall.Credential, to string, limit int64) (_ int64, err error) {
+func (d *Dir) write(ctx context.Context, userID int64, home *os.File, person *syscall.Credential, s *runtime.Snapshot, limit int64) (report tree.Report, err error) {
 	part := filepath.Join(d.user(userID), making) // one that a crash left is overwritten
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return 0, fmt.Errorf("make snapshot: %w", err)
+		return report, fmt.Errorf("make snapshot: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -173,19 +179,20 @@ func (d *Dir) write(ctx context.Context, userID int64, home *os.File, person *sy
 		}
 	}()
 	out := &limited{f: f, left: limit}
-	err = work(ctx, "snapshot-pack", home, person, nil, out)
+	said, err := work(ctx, "snapshot-pack", home, person, nil, out)
 	if out.left < 0 {
 		err = fault.Wrap(err, fault.QuotaExceeded, "A snapshot of this home would be larger than all snapshots of one person may be together.")
 	} else if err == nil {
-		err = f.Sync()
+		err = errors.Join(json.Unmarshal(said, &report), f.Sync())
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return 0, fmt.Errorf("take snapshot: %w", err)
+		return report, fmt.Errorf("take snapshot: %w", err)
 	}
-	if err := os.Rename(part, to); err != nil {
-		return 0, fmt.Errorf("take snapshot: %w", err)
+	if err := os.Rename(part, d.file(userID, *s)); err != nil {
+		return report, fmt.Errorf("take snapshot: %w", err)
 	}
-	return limit - out.left, nil
+	s.Bytes = limit - out.left
+	return report, nil
 }
 
 // thin removes the oldest beyond the bounds, never the one that was just taken.

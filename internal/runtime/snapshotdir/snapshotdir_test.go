@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && strings.HasPrefix(os.Args[1], "snapshot-") {
 		var err error
 		if os.Args[1] == "snapshot-pack" {
-			err = Pack(context.Background(), os.Stdout)
+			err = Pack(context.Background(), os.Stdout, os.Stderr)
 		} else {
 			err = Unpack(context.Background(), os.Stdin)
 		}
@@ -80,6 +81,8 @@ func (v *volume) take(keep runtime.Keep) (runtime.Snapshot, error) {
 	return v.dir.Take(v.t.Context(), 7, home, v.person, runtime.SnapshotAsked, keep)
 }
 
+var discard = slog.New(slog.DiscardHandler)
+
 var roomy = runtime.Keep{Count: 24, Bytes: 1 << 20}
 
 func TestComesBack(t *testing.T) {
@@ -90,7 +93,7 @@ func TestComesBack(t *testing.T) {
 	v.must(err)
 	v.write("a", "as it is")
 	v.write("b", "new")
-	v.must(v.dir.Restore(t.Context(), 7, s.ID, v.path, v.person))
+	v.must(v.dir.Restore(t.Context(), 7, s.ID, v.path, v.person, discard))
 	if b, err := os.ReadFile(v.home("a")); string(b) != "as it was" || err != nil {
 		t.Errorf("%q %v", b, err)
 	}
@@ -124,8 +127,11 @@ func TestReadsAsThePerson(t *testing.T) {
 	v.write("own", "x")
 	s, err := v.take(roomy)
 	v.must(err)
+	if s.Skipped != 1 || !strings.Contains(s.SkippedFirst, "home/roots") {
+		t.Errorf("what is not in it is told as %d, %q", s.Skipped, s.SkippedFirst)
+	}
 	v.must(os.Remove(v.home("roots")))
-	v.must(v.dir.Restore(t.Context(), 7, s.ID, v.path, v.person))
+	v.must(v.dir.Restore(t.Context(), 7, s.ID, v.path, v.person, discard))
 	if _, err := os.Lstat(v.home("roots")); err == nil {
 		t.Error("a file of root's was taken")
 	}
@@ -175,14 +181,14 @@ func TestRefused(t *testing.T) {
 	s, err := v.take(roomy)
 	v.must(err)
 	for _, id := range []string{"", "../../secrets", s.ID + "/..", "s-20261124T000000Z-00000000", strings.ToUpper(s.ID), s.ID + ".asked"} {
-		if err := v.dir.Restore(t.Context(), 7, id, v.path, v.person); !errors.Is(err, fault.NotFoundError) {
+		if err := v.dir.Restore(t.Context(), 7, id, v.path, v.person, discard); !errors.Is(err, fault.NotFoundError) {
 			t.Errorf("restore %q: %v", id, err)
 		}
 		if err := v.dir.Delete(7, id); !errors.Is(err, fault.NotFoundError) {
 			t.Errorf("delete %q: %v", id, err)
 		}
 	}
-	if err := v.dir.Restore(t.Context(), 8, s.ID, v.path, v.person); !errors.Is(err, fault.NotFoundError) {
+	if err := v.dir.Restore(t.Context(), 8, s.ID, v.path, v.person, discard); !errors.Is(err, fault.NotFoundError) {
 		t.Errorf("another's: %v", err)
 	}
 	if _, err := v.take(runtime.Keep{}); fault.CodeOf(err) != fault.Invalid {
@@ -194,7 +200,7 @@ func TestRefused(t *testing.T) {
 	v.must(err)
 	v.must(os.WriteFile(path, b[:len(b)-5], 0o600))
 	v.write("a", "newer")
-	if err := v.dir.Restore(t.Context(), 7, s.ID, v.path, v.person); err == nil {
+	if err := v.dir.Restore(t.Context(), 7, s.ID, v.path, v.person, discard); err == nil {
 		t.Error("half a snapshot passes")
 	}
 	if b, _ := os.ReadFile(v.home("a")); string(b) != "newer" {

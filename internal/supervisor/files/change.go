@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/rmtree"
 	"github.com/carrel-dev/carrel/internal/workspace"
 )
 
@@ -36,7 +37,7 @@ func (s *Server) removeAll(ctx context.Context, rel string) error {
 		return err
 	}
 	defer parent.Close()
-	return removeTree(ctx, parent, path.Base(rel))
+	return rmtree.Remove(ctx, parent, path.Base(rel))
 }
 
 func (s *Server) makeFolder(w http.ResponseWriter, r *http.Request) error {

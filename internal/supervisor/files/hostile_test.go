@@ -143,12 +143,12 @@ func TestRemoveHardTrees(t *testing.T) {
 		if err := unix.Mkdirat(int(dir.Fd()), "d", 0o755); err != nil {
 			t.Fatal(err)
 		}
-		next, err := openIn(dir, "d")
+		fd, err := unix.Openat(int(dir.Fd()), "d", unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		dir.Close()
-		dir = next
+		dir = os.NewFile(uintptr(fd), "d")
 	}
 	dir.Close()
 	b.write(b.home, "temp/t/ro/sub/f", "x")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/rmtree"
 	"github.com/carrel-dev/carrel/internal/workspace"
 )
 
@@ -85,7 +86,7 @@ func (s *Server) sweep(ctx context.Context, folder string, age time.Duration) {
 		if err != nil || time.Since(info.ModTime()) < age {
 			continue
 		}
-		if err := removeTree(ctx, dir, name); err != nil {
+		if err := rmtree.Remove(ctx, dir, name); err != nil {
 			s.log.Warn("old files stay", "folder", folder, "error", err)
 		}
 	}

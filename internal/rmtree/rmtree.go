@@ -1,4 +1,6 @@
-package files
+// Package rmtree removes trees that hostile people have made, in bounded memory
+// and with few descriptors, however deep they are.
+package rmtree
 
 import (
 	"context"
@@ -12,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxRemoveDepth bounds the descriptors that a removal holds open. What lies deeper is moved up first: a tree may be
+// maxDepth bounds the descriptors that a removal holds open. What lies deeper is moved up first: a tree may be
 // deeper than a process may have files open, and its paths longer than the kernel takes.
-const maxRemoveDepth = 100
+const maxDepth = 100
 
-// removeTree removes name in parent, with all below it. Links are removed, never followed. It stops with ctx; what
+// Remove removes name in parent, with all below it. Links are removed, never followed. It stops with ctx; what
 // is gone then stays gone.
-func removeTree(ctx context.Context, parent *os.File, name string) error {
+func Remove(ctx context.Context, parent *os.File, name string) error {
 	err := unix.Unlinkat(int(parent.Fd()), name, 0)
 	if err == nil || !isFolderError(err) {
 		return removeError(name, err)
@@ -79,7 +81,7 @@ func removeIn(ctx context.Context, top, dir *os.File, name string, depth int) er
 		return removeError(name, err)
 	}
 	defer sub.Close()
-	if depth >= maxRemoveDepth {
+	if depth >= maxDepth {
 		if unix.Fchmod(int(sub.Fd()), 0o700) != nil { // a folder that may not be written to cannot be moved either
 			return removeError(name, unix.EACCES)
 		}
