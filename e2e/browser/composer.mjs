@@ -110,12 +110,12 @@ async function filesAndDraft(world, bob) {
   const input = page.locator('input[type=file]')
   await input.setInputFiles([{ name: 'data.csv', mimeType: 'text/csv', buffer: Buffer.from('a,b\n1,2\n') }, { name: 'dot.png', mimeType: 'image/png', buffer: png }])
   const attached = page.getByRole('list', { name: 'Goes with the prompt' })
-  await attached.getByText('data.csv').waitFor()
+  await attached.getByRole('button', { name: 'Remove data.csv' }).waitFor()
   await attached.getByRole('img', { name: 'dot.png' }).waitFor()
   await bob.excusing([/\b409\b.*\/files\/uploads/], async () => {
     // The name is taken: the server says so, and the page takes the next.
     await input.setInputFiles({ name: 'data.csv', mimeType: 'text/csv', buffer: Buffer.from('another\n') })
-    await attached.getByText('data-2.csv').waitFor()
+    await attached.getByRole('button', { name: 'Remove data-2.csv' }).waitFor() // it has come whole
   })
   assert.equal(await bob.file('projects/writing/uploads/data.csv'), 'a,b\n1,2\n')
   assert.equal(await bob.file('projects/writing/uploads/data-2.csv'), 'another\n')
@@ -146,7 +146,7 @@ async function filesAndDraft(world, bob) {
   await over('drop')
   await attached.getByText('dropped.txt').waitFor()
   await page.getByRole('button', { name: /^Send/ }).click()
-  await bob.log().getByText('@uploads/data.csv @uploads/dropped.txt').waitFor()
+  await bob.log().getByText('@uploads/data.csv @uploads/dropped.txt').first().waitFor()
   await bob.untilDone()
   await attached.waitFor({ state: 'detached' })
 }
