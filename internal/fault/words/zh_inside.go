@@ -15,6 +15,7 @@ var insideZH = map[string]string{ //nolint:gosec // texts about passwords and to
 	"Say what to look for, in at most %d bytes.":                                "请说明要查找的内容，最多 %d 字节。",
 	"Say where the bytes belong.":                                               "请说明这些字节的位置。",
 	"That is in the trash already. Remove it for good instead.":                 "它已在回收站中。如不再需要，请将其永久删除。",
+	"That regular expression is too large: it repeats too much.":                "这个正则表达式太大：其中的重复次数过多。",
 	"That is not a regular expression: %s.":                                     "这不是有效的正则表达式：%s。",
 	"The body must be %s.":                                                      "请求体必须是 %s。",
 	"The content did not come to its end. What came is kept; go on from there.": "内容没有传完。已收到的部分已保留，请从断点继续。",

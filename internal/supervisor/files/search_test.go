@@ -3,7 +3,10 @@ package files
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"os"
@@ -127,6 +130,47 @@ func TestGrep(t *testing.T) {
 		t.Error("what lies outside is read")
 	}
 	b.wantCode(b.do("GET", "/grep", url.Values{"q": {"("}, "regexp": {"true"}}, nil, nil), fault.Invalid, "no expression")
+}
+
+// What takes an expression long does not take the helper long.
+func TestGrepOfHardExpressions(t *testing.T) {
+	b := setup(t)
+	for i := range 6 {
+		b.write(b.home, fmt.Sprintf("projects/p/%d.txt", i), strings.Repeat("a", grepFileBytes))
+	}
+	got := answerOf[Lines](b, "/grep", url.Values{"q": {"(a?){900}z"}, "regexp": {"true"}})
+	if got.Cut != cutTime || len(got.Items) != 0 || got.Files == 0 {
+		t.Errorf("cut %q, %d found in %d", got.Cut, len(got.Items), got.Files)
+	}
+	b.wantCode(b.do("GET", "/grep", url.Values{"q": {strings.Repeat("a{1000}", 11)}, "regexp": {"true"}}, nil, nil), fault.Invalid, "a large expression")
+}
+
+func TestGrepIsWatched(t *testing.T) {
+	text := []byte(strings.Repeat("a长\xff\n", 1<<20) + "needle")
+	re, steps, err := compile("(?mi)^(x{0,99}|need)le$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	g := grepping{ctx: ctx, end: time.Now().Add(time.Hour), re: re, steps: steps}
+	if len(text) <= grepSteps/steps {
+		t.Fatal("the text is too short to be watched")
+	}
+	if m, err := g.find(text); err != nil || !slices.Equal(m, re.FindIndex(text)) || m == nil {
+		t.Errorf("found at %v, %v; want %v", m, err, re.FindIndex(text))
+	}
+	w := watchedText{text: text, over: g.over}
+	if _, _, err := w.ReadRune(); err != nil {
+		t.Fatal(err)
+	}
+	cancel() // in the midst
+	if m := re.FindReaderIndex(&w); m != nil || !errors.Is(w.err, context.Canceled) {
+		t.Errorf("found at %v, %v; want an end", m, w.err)
+	}
+	g.ctx, g.end = t.Context(), time.Now().Add(-time.Second)
+	if _, err := g.find(text); !errors.Is(err, errLate) {
+		t.Errorf("got %v, want the end of the time", err)
+	}
 }
 
 func TestArchive(t *testing.T) {
