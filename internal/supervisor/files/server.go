@@ -130,7 +130,7 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.Error("file request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	h := w.Header()
-	for _, k := range []string{"Etag", "Last-Modified", "Content-Length", "Accept-Ranges"} {
+	for _, k := range []string{"Etag", "Last-Modified", "Content-Length", "Accept-Ranges", "Location"} {
 		h.Del(k)
 	}
 	h.Set("Content-Type", "application/problem+json")
