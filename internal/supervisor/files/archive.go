@@ -71,7 +71,7 @@ func (a *archiving) add(ctx context.Context, rel, name string, depth int) error 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	info, err := a.s.root.Stat(rel)
+	info, err := a.s.stat(rel)
 	if err != nil || !utf8.ValidString(name) || depth > maxArchiveDepth {
 		a.missing = append(a.missing, name)
 		return nil
@@ -79,7 +79,7 @@ func (a *archiving) add(ctx context.Context, rel, name string, depth int) error 
 	if info.Mode().IsRegular() {
 		return a.addFile(rel, name)
 	}
-	link, err := a.s.root.Lstat(rel)
+	link, err := a.s.lstat(rel)
 	if !info.IsDir() || err != nil || link.Mode()&fs.ModeSymlink != 0 && depth > 0 {
 		a.missing = append(a.missing, name)
 		return nil

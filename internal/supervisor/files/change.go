@@ -50,10 +50,15 @@ func (s *Server) makeFolder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.root.MkdirAll(path.Dir(rel), 0o755); err != nil {
+	if err := s.mkdirAll(path.Dir(rel)); err != nil {
 		return err
 	}
-	if err := s.root.Mkdir(rel, 0o755); err != nil {
+	dir, err := s.openFolder(path.Dir(rel))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := os.NewSyscallError("mkdir", unix.Mkdirat(int(dir.Fd()), path.Base(rel), 0o755)); err != nil {
 		return err
 	}
 	e, err := s.entry(rel)

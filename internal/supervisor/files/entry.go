@@ -6,11 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
 	"path"
 	"slices"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
@@ -111,7 +109,7 @@ func page(r *http.Request) (limit int, after string, err error) {
 
 // entry describes one path.
 func (s *Server) entry(rel string) (Entry, error) {
-	info, err := s.root.Lstat(rel)
+	info, err := s.lstat(rel)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -121,7 +119,7 @@ func (s *Server) entry(rel string) (Entry, error) {
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		e.Link = true
-		if target, err := s.root.Stat(rel); err == nil { // else it leads nowhere, or out
+		if target, err := s.stat(rel); err == nil { // else it leads nowhere, or out
 			info = target
 		}
 	}
@@ -137,11 +135,6 @@ func (s *Server) entry(rel string) (Entry, error) {
 		e.Type = typeOther
 	}
 	return e, nil
-}
-
-// openFolder opens a folder, and nothing else.
-func (s *Server) openFolder(rel string) (*os.File, error) {
-	return s.root.OpenFile(rel, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 }
 
 // names gives the n names of a folder that follow after, in order. A folder may hold millions: what is kept in memory

@@ -99,6 +99,28 @@ func (b *bench) write(dir, name, text string) {
 	}
 }
 
+// A helper that ends in the midst of a body leaves nothing: what has no end has no name.
+func TestUnfinishedContentHasNoName(t *testing.T) {
+	b := setup(t)
+	b.write(b.home, "temp/d/a", "old")
+	body, w := io.Pipe()
+	answered := make(chan reply, 1)
+	go func() { answered <- b.do("PUT", "/content", at("temp/d/a"), nil, body) }()
+	// More than all buffers on the way hold: the helper has begun.
+	if _, err := io.Copy(w, io.LimitReader(zeros{}, 16<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := os.ReadDir(filepath.Join(b.home, "temp/d")); err != nil || len(names) != 1 {
+		t.Errorf("in the midst there are %v, %v", names, err)
+	}
+	w.Close()
+	b.wantOK(<-answered, 200, "put")
+	if info, err := os.Stat(filepath.Join(b.home, "temp/d/a")); err != nil || info.Size() != 16<<20 {
+		t.Errorf("got %v, %v", info, err)
+	}
+	b.clean("temp/d")
+}
+
 type reply struct {
 	status int
 	header http.Header

@@ -45,7 +45,7 @@ func (s *Server) trash(w http.ResponseWriter, r *http.Request) error {
 	if within(trashFolder, rel) || within(rel, trashFolder) {
 		return fault.New(fault.Conflict, "That is in the trash already. Remove it for good instead.")
 	}
-	if _, err := s.root.Lstat(rel); err != nil {
+	if _, err := s.lstat(rel); err != nil {
 		return err
 	}
 	s.sweep(r.Context(), trashFolder, trashAge)

@@ -171,6 +171,13 @@ func (s *Server) newUpload(h http.Header) (upload, error) {
 	if u.Path, err = s.newPath(u.Path); err != nil {
 		return upload{}, err
 	}
+	if _, err := s.root.Lstat(u.Path); leadsOut(err) { // over an absolute link: it goes where that leads now
+		dir, err := s.follow(path.Dir(u.Path))
+		if err != nil {
+			return upload{}, err
+		}
+		u.Path = path.Join(dir, path.Base(u.Path))
+	}
 	if err := s.checkUpload(u); err != nil {
 		return upload{}, err
 	}
