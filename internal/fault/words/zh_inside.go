@@ -23,6 +23,7 @@ var insideZH = map[string]string{ //nolint:gosec // texts about passwords and to
 	"The upload goes on over another connection.":                                                                                      "上传已在另一个连接上继续。",
 	"The upload stands at another place. Ask where, and go on there.":                                                                  "上传的进度与此不符。请先查询进度，再从该处继续。",
 	"The values must be Base64.":                                                                                                       "各个值必须采用 Base64 编码。",
+	"The path is not percent-encoded.":                                                                                                 "路径不是百分号编码。",
 	"There are more bytes than were announced.":                                                                                        "字节数超过了事先声明的数量。",
 	"There is no such upload. It may have ended, or have waited for more than a day.":                                                  "没有这个上传。它可能已经结束，或已搁置超过一天。",
 	"Uploads take version %s of the tus protocol. Send the header Tus-Resumable.":                                                      "上传使用 tus 协议 %s 版。请发送 Tus-Resumable 标头。",

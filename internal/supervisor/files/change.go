@@ -70,13 +70,14 @@ func (s *Server) makeFolder(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) move(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
-		From string `json:"from"`
-		To   string `json:"to"`
+		From    string `json:"from"`
+		Encoded bool   `json:"encoded"` // from is
+		To      string `json:"to"`
 	}
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
-	from, err := workspace.Resolve(s.home, req.From)
+	from, err := s.named(req.From, req.Encoded)
 	if err != nil {
 		return err
 	}

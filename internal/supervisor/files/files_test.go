@@ -121,6 +121,49 @@ func TestUnfinishedContentHasNoName(t *testing.T) {
 	b.clean("temp/d")
 }
 
+// Names that programs left may hold anything: whoever has them can see, rename and remove them.
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	b := setup(t)
+	for _, name := range []string{"caf\xe9 +%41", "two\xff", "three\xff", "ok"} {
+		b.write(b.home, "temp/n/"+name, name)
+	}
+	encoded := map[string]string{}
+	var folder Folder
+	if err := json.Unmarshal([]byte(b.do("GET", "", at("temp/n"), nil, nil).body), &folder); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range folder.Items {
+		encoded[e.Name] = e.EncodedPath
+	}
+	first := "temp%2Fn%2Fcaf%E9%20%2B%2541"
+	if encoded["caf\ufffd +%41"] != first || encoded["ok"] != "" || len(encoded) != 4 {
+		t.Fatalf("got %q", encoded)
+	}
+	raw, err := url.ParseQuery("path=" + first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.do("GET", "/content", raw, nil, nil).body; got != "caf\xe9 +%41" {
+		t.Errorf("got %q", got)
+	}
+	b.wantCode(b.put("temp/n/new\xff", "x"), fault.Invalid, "a new one")
+	b.wantOK(b.do("DELETE", "", at("temp/n/three\xff"), nil, nil), 204, "remove")
+	b.wantOK(b.do("POST", "/move", nil, nil, map[string]any{"from": first, "encoded": true, "to": "temp/n/café"}), 200, "rename")
+	if got := b.get("temp/n/café").body; got != "caf\xe9 +%41" {
+		t.Errorf("renamed: %q", got)
+	}
+	r := b.do("POST", "/trash", nil, nil, map[string]any{"path": encoded["two\ufffd"], "encoded": true})
+	b.wantOK(r, 200, "trash")
+	var e Entry
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+		t.Fatal(err)
+	}
+	b.wantOK(b.do("POST", "/move", nil, nil, map[string]any{"from": e.EncodedPath, "encoded": true, "to": "temp/n/two"}), 200, "undo")
+	for _, bad := range []string{"%", "..%2F..%2Foutside%2Fsecret", "%00"} {
+		b.wantCode(b.do("POST", "/move", nil, nil, map[string]any{"from": bad, "encoded": true, "to": "temp/got"}), fault.Invalid, bad)
+	}
+}
+
 type reply struct {
 	status int
 	header http.Header

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -210,6 +212,44 @@ func TestArchive(t *testing.T) {
 	}
 	b.wantCode(b.do("GET", "/archive", at("none"), nil, nil), fault.NotFound, "nothing")
 	b.wantCode(b.do("GET", "/archive", at("projects/p/out"), nil, nil), fault.Invalid, "a link out")
+}
+
+func TestArchiveSaysHowMuchOfALargeFolderIsMissing(t *testing.T) {
+	home := t.TempDir()
+	for _, name := range []string{"d", "b", "e", "a", "c"} {
+		if err := os.WriteFile(filepath.Join(home, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	s := New(root, "/home/ana", slog.New(slog.DiscardHandler))
+	s.most = 3
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("GET", "/files/archive?path=.", nil))
+	z, err := zip.NewReader(bytes.NewReader(w.Body.Bytes()), int64(w.Body.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range z.File {
+		names = append(names, f.Name)
+	}
+	if want := []string{"workspace/", "workspace/a", "workspace/b", "workspace/c", "workspace/" + leftOut}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+	note, err := z.Open("workspace/" + leftOut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer note.Close()
+	text, err := io.ReadAll(note)
+	if want := "workspace: 2 of its 5 entries, which come after c\n"; err != nil || string(text) != want {
+		t.Errorf("got %q, %v; want %q", text, err, want)
+	}
 }
 
 func TestTrash(t *testing.T) {

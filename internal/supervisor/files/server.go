@@ -32,11 +32,13 @@ type Server struct {
 	edit sync.Mutex
 
 	uploads uploads
+
+	most int // entries of one folder that an archive holds
 }
 
 // New returns the handler of everything under protocol.FilesPrefix.
 func New(root *os.Root, home string, log *slog.Logger) *Server {
-	s := &Server{root: root, home: home, log: log, mux: http.NewServeMux()}
+	s := &Server{root: root, home: home, log: log, mux: http.NewServeMux(), most: maxFolderEntries}
 	for pattern, f := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET ":                       s.get,
 		"DELETE ":                    s.remove,
