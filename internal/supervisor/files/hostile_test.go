@@ -115,8 +115,19 @@ func TestLinksDoNotLeadOut(t *testing.T) {
 
 // While a folder is swapped with a link that leads out, nothing outside is ever read, written or removed.
 func TestLinkSwappedWhileInUse(t *testing.T) {
+	for name, target := range map[string]string{"at once": "", "over an absolute link into the workspace": "/home/ana/projects/hop"} {
+		t.Run(name, func(t *testing.T) { swapped(t, target) })
+	}
+}
+
+func swapped(t *testing.T, target string) {
 	b := setup(t)
 	b.write(b.home, "projects/d/secret", "inside")
+	if target == "" {
+		target = b.outside
+	} else if err := os.Symlink(b.outside, filepath.Join(b.home, "projects/hop")); err != nil {
+		t.Fatal(err)
+	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -127,7 +138,7 @@ func TestLinkSwappedWhileInUse(t *testing.T) {
 				return
 			default:
 			}
-			_ = os.Symlink(b.outside, l)
+			_ = os.Symlink(target, l)
 			_ = unix.Renameat2(unix.AT_FDCWD, d, unix.AT_FDCWD, l, unix.RENAME_EXCHANGE)
 			_ = os.Rename(filepath.Join(l, "secret"), aside)
 			_ = os.Rename(aside, filepath.Join(l, "secret"))
