@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/account"
@@ -161,10 +162,30 @@ func (d desk) Attach(ctx context.Context, userID int64, id string, after int64) 
 	return inside(ctx, d, userID, func(c *client.Client) (socket.Attachment, error) { return c.Attach(ctx, id, after) })
 }
 
+// HTTP keeps the instance in use until the answer's body is closed: what is sent or fetched may take as long as it will.
 func (d desk) HTTP(ctx context.Context, userID int64, method, path string, query url.Values, header http.Header, body io.Reader) (*http.Response, error) {
-	return inside(ctx, d, userID, func(c *client.Client) (*http.Response, error) {
-		return c.HTTP(ctx, method, path, query, header, body)
-	})
+	inst, _, err := d.pool.Get(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	release := sync.OnceFunc(inst.Use())
+	res, err := inst.Client().HTTP(ctx, method, path, query, header, body)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	res.Body = &heldBody{res.Body, release}
+	return res, nil
+}
+
+type heldBody struct {
+	io.ReadCloser
+	release func()
+}
+
+func (b *heldBody) Close() error {
+	defer b.release()
+	return b.ReadCloser.Close()
 }
 
 // ready checks what the server needs to serve.

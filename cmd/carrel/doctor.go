@@ -63,6 +63,11 @@ func examine(ctx context.Context, cfg config.Config) []runtime.Finding {
 	}
 	claude := boot.FindClaude(cfg.Claude.Path, carrel)
 	found := oci.Check(ctx, cfg.OCI.Command, claude, existing(cfg.DataDir), uint32(cfg.OCI.UIDBase))
+	for i, f := range found {
+		if err := boot.CheckClaude(cfg.Claude.Path); err != nil && f.Name == "claude" && f.State == "ok" {
+			found[i].State, found[i].Detail, found[i].Remedy = "fail", err.Error(), ""
+		}
+	}
 	if cfg.Runtime == "bare" {
 		found = append(found, runtime.Finding{Name: "runtime", State: "warn", Detail: "The runtime is bare: people are not isolated from each other.", Remedy: "Set runtime to oci."})
 	}

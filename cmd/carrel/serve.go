@@ -24,7 +24,8 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve Carrel: start what is not there, find what is",
 		Long: `Starts the keeper (root) and the gateway (the only holder of the key) where they
-are missing, then gives up its own privileges and becomes the server.
+are missing, then gives up its own privileges and becomes the server. Beside a
+server that has lost its keeper it brings that back, and ends.
 
 Ctrl-C ends everything, instances too. SIGTERM ends the server alone: instances
 and running turns go on, and the next "carrel serve" takes them over.`,
@@ -42,6 +43,9 @@ func serve(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if err := boot.CheckClaude(cfg.Claude.Path); err != nil {
+		return err
+	}
 	h := house(cfg)
 	if cfg.Runtime == "oci" && !boot.AsRoot() {
 		st := keeper.NewClient(h.StateDir, cfg.Runtime)
@@ -53,12 +57,20 @@ func serve(cmd *cobra.Command, _ []string) error {
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
+			if revived, err := revive(cmd, cfg, h); revived || err != nil {
+				return err
+			}
 			return fmt.Errorf("%s is in use. Is Carrel running already? `carrel stop` ends it; --listen takes another address", cfg.Listen)
 		}
 		return fmt.Errorf("listen: %w", err)
 	}
 	lock, err := h.Lock()
 	if err != nil {
+		if fault.CodeOf(err) == fault.Conflict {
+			if revived, err := revive(cmd, cfg, h); revived || err != nil {
+				return err
+			}
+		}
 		return err
 	}
 	if err := h.Prepare(); err != nil {
@@ -88,6 +100,20 @@ func serve(cmd *cobra.Command, _ []string) error {
 	}
 	cfg.StateDir = h.StateDir
 	return h.BecomeServer(args, append(cfg.Environ(), "PATH=/usr/local/bin:/usr/bin:/bin"))
+}
+
+// revive brings back the keeper of a server that runs on this data folder, and says so.
+func revive(cmd *cobra.Command, cfg config.Config, h boot.House) (bool, error) {
+	k, err := keeperConfig(cfg, h)
+	if err != nil {
+		return false, err
+	}
+	pid, err := h.ReviveKeeper(cmd.Context(), k)
+	if err != nil || pid == 0 {
+		return false, err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "Carrel runs on %s already (pid %d). Its keeper was missing, and is back.\n", h.DataDir, pid)
+	return true, nil
 }
 
 // gatewaySecrets is the file that only the gateway can read, see gateway.Settings.

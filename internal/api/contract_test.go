@@ -230,7 +230,7 @@ func TestBadBodies(t *testing.T) {
 		{"bad escape", "GET", "/sessions?project=%u", "", "", 400, "invalid", "query"},
 		{"not UTF-8 in a body", "POST", prompt, "{\"id\":\"u\xff\",\"content\":\"x\"}", "", 400, "invalid", "body"},
 		{"zero byte", "GET", "/files/content?path=a%00b", "", "", 400, "invalid", "query.path"},
-		{"not UTF-8", "GET", "/files/content?path=a%FF", "", "", 400, "invalid", "query.path"},
+		{"not UTF-8", "PUT", "/files/content?path=a%FF", "", "", 400, "invalid", "query.path"},
 		{"no path", "PUT", "/files/content", "x", "", 400, "invalid", "query.path"},
 		{"two paths", "GET", "/files/content?path=a&path=b", "", "", 400, "invalid", "query.path"},
 		{"folder that leaves", "POST", "/files/folder", `{"path":"temp/../../x"}`, "", 400, "invalid", "body.path"},

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/fault"
@@ -28,9 +27,6 @@ const (
 // resolved again, where it counts; there, too, a new name is kept to what can
 // be shown, while one that a program left may hold anything.
 func checkPath(u account.User, location, p string) error {
-	if !utf8.ValidString(p) {
-		return fault.InvalidField(location, "The path is not UTF-8.")
-	}
 	if _, err := workspace.Resolve("/home/"+u.Username, p); err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) {

@@ -17,6 +17,8 @@ type FileEntry struct {
 	Link       bool      `json:"link,omitempty" doc:"It was reached over a link."`
 	SizeBytes  int64     `json:"size_bytes" example:"1834" doc:"Size of a file."`
 	ModifiedAt time.Time `json:"modified_at" doc:"When it was changed."`
+	// Few programs make such names, and yet nobody should have to keep them for ever.
+	EncodedPath string `json:"encoded_path,omitempty" example:"temp/caf%E9" doc:"Only where the path is not UTF-8, as path shows it with replacements: its bytes, percent-encoded. It goes into a query's path as it is, and with encoded into a body."`
 }
 
 // FileListing is a file, or a folder with a page of what is in it.
@@ -41,13 +43,15 @@ type (
 	}
 	trashInput struct {
 		Body struct {
-			Path string `json:"path" minLength:"1" example:"projects/thesis/old.md" doc:"Relative to the workspace."`
+			Path    string `json:"path" minLength:"1" example:"projects/thesis/old.md" doc:"Relative to the workspace."`
+			Encoded bool   `json:"encoded,omitempty" doc:"path is an encoded_path."`
 		} `nameHint:"Trash"`
 	}
 	moveInput struct {
 		Body struct {
-			From string `json:"from" minLength:"1" example:"uploads/plan.md" doc:"What to move, relative to the workspace."`
-			To   string `json:"to" minLength:"1" example:"projects/thesis/plan.md" doc:"Its new path; nothing may be there."`
+			From    string `json:"from" minLength:"1" example:"uploads/plan.md" doc:"What to move, relative to the workspace."`
+			Encoded bool   `json:"encoded,omitempty" doc:"from is an encoded_path."`
+			To      string `json:"to" minLength:"1" example:"projects/thesis/plan.md" doc:"Its new path; nothing may be there."`
 		} `nameHint:"Move"`
 	}
 )
@@ -90,7 +94,7 @@ func (s *Server) registerFiles() {
 			if err := checkPath(caller(ctx), "body.to", in.Body.To); err != nil {
 				return nil, err
 			}
-			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/move", nil, map[string]string{"from": in.Body.From, "to": in.Body.To})
+			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/move", nil, in.Body)
 			return &body[FileEntry]{Body: e}, err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/files/trash", Summary: "Put a file or folder into the trash",
@@ -99,7 +103,7 @@ func (s *Server) registerFiles() {
 			if err := checkPath(caller(ctx), "body.path", in.Body.Path); err != nil {
 				return nil, err
 			}
-			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/trash", nil, map[string]string{"path": in.Body.Path})
+			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/trash", nil, in.Body)
 			return &body[FileEntry]{Body: e}, err
 		})
 	s.registerContent()

@@ -19,7 +19,7 @@ import (
 // Headers of tus that pass to the instance, and back out of it. The bytes go through: the server keeps nothing of an
 // upload, neither on disk nor in memory, and knows none of its ids.
 var (
-	uploadHeadersIn  = []string{"Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset", "Content-Type"}
+	uploadHeadersIn  = []string{"Tus-Resumable", "Upload-Length", "Upload-Metadata", "Upload-Offset", "Content-Type", "Content-Length"}
 	uploadHeadersOut = []string{"Tus-Resumable", "Tus-Version", "Upload-Offset", "Upload-Length", "Upload-Expires", "Upload-Path"}
 )
 

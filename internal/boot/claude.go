@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -30,6 +31,25 @@ func FindClaude(configured, carrel string) string {
 		}
 	}
 	return ""
+}
+
+// CheckClaude says what is wrong with a CLI that is configured, "" for none.
+func CheckClaude(path string) error {
+	if path == "" {
+		return nil
+	}
+	fi, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("claude.path: %w. Set it to the Claude CLI, or leave it out to have it found", err)
+	case !fi.Mode().IsRegular():
+		return fmt.Errorf("claude.path: %s is not a file. Set it to the Claude CLI itself", path)
+	case fi.Mode().Perm()&0o111 == 0:
+		return fmt.Errorf("claude.path: %s is not executable. Mend it: chmod a+rx %s", path, path)
+	case !native(path):
+		return fmt.Errorf("claude.path: %s is not a native program, which alone runs inside instances. `make claude` installs one", path)
+	}
+	return nil
 }
 
 func native(path string) bool {

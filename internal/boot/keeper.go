@@ -26,12 +26,9 @@ const KeeperEnv = "CARREL_KEEPER_PROCESS"
 // gives the pid of the one it started, 0 when one was there. It does not wait
 // until a new one listens.
 func (h House) EnsureKeeper(ctx context.Context, c keeper.Config) (pid int, err error) {
-	settings, err := json.Marshal(c)
-	if err != nil {
-		return 0, fmt.Errorf("encode keeper's settings: %w", err)
+	if c.Fingerprint, err = fingerprint(c); err != nil {
+		return 0, err
 	}
-	sum := sha256.Sum256(settings)
-	c.Fingerprint = hex.EncodeToString(sum[:8])
 	client := keeper.NewClient(h.StateDir, c.Runtime)
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
@@ -59,6 +56,52 @@ func (h House) EnsureKeeper(ctx context.Context, c keeper.Config) (pid int, err 
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+}
+
+// ReviveKeeper starts the keeper that a server which runs has lost, and waits until it answers: the server finds it by
+// itself. It gives the server's pid, or 0 where there is no server, or a keeper.
+func (h House) ReviveKeeper(ctx context.Context, c keeper.Config) (server int, err error) {
+	if server, err = h.ServerPID(); err != nil || server == 0 {
+		return 0, err
+	}
+	lock, err := keeper.TryLock(h.StateDir)
+	if errors.Is(err, keeper.ErrLocked) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer lock.Close()
+	if c.Fingerprint, err = fingerprint(c); err != nil {
+		return 0, err
+	}
+	pid, err := h.startKeeper(c, lock)
+	if err != nil {
+		return 0, err
+	}
+	client := keeper.NewClient(h.StateDir, c.Runtime)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
+	for {
+		if st, err := client.Status(ctx); err == nil && st.PID == pid {
+			return server, nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("the new keeper of %s does not answer; see keeper.log there: %w", h.StateDir, ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func fingerprint(c keeper.Config) (string, error) {
+	settings, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("encode keeper's settings: %w", err)
+	}
+	sum := sha256.Sum256(settings)
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 // keeperPatience is what a keeper may take to start, or to end what it is at.

@@ -156,6 +156,38 @@ func TestKeeperThatIsJustStarting(t *testing.T) {
 	}
 }
 
+// A server that lost its keeper gets another, which it has not to be started again for.
+func TestReviveKeeper(t *testing.T) {
+	needRoot(t)
+	h := prepared(t)
+	config := keeper.Config{Version: "1", DataDir: h.DataDir, StateDir: h.StateDir, Runtime: "bare", ServerUID: serverUID, GatewayUID: gatewayUID, Gateway: []byte("{}")}
+	if server, err := h.ReviveKeeper(t.Context(), config); err != nil || server != 0 {
+		t.Fatalf("without a server: %d, %v; want nothing", server, err)
+	}
+	running := holding(t, h, "hold")
+	server, err := h.ReviveKeeper(t.Context(), config)
+	if err != nil || server != running.Process.Pid {
+		t.Fatalf("got %d, %v; want the server %d", server, err, running.Process.Pid)
+	}
+	c := keeper.NewClient(h.StateDir, "bare")
+	defer c.Close()
+	st, err := c.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := h.ReviveKeeper(t.Context(), config); err != nil || again != 0 {
+		t.Errorf("where one is: %d, %v; want nothing", again, err)
+	}
+	// With the same settings it is the one that the next start wants.
+	if pid, err := h.EnsureKeeper(t.Context(), config); err != nil || pid != 0 {
+		t.Errorf("the next start: another keeper, %d, %v", pid, err)
+	}
+	if was, err := h.StopKeeper(t.Context(), "bare"); err != nil || !was {
+		t.Errorf("stop: %v, %v", was, err)
+	}
+	reap(st.PID)
+}
+
 func reap(pid int) {
 	for {
 		if _, err := syscall.Wait4(pid, nil, 0, nil); !errors.Is(err, syscall.EINTR) {
@@ -201,6 +233,20 @@ func TestFindClaude(t *testing.T) {
 	want("a link to nothing beside the program", "", inPath)
 	put(inPath+"-1.2.3", "\x7fELF")
 	want("a link beside the program is followed, for what is shown inside", "", inPath+"-1.2.3")
+	for what, path := range map[string]string{"": "", "a native one": inPath, "a link to one": beside} {
+		if err := CheckClaude(path); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	closed := put(filepath.Join(dir, "closed"), "\x7fELF")
+	if err := os.Chmod(closed, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for path, said := range map[string]string{"/not/there": "no such file", dir: "not a file", closed: "not executable", put(filepath.Join(dir, "script"), "#!/bin/sh\n"): "not a native program"} {
+		if err := CheckClaude(path); err == nil || !strings.Contains(err.Error(), said) {
+			t.Errorf("%s: %v; want %q", path, err, said)
+		}
+	}
 	put(inPath+"-1.2.3", "\x7fE")
 	want("a file too short", "", inPath)
 }

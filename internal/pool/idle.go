@@ -72,9 +72,9 @@ func (p *Pool) quiet() time.Duration {
 	return idleAfter
 }
 
-// unusedLocked is how long nothing ran in it, nor waited to, and nobody touched it.
+// unusedLocked is how long nothing ran in it, nor waited to, and nobody used or touched it.
 func (i *Instance) unusedLocked(now time.Time) time.Duration {
-	if len(i.processes) > 0 {
+	if len(i.processes) > 0 || i.uses > 0 {
 		return 0
 	}
 	for _, w := range i.sessions {

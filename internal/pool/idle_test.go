@@ -43,7 +43,21 @@ func TestIdle(t *testing.T) {
 	}
 	b.rt.Supervisor(7).EndProcess(pid)
 	b.until(t, 7, "its end", func(s Stats) bool { return s.ActiveProcesses == 0 })
-	b.clock.forward(11 * time.Minute)
+	first, second := inst.Use(), inst.Use() // as two downloads
+	b.clock.forward(time.Hour)
+	first()
+	b.clock.forward(time.Hour)
+	b.sweep()
+	if _, ok := b.Current(7); !ok || inst.Stats().Status != StatusActive {
+		t.Fatalf("one that is held was ended, or is %s", inst.Stats().Status)
+	}
+	second()
+	b.clock.forward(9 * time.Minute)
+	b.sweep()
+	if _, ok := b.Current(7); !ok {
+		t.Fatal("one that was held a moment ago was ended")
+	}
+	b.clock.forward(2 * time.Minute)
 	b.sweep()
 	pooltest.Poll(t, "the clean-up", func() (bool, any) { n := b.rt.Len(); return n == 0, n })
 	b.until(t, 7, "hibernation", func(s Stats) bool { return s.Status == StatusHibernated && s.ID == inst.ID() })

@@ -36,6 +36,7 @@ type Instance struct {
 	startedAt    time.Time // createdAt, or when it was last woken
 	woken        bool      // it was hibernated before
 	rests        bool      // its end is a hibernation
+	uses         int       // what goes on in it that is no process
 	ahead        bool      // started before its person came
 	lastActivity time.Time
 	idleFrom     time.Time // not idle before: a server that just started gives people time to come back
@@ -99,6 +100,21 @@ func (i *Instance) Touch() {
 	i.pool.mu.Lock()
 	defer i.pool.mu.Unlock()
 	i.pool.touchLocked(i, i.pool.now())
+}
+
+// Use says that something goes on in it, as a download does, that no process shows: it stays until the release, which
+// must come once. What is asked for is done all the same.
+func (i *Instance) Use() (release func()) {
+	i.pool.mu.Lock()
+	defer i.pool.mu.Unlock()
+	i.uses++
+	i.pool.touchLocked(i, i.pool.now())
+	return func() {
+		i.pool.mu.Lock()
+		defer i.pool.mu.Unlock()
+		i.uses--
+		i.pool.touchLocked(i, i.pool.now())
+	}
 }
 
 // Stats is what is known without asking anybody. Pool.Look measures.

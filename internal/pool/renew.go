@@ -37,6 +37,9 @@ func (p *Pool) renewLocked(s *slot, now time.Time) {
 
 // busyLocked says whether something is at work, as far as the supervisor tells.
 func (i *Instance) busyLocked() bool {
+	if i.uses > 0 {
+		return true
+	}
 	for _, pr := range i.processes {
 		if pr.Kind != protocol.KindClaude {
 			return true

@@ -127,6 +127,16 @@ func TestATouchPutsTheReplacementOff(t *testing.T) {
 	if b.renewed() != 0 {
 		t.Fatal("it was replaced while its person was there")
 	}
+	inst, ok := b.Current(7)
+	if !ok {
+		t.Fatal("it is gone")
+	}
+	release := inst.Use()
+	b.later()
+	if b.renewed() != 0 {
+		t.Fatal("it was replaced while something was fetched from it")
+	}
+	release()
 	b.later()
 	b.until(t, 7, "the replacement", func(s Stats) bool { return b.rt.Supervisor(7) != old && s.Status == StatusActive })
 }

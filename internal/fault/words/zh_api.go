@@ -36,7 +36,6 @@ var apiZH = map[string]string{ //nolint:gosec // texts about passwords and token
 	"The message is not one JSON object.":                                                                 "消息不是单个 JSON 对象。",
 	"The message names no session_id.":                                                                    "消息没有指明 session_id。",
 	"The message sets none of model, permission_mode and effort.":                                         "消息没有设置 model、permission_mode 或 effort 中的任何一项。",
-	"The path is not UTF-8.":                                                                              "路径不是 UTF-8。",
 	"The message must name the id of the prompt.":                                                         "消息必须给出提示词的 id。",
 	"The prompt has no id. Give it a unique name of your own, so that sending it again is harmless.":      "提示词没有 id。请自行给它一个唯一的 id，这样重复发送也不会有影响。",
 	"The request comes from another site, which may not act here. Open %s itself.":                        "请求来自其他网站，不能在此操作。请直接打开 %s。",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/rpc"
@@ -27,6 +28,10 @@ func (c *Client) HTTP(ctx context.Context, method, path string, query url.Values
 	}
 	for k, v := range header {
 		req.Header[k] = v
+	}
+	// Of a reader nothing tells the length but the header of who sends it.
+	if n, err := strconv.ParseInt(req.Header.Get("Content-Length"), 10, 64); err == nil && n > 0 && body != nil {
+		req.ContentLength = n
 	}
 	res, err := c.caller.HTTP.Do(req)
 	if err != nil {

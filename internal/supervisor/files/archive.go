@@ -3,6 +3,7 @@ package files
 import (
 	"archive/zip"
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -71,7 +72,7 @@ func (a *archiving) add(ctx context.Context, rel, name string, depth int) error 
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	info, err := a.s.root.Stat(rel)
+	info, err := a.s.stat(rel)
 	if err != nil || !utf8.ValidString(name) || depth > maxArchiveDepth {
 		a.missing = append(a.missing, name)
 		return nil
@@ -79,7 +80,7 @@ func (a *archiving) add(ctx context.Context, rel, name string, depth int) error 
 	if info.Mode().IsRegular() {
 		return a.addFile(rel, name)
 	}
-	link, err := a.s.root.Lstat(rel)
+	link, err := a.s.lstat(rel)
 	if !info.IsDir() || err != nil || link.Mode()&fs.ModeSymlink != 0 && depth > 0 {
 		a.missing = append(a.missing, name)
 		return nil
@@ -87,16 +88,19 @@ func (a *archiving) add(ctx context.Context, rel, name string, depth int) error 
 	if _, err := a.zip.CreateHeader(&zip.FileHeader{Name: name + "/", Modified: info.ModTime()}); err != nil {
 		return err
 	}
-	entries, whole, err := a.s.entries(rel)
-	if err != nil || !whole {
+	names, total, err := a.s.counted(rel, "", a.s.most)
+	switch {
+	case err != nil:
 		a.missing = append(a.missing, name)
+	case total > len(names):
+		a.missing = append(a.missing, fmt.Sprintf("%s: %d of its %d entries, which come after %s", name, total-len(names), total, names[len(names)-1]))
 	}
-	for _, e := range entries {
-		p := path.Join(rel, e.Name())
+	for _, n := range names {
+		p := path.Join(rel, n)
 		if p == trashFolder || p == uploadFolder {
 			continue
 		}
-		if err := a.add(ctx, p, name+"/"+e.Name(), depth+1); err != nil {
+		if err := a.add(ctx, p, name+"/"+n, depth+1); err != nil {
 			return err
 		}
 	}

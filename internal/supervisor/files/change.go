@@ -51,10 +51,15 @@ func (s *Server) makeFolder(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.root.MkdirAll(path.Dir(rel), 0o755); err != nil {
+	if err := s.mkdirAll(path.Dir(rel)); err != nil {
 		return err
 	}
-	if err := s.root.Mkdir(rel, 0o755); err != nil {
+	dir, err := s.openFolder(path.Dir(rel))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := os.NewSyscallError("mkdir", unix.Mkdirat(int(dir.Fd()), path.Base(rel), 0o755)); err != nil {
 		return err
 	}
 	e, err := s.entry(rel)
@@ -66,13 +71,14 @@ func (s *Server) makeFolder(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) move(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
-		From string `json:"from"`
-		To   string `json:"to"`
+		From    string `json:"from"`
+		Encoded bool   `json:"encoded"` // from is
+		To      string `json:"to"`
 	}
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
-	from, err := workspace.Resolve(s.home, req.From)
+	from, err := s.named(req.From, req.Encoded)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,9 @@ const maxHashedBytes = 1 << 20
 
 // openFile opens a regular file. Opening without waiting keeps a pipe without a writer from holding the helper.
 func (s *Server) openFile(rel string) (*os.File, fs.FileInfo, error) {
-	f, err := s.root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := inside(s, rel, func(rel string) (*os.File, error) {
+		return s.root.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -99,11 +101,12 @@ func (s *Server) getContent(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) putContent(w http.ResponseWriter, r *http.Request) error {
-	rel, err := s.path(r)
+	asked, err := s.path(r)
 	if err != nil {
 		return err
 	}
-	if rel, err = s.follow(rel); err != nil {
+	rel, err := s.follow(asked)
+	if err != nil {
 		return err
 	}
 	if rel == "." {
@@ -113,7 +116,7 @@ func (s *Server) putContent(w http.ResponseWriter, r *http.Request) error {
 		if err := workspace.CheckNew(rel); err != nil {
 			return err
 		}
-		if err := s.root.MkdirAll(path.Dir(rel), 0o755); err != nil {
+		if err := s.mkdirAll(path.Dir(rel)); err != nil {
 			return err
 		}
 	} else if err != nil {
@@ -143,7 +146,7 @@ func (s *Server) putContent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.entry(rel)
+	e, err := s.entry(asked)
 	if err != nil {
 		return err
 	}
@@ -154,19 +157,24 @@ func (s *Server) putContent(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, e)
 }
 
-// replace writes the body beside the file and then gives it the file's name: who reads meanwhile sees the old or the
-// new, and a body that does not come to its end changes nothing.
+// replace writes the body to a file without a name and then gives it the file's: who reads meanwhile sees the old or
+// the new, and a body that does not come to its end, or a helper that does before it, changes and leaves nothing.
 func (s *Server) replace(dir *os.File, rel string, r *http.Request) (created bool, err error) {
 	base := path.Base(rel)
 	temporary := ".carrel-" + rand.Text()
-	fd, err := unix.Openat(int(dir.Fd()), temporary, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	named := false // whether it bears the temporary name
+	fd, err := unix.Openat(int(dir.Fd()), ".", unix.O_WRONLY|unix.O_TMPFILE|unix.O_CLOEXEC, 0o644)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) { // a file system without such files
+		named = true
+		fd, err = unix.Openat(int(dir.Fd()), temporary, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	}
 	if err != nil {
 		return false, os.NewSyscallError("open", err)
 	}
 	f := os.NewFile(uintptr(fd), temporary)
 	defer f.Close() // twice when all goes well, which is harmless
 	defer func() {
-		if err != nil {
+		if err != nil && named {
 			_ = unix.Unlinkat(int(dir.Fd()), temporary, 0) // the error that led here is the one to tell
 		}
 	}()
@@ -187,6 +195,13 @@ func (s *Server) replace(dir *os.File, rel string, r *http.Request) (created boo
 	// The name must not come to stand for a file whose bytes a crash can still lose.
 	if err := f.Sync(); err != nil {
 		return false, err
+	}
+	if !named {
+		// A name that is taken cannot be given: it gets one of its own for the moment until it replaces what is there.
+		if err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), int(dir.Fd()), temporary, unix.AT_SYMLINK_FOLLOW); err != nil {
+			return false, os.NewSyscallError("link", err)
+		}
+		named = true
 	}
 	if err := f.Close(); err != nil { // some file systems tell of a full disk only here
 		return false, err
@@ -249,32 +264,4 @@ func matches(header, etag string, exists bool) bool {
 		}
 	}
 	return false
-}
-
-// maxLinks is how many links in a row are followed, as in Linux.
-const maxLinks = 40
-
-// follow gives the path of what a path leads to in the end, so that saving over a link changes the file and not the
-// link. Whatever it answers is still opened through the root.
-func (s *Server) follow(rel string) (string, error) {
-	for range maxLinks {
-		info, err := s.root.Lstat(rel)
-		if errors.Is(err, fs.ErrNotExist) || (err == nil && info.Mode()&fs.ModeSymlink == 0) {
-			return rel, nil
-		}
-		if err != nil {
-			return "", err
-		}
-		target, err := s.root.Readlink(rel)
-		if err != nil {
-			return "", err
-		}
-		if !path.IsAbs(target) {
-			target = path.Join(path.Dir(rel), target)
-		}
-		if rel, err = workspace.Resolve(s.home, target); err != nil {
-			return "", fault.Wrap(err, fault.Invalid, "The path leads over a link that does not end in your workspace.")
-		}
-	}
-	return "", syscall.ELOOP
 }

@@ -6,12 +6,13 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"os"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
-	"syscall"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/workspace"
@@ -33,6 +34,8 @@ type Entry struct {
 	Link       bool      `json:"link,omitempty"` // reached over a link
 	SizeBytes  int64     `json:"size_bytes"`
 	ModifiedAt time.Time `json:"modified_at"`
+	// EncodedPath is the path, percent-encoded, when JSON cannot hold its bytes: a query takes it as it is.
+	EncodedPath string `json:"encoded_path,omitempty"`
 }
 
 // Folder is a folder with a page of what is in it.
@@ -80,7 +83,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request) error {
 			continue // removed meanwhile
 		}
 		if err != nil {
-			item = Entry{Name: name, Path: path.Join(rel, name), Type: typeOther} // closed to its owner, but there
+			item = Entry{Name: name, Path: path.Join(rel, name), EncodedPath: encodedPath(path.Join(rel, name)), Type: typeOther} // closed to its owner, but there
 		}
 		f.Items = append(f.Items, item)
 	}
@@ -93,6 +96,25 @@ func encodeCursor(name string) string { return base64.RawURLEncoding.EncodeToStr
 // path is the path that a request names.
 func (s *Server) path(r *http.Request) (string, error) {
 	return workspace.Resolve(s.home, r.URL.Query().Get("path"))
+}
+
+// encodedPath is "" for a path that needs none.
+func encodedPath(rel string) string {
+	if utf8.ValidString(rel) {
+		return ""
+	}
+	return strings.ReplaceAll(url.QueryEscape(rel), "+", "%20")
+}
+
+// named is the path that a request's body names, which may be encoded as in an Entry.
+func (s *Server) named(p string, encoded bool) (string, error) {
+	if encoded {
+		var err error
+		if p, err = url.PathUnescape(p); err != nil {
+			return "", fault.InvalidField("body.encoded", "The path is not percent-encoded.")
+		}
+	}
+	return workspace.Resolve(s.home, p)
 }
 
 func page(r *http.Request) (limit int, after string, err error) {
@@ -111,7 +133,7 @@ func page(r *http.Request) (limit int, after string, err error) {
 
 // entry describes one path.
 func (s *Server) entry(rel string) (Entry, error) {
-	info, err := s.root.Lstat(rel)
+	info, err := s.lstat(rel)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -121,10 +143,11 @@ func (s *Server) entry(rel string) (Entry, error) {
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		e.Link = true
-		if target, err := s.root.Stat(rel); err == nil { // else it leads nowhere, or out
+		if target, err := s.stat(rel); err == nil { // else it leads nowhere, or out
 			info = target
 		}
 	}
+	e.EncodedPath = encodedPath(rel)
 	e.ModifiedAt = info.ModTime().UTC()
 	switch info.Mode().Type() {
 	case 0:
@@ -139,40 +162,39 @@ func (s *Server) entry(rel string) (Entry, error) {
 	return e, nil
 }
 
-// openFolder opens a folder, and nothing else.
-func (s *Server) openFolder(rel string) (*os.File, error) {
-	return s.root.OpenFile(rel, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+// names gives the n names of a folder that follow after, in order.
+func (s *Server) names(rel, after string, n int) ([]string, error) {
+	names, _, err := s.counted(rel, after, n)
+	return names, err
 }
 
-// names gives the n names of a folder that follow after, in order. A folder may hold millions: what is kept in memory
-// at a time is bounded.
-func (s *Server) names(rel, after string, n int) ([]string, error) {
+// counted gives names, and of how many they are the first. A folder may hold millions: what is kept in memory at a
+// time is bounded.
+func (s *Server) counted(rel, after string, n int) (kept []string, total int, err error) {
 	dir, err := s.openFolder(rel)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer dir.Close()
-	var kept []string
-	cut := func(most int) {
-		if len(kept) > most {
-			slices.Sort(kept)
-			kept = slices.Clip(kept[:n:n])
-		}
-	}
 	for {
 		batch, err := dir.Readdirnames(1024)
 		for _, name := range batch {
 			if name > after {
 				kept = append(kept, name)
+				total++
 			}
 		}
-		cut(max(4*n, 4096))
+		if len(kept) > max(2*n, 4096) {
+			slices.Sort(kept)
+			clear(kept[n:])
+			kept = kept[:n]
+		}
 		if errors.Is(err, io.EOF) {
 			slices.Sort(kept)
-			return kept[:min(n, len(kept))], nil
+			return kept[:min(n, len(kept))], total, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 }

@@ -99,6 +99,71 @@ func (b *bench) write(dir, name, text string) {
 	}
 }
 
+// A helper that ends in the midst of a body leaves nothing: what has no end has no name.
+func TestUnfinishedContentHasNoName(t *testing.T) {
+	b := setup(t)
+	b.write(b.home, "temp/d/a", "old")
+	body, w := io.Pipe()
+	answered := make(chan reply, 1)
+	go func() { answered <- b.do("PUT", "/content", at("temp/d/a"), nil, body) }()
+	// More than all buffers on the way hold: the helper has begun.
+	if _, err := io.Copy(w, io.LimitReader(zeros{}, 16<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := os.ReadDir(filepath.Join(b.home, "temp/d")); err != nil || len(names) != 1 {
+		t.Errorf("in the midst there are %v, %v", names, err)
+	}
+	w.Close()
+	b.wantOK(<-answered, 200, "put")
+	if info, err := os.Stat(filepath.Join(b.home, "temp/d/a")); err != nil || info.Size() != 16<<20 {
+		t.Errorf("got %v, %v", info, err)
+	}
+	b.clean("temp/d")
+}
+
+// Names that programs left may hold anything: whoever has them can see, rename and remove them.
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	b := setup(t)
+	for _, name := range []string{"caf\xe9 +%41", "two\xff", "three\xff", "ok"} {
+		b.write(b.home, "temp/n/"+name, name)
+	}
+	encoded := map[string]string{}
+	var folder Folder
+	if err := json.Unmarshal([]byte(b.do("GET", "", at("temp/n"), nil, nil).body), &folder); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range folder.Items {
+		encoded[e.Name] = e.EncodedPath
+	}
+	first := "temp%2Fn%2Fcaf%E9%20%2B%2541"
+	if encoded["caf\ufffd +%41"] != first || encoded["ok"] != "" || len(encoded) != 4 {
+		t.Fatalf("got %q", encoded)
+	}
+	raw, err := url.ParseQuery("path=" + first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.do("GET", "/content", raw, nil, nil).body; got != "caf\xe9 +%41" {
+		t.Errorf("got %q", got)
+	}
+	b.wantCode(b.put("temp/n/new\xff", "x"), fault.Invalid, "a new one")
+	b.wantOK(b.do("DELETE", "", at("temp/n/three\xff"), nil, nil), 204, "remove")
+	b.wantOK(b.do("POST", "/move", nil, nil, map[string]any{"from": first, "encoded": true, "to": "temp/n/café"}), 200, "rename")
+	if got := b.get("temp/n/café").body; got != "caf\xe9 +%41" {
+		t.Errorf("renamed: %q", got)
+	}
+	r := b.do("POST", "/trash", nil, nil, map[string]any{"path": encoded["two\ufffd"], "encoded": true})
+	b.wantOK(r, 200, "trash")
+	var e Entry
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+		t.Fatal(err)
+	}
+	b.wantOK(b.do("POST", "/move", nil, nil, map[string]any{"from": e.EncodedPath, "encoded": true, "to": "temp/n/two"}), 200, "undo")
+	for _, bad := range []string{"%", "..%2F..%2Foutside%2Fsecret", "%00"} {
+		b.wantCode(b.do("POST", "/move", nil, nil, map[string]any{"from": bad, "encoded": true, "to": "temp/got"}), fault.Invalid, bad)
+	}
+}
+
 type reply struct {
 	status int
 	header http.Header

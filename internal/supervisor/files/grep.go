@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/carrel-dev/carrel/internal/fault"
@@ -22,6 +24,8 @@ const (
 	grepResults    = 500
 	grepContext    = 120 // bytes of a line that are shown on either side
 	binaryProbe    = 8000
+	grepProgram    = 10_000   // steps that an expression may be made of; each may be taken for every letter
+	grepSteps      = 64 << 20 // that are taken at a time, which is a second at worst; what may need more is watched
 )
 
 // Line is a line that was found, cut to what surrounds the first find in it.
@@ -57,15 +61,11 @@ func (s *Server) grep(w http.ResponseWriter, r *http.Request) error {
 	if q.Get("case") != "true" {
 		flags = "(?mi)"
 	}
-	re, err := regexp.Compile(flags + pattern)
+	re, steps, err := compile(flags + pattern)
 	if err != nil {
-		var bad *syntax.Error
-		if errors.As(err, &bad) {
-			return fault.InvalidField("query.q", "That is not a regular expression: %s.", fault.Quote(bad.Code.String()))
-		}
 		return err
 	}
-	g := grepping{re: re, limit: limit, buf: make([]byte, grepFileBytes+1), found: Lines{Items: []Line{}}}
+	g := grepping{ctx: r.Context(), end: time.Now().Add(walkTime), re: re, steps: steps, limit: limit, buf: make([]byte, grepFileBytes+1), found: Lines{Items: []Line{}}}
 	cut, err := s.walk(r.Context(), below, q.Get("all") == "true", func(p string, e fs.DirEntry) error {
 		if !e.Type().IsRegular() || !utf8.ValidString(p) {
 			return nil
@@ -82,10 +82,43 @@ func (s *Server) grep(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, g.found)
 }
 
-var errTooMuch = errors.New("too much to look through")
+// compile gives an expression, and how many steps it is made of.
+func compile(pattern string) (*regexp.Regexp, int, error) {
+	refuse := func(err error) error {
+		var bad *syntax.Error
+		if errors.As(err, &bad) {
+			return fault.InvalidField("query.q", "That is not a regular expression: %s.", fault.Quote(bad.Code.String()))
+		}
+		return err
+	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, 0, refuse(err)
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, 0, refuse(err)
+	}
+	if len(program.Inst) > grepProgram {
+		return nil, 0, fault.InvalidField("query.q", "That regular expression is too large: it repeats too much.")
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, 0, refuse(err)
+	}
+	return re, len(program.Inst), nil
+}
+
+var (
+	errTooMuch = errors.New("too much to look through")
+	errLate    = errors.New("out of time")
+)
 
 type grepping struct {
+	ctx   context.Context
+	end   time.Time
 	re    *regexp.Regexp
+	steps int
 	limit int
 	buf   []byte
 	total int64
@@ -115,7 +148,10 @@ func (g *grepping) file(s *Server, p string) error {
 	g.found.Files++
 	line, at := 1, 0
 	for range grepPerFile {
-		m := g.re.FindIndex(text[at:])
+		m, err := g.find(text[at:])
+		if err != nil {
+			return err
+		}
 		if m == nil || m[0] == m[1] && at+m[0] >= n {
 			return nil
 		}
@@ -143,6 +179,51 @@ func (g *grepping) file(s *Server, p string) error {
 		at = to + 1
 	}
 	return nil
+}
+
+// find finds the first of what is looked for, and comes back when the time is over or nobody waits any more.
+func (g *grepping) find(text []byte) ([]int, error) {
+	if err := g.over(); err != nil {
+		return nil, err
+	}
+	if len(text) <= grepSteps/g.steps {
+		return g.re.FindIndex(text), nil
+	}
+	// Nothing stops an expression, but the end of what it reads.
+	w := watchedText{text: text, over: g.over}
+	m := g.re.FindReaderIndex(&w)
+	return m, w.err
+}
+
+func (g *grepping) over() error {
+	if err := g.ctx.Err(); err != nil {
+		return err
+	}
+	if time.Now().After(g.end) {
+		return errLate
+	}
+	return nil
+}
+
+// watchedText gives a text letter by letter, and ends early with the reason that over gives.
+type watchedText struct {
+	text []byte
+	over func() error
+	n    int
+	err  error
+}
+
+func (w *watchedText) ReadRune() (rune, int, error) {
+	if w.n%256 == 0 && w.err == nil {
+		w.err = w.over()
+	}
+	w.n++
+	if w.err != nil || len(w.text) == 0 {
+		return 0, 0, io.EOF
+	}
+	r, size := utf8.DecodeRune(w.text)
+	w.text = w.text[size:]
+	return r, size, nil
 }
 
 // shown is a piece of a line as JSON can hold it: what was cut within a letter, or is none, is left out.

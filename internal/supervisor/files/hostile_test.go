@@ -58,6 +58,48 @@ func TestLinksDoNotLeadOut(t *testing.T) {
 		}
 	}
 
+	// So is an absolute one, as programs make them: the workspace is /home/ana to them.
+	link("/home/ana/README.md", "absfile")
+	link("/home/ana/projects/p/", "absfolder")
+	link("/home/ana/absfolder/../../projects/p", "absover") // by way of another, and of what that leads to
+	link("/home/ana/../ana2/x", "absout")
+	link("/home/ana2/x", "absnear")
+	link("/home/ana/../../outside/secret", "absup")
+	link("absfolder/../../../outside/secret", "absrel")
+	link("/home/ana/absloop", "absloop")
+	b.wantOK(b.put("absfile", "by a link"), 200, "put over an absolute link")
+	if got := b.get("README.md").body + b.get("absfile").body; got != "by a linkby a link" {
+		t.Errorf("got %q", got)
+	}
+	for _, dir := range []string{"absfolder", "absover"} {
+		if got := b.get(dir + "/x").body; got != "x" {
+			t.Errorf("got %q through %s", got, dir)
+		}
+		if err := json.Unmarshal([]byte(b.do("GET", "", at(dir), nil, nil).body), &folder); err != nil || folder.Type != typeFolder || len(folder.Items) != 1 || folder.Items[0].Path != dir+"/x" || folder.Items[0].Type != typeFile {
+			t.Errorf("%s is shown as %+v, %v", dir, folder, err)
+		}
+	}
+	b.wantOK(b.put("absfolder/new/y", "y"), 201, "put through an absolute link")
+	b.wantOK(b.do("POST", "/folder", nil, nil, map[string]string{"path": "absfolder/f/g"}), 201, "folder through an absolute link")
+	b.wantOK(b.begin("absfolder/up", 2, "", "up"), 201, "upload through an absolute link")
+	b.wantOK(b.do("POST", "/move", nil, nil, map[string]string{"from": "absfolder/new/y", "to": "absfolder/f/g/z"}), 200, "move through an absolute link")
+	for p, want := range map[string]string{"f/g/z": "y", "up": "up"} {
+		if got, err := os.ReadFile(filepath.Join(b.home, "projects/p", p)); err != nil || string(got) != want {
+			t.Errorf("%s: got %q, %v", p, got, err)
+		}
+	}
+	for _, p := range []string{"f", "new", "up"} {
+		b.wantOK(b.do("DELETE", "", at("absfolder/"+p), nil, nil), 204, "remove through an absolute link")
+	}
+	for _, p := range []string{"absout", "absnear", "absup", "absrel", "absloop"} {
+		b.wantCode(b.get(p), fault.Invalid, "get "+p)
+		b.wantCode(b.put(p, "changed"), fault.Invalid, "put "+p)
+		b.wantCode(b.put(p+"/y", "changed"), fault.Invalid, "put below "+p)
+	}
+	for _, p := range []string{"absfile", "absfolder", "absover"} {
+		b.wantOK(b.do("DELETE", "", at(p), nil, nil), 204, "remove link "+p)
+	}
+
 	// A link that stays inside is what it leads to; saving changes the file and not the link.
 	b.wantOK(b.put("inside", "new text"), 200, "put over an inner link")
 	if got := b.get("README.md").body; got != "new text" {
@@ -73,8 +115,19 @@ func TestLinksDoNotLeadOut(t *testing.T) {
 
 // While a folder is swapped with a link that leads out, nothing outside is ever read, written or removed.
 func TestLinkSwappedWhileInUse(t *testing.T) {
+	for name, target := range map[string]string{"at once": "", "over an absolute link into the workspace": "/home/ana/projects/hop"} {
+		t.Run(name, func(t *testing.T) { swapped(t, target) })
+	}
+}
+
+func swapped(t *testing.T, target string) {
 	b := setup(t)
 	b.write(b.home, "projects/d/secret", "inside")
+	if target == "" {
+		target = b.outside
+	} else if err := os.Symlink(b.outside, filepath.Join(b.home, "projects/hop")); err != nil {
+		t.Fatal(err)
+	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -85,7 +138,7 @@ func TestLinkSwappedWhileInUse(t *testing.T) {
 				return
 			default:
 			}
-			_ = os.Symlink(b.outside, l)
+			_ = os.Symlink(target, l)
 			_ = unix.Renameat2(unix.AT_FDCWD, d, unix.AT_FDCWD, l, unix.RENAME_EXCHANGE)
 			_ = os.Rename(filepath.Join(l, "secret"), aside)
 			_ = os.Rename(aside, filepath.Join(l, "secret"))

@@ -3,8 +3,13 @@ package files
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -129,6 +134,47 @@ func TestGrep(t *testing.T) {
 	b.wantCode(b.do("GET", "/grep", url.Values{"q": {"("}, "regexp": {"true"}}, nil, nil), fault.Invalid, "no expression")
 }
 
+// What takes an expression long does not take the helper long.
+func TestGrepOfHardExpressions(t *testing.T) {
+	b := setup(t)
+	for i := range 6 {
+		b.write(b.home, fmt.Sprintf("projects/p/%d.txt", i), strings.Repeat("a", grepFileBytes))
+	}
+	got := answerOf[Lines](b, "/grep", url.Values{"q": {"(a?){900}z"}, "regexp": {"true"}})
+	if got.Cut != cutTime || len(got.Items) != 0 || got.Files == 0 {
+		t.Errorf("cut %q, %d found in %d", got.Cut, len(got.Items), got.Files)
+	}
+	b.wantCode(b.do("GET", "/grep", url.Values{"q": {strings.Repeat("a{1000}", 11)}, "regexp": {"true"}}, nil, nil), fault.Invalid, "a large expression")
+}
+
+func TestGrepIsWatched(t *testing.T) {
+	text := []byte(strings.Repeat("a长\xff\n", 1<<20) + "needle")
+	re, steps, err := compile("(?mi)^(x{0,99}|need)le$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	g := grepping{ctx: ctx, end: time.Now().Add(time.Hour), re: re, steps: steps}
+	if len(text) <= grepSteps/steps {
+		t.Fatal("the text is too short to be watched")
+	}
+	if m, err := g.find(text); err != nil || !slices.Equal(m, re.FindIndex(text)) || m == nil {
+		t.Errorf("found at %v, %v; want %v", m, err, re.FindIndex(text))
+	}
+	w := watchedText{text: text, over: g.over}
+	if _, _, err := w.ReadRune(); err != nil {
+		t.Fatal(err)
+	}
+	cancel() // in the midst
+	if m := re.FindReaderIndex(&w); m != nil || !errors.Is(w.err, context.Canceled) {
+		t.Errorf("found at %v, %v; want an end", m, w.err)
+	}
+	g.ctx, g.end = t.Context(), time.Now().Add(-time.Second)
+	if _, err := g.find(text); !errors.Is(err, errLate) {
+		t.Errorf("got %v, want the end of the time", err)
+	}
+}
+
 func TestArchive(t *testing.T) {
 	b := setup(t)
 	b.write(b.home, "projects/p/a.txt", "a")
@@ -166,6 +212,44 @@ func TestArchive(t *testing.T) {
 	}
 	b.wantCode(b.do("GET", "/archive", at("none"), nil, nil), fault.NotFound, "nothing")
 	b.wantCode(b.do("GET", "/archive", at("projects/p/out"), nil, nil), fault.Invalid, "a link out")
+}
+
+func TestArchiveSaysHowMuchOfALargeFolderIsMissing(t *testing.T) {
+	home := t.TempDir()
+	for _, name := range []string{"d", "b", "e", "a", "c"} {
+		if err := os.WriteFile(filepath.Join(home, name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := os.OpenRoot(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	s := New(root, "/home/ana", slog.New(slog.DiscardHandler))
+	s.most = 3
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, httptest.NewRequest("GET", "/files/archive?path=.", nil))
+	z, err := zip.NewReader(bytes.NewReader(w.Body.Bytes()), int64(w.Body.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range z.File {
+		names = append(names, f.Name)
+	}
+	if want := []string{"workspace/", "workspace/a", "workspace/b", "workspace/c", "workspace/" + leftOut}; !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+	note, err := z.Open("workspace/" + leftOut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer note.Close()
+	text, err := io.ReadAll(note)
+	if want := "workspace: 2 of its 5 entries, which come after c\n"; err != nil || string(text) != want {
+		t.Errorf("got %q, %v; want %q", text, err, want)
+	}
 }
 
 func TestTrash(t *testing.T) {

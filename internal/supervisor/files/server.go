@@ -32,11 +32,13 @@ type Server struct {
 	edit sync.Mutex
 
 	uploads uploads
+
+	most int // entries of one folder that an archive holds
 }
 
 // New returns the handler of everything under protocol.FilesPrefix.
 func New(root *os.Root, home string, log *slog.Logger) *Server {
-	s := &Server{root: root, home: home, log: log, mux: http.NewServeMux()}
+	s := &Server{root: root, home: home, log: log, mux: http.NewServeMux(), most: maxFolderEntries}
 	for pattern, f := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"GET ":                       s.get,
 		"DELETE ":                    s.remove,
@@ -130,7 +132,7 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.Error("file request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	h := w.Header()
-	for _, k := range []string{"Etag", "Last-Modified", "Content-Length", "Accept-Ranges"} {
+	for _, k := range []string{"Etag", "Last-Modified", "Content-Length", "Accept-Ranges", "Location"} {
 		h.Del(k)
 	}
 	h.Set("Content-Type", "application/problem+json")

@@ -31,12 +31,13 @@ const (
 // trash puts something where it can be taken back from with a move: one rename, so it is whole here or there.
 func (s *Server) trash(w http.ResponseWriter, r *http.Request) error {
 	var req struct {
-		Path string `json:"path"`
+		Path    string `json:"path"`
+		Encoded bool   `json:"encoded"`
 	}
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
-	rel, err := workspace.Resolve(s.home, req.Path)
+	rel, err := s.named(req.Path, req.Encoded)
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (s *Server) trash(w http.ResponseWriter, r *http.Request) error {
 	if within(trashFolder, rel) || within(rel, trashFolder) {
 		return fault.New(fault.Conflict, "That is in the trash already. Remove it for good instead.")
 	}
-	if _, err := s.root.Lstat(rel); err != nil {
+	if _, err := s.lstat(rel); err != nil {
 		return err
 	}
 	s.sweep(r.Context(), trashFolder, trashAge)

@@ -72,7 +72,11 @@ func (s *Server) beginUpload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Location", protocol.FilesPrefix+"/uploads/"+id)
-	return s.receive(w, r, id, 0, http.StatusCreated)
+	err = s.receive(w, r, id, 0, http.StatusCreated)
+	if fault.CodeOf(err) == fault.TooLarge {
+		_ = s.dropUpload(r.Context(), id) // else its day comes
+	}
+	return err
 }
 
 func (s *Server) headUpload(w http.ResponseWriter, r *http.Request) error {
@@ -166,6 +170,13 @@ func (s *Server) newUpload(h http.Header) (upload, error) {
 	}
 	if u.Path, err = s.newPath(u.Path); err != nil {
 		return upload{}, err
+	}
+	if _, err := s.root.Lstat(u.Path); leadsOut(err) { // over an absolute link: it goes where that leads now
+		dir, err := s.follow(path.Dir(u.Path))
+		if err != nil {
+			return upload{}, err
+		}
+		u.Path = path.Join(dir, path.Base(u.Path))
 	}
 	if err := s.checkUpload(u); err != nil {
 		return upload{}, err
@@ -276,9 +287,9 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, id string, offs
 		return fault.New(fault.Conflict, "The upload stands at another place. Ask where, and go on there.")
 	}
 	if r.ContentLength > u.Size-have {
-		return fault.New(fault.TooLarge, "There are more bytes than were announced.")
+		return tooMany()
 	}
-	n, err := s.appendUpload(ctx, id, io.LimitReader(r.Body, u.Size-have))
+	n, err := s.appendUpload(ctx, id, r.Body, have, u.Size)
 	have += n
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fault.Wrap(err, fault.QuotaExceeded, "Your storage is full. What came is kept for a day: delete files you do not need and go on, or cancel the upload.")
@@ -301,7 +312,10 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, id string, offs
 	return nil
 }
 
-func (s *Server) appendUpload(ctx context.Context, id string, body io.Reader) (n int64, err error) {
+func tooMany() error { return fault.New(fault.TooLarge, "There are more bytes than were announced.") }
+
+// appendUpload appends a body to the have bytes that are there. One that leads beyond size leaves nothing.
+func (s *Server) appendUpload(ctx context.Context, id string, body io.Reader, have, size int64) (n int64, err error) {
 	place := path.Join(uploadFolder, id)
 	f, err := s.root.OpenFile(path.Join(place, uploadData), os.O_WRONLY|os.O_APPEND|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -317,6 +331,9 @@ func (s *Server) appendUpload(ctx context.Context, id string, body io.Reader) (n
 	buf := make([]byte, 64<<10)
 	for ctx.Err() == nil {
 		got, rerr := body.Read(buf)
+		if int64(got) > size-have-n {
+			return 0, errors.Join(tooMany(), f.Truncate(have))
+		}
 		if got > 0 {
 			wrote, err := f.Write(buf[:got])
 			n += int64(wrote)

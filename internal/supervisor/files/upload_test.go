@@ -61,7 +61,15 @@ func TestUploadInPieces(t *testing.T) {
 	}
 	b.wantCode(b.patch(at, 3, "x"), fault.Conflict, "at another place")
 	b.wantCode(b.patch(at, 4, strings.Repeat("x", 7)), fault.TooLarge, "more than announced")
-	r = b.patch(at, 4, io.MultiReader(strings.NewReader("456789"), strings.NewReader("and more"))) // of a length that is not said
+	said := tus("Upload-Offset", "4", "Content-Type", tusBytes, "Content-Length", "7")
+	b.wantCode(b.do("PATCH", at, nil, said, io.MultiReader(strings.NewReader("1234567"))), fault.TooLarge, "more than announced, as the header says")
+	more := b.patch(at, 4, io.MultiReader(strings.NewReader("456789"), strings.NewReader("x"))) // of a length that is not said
+	b.wantCode(more, fault.TooLarge, "more than announced, in the end")
+	r = b.do("GET", at, nil, tus(), nil)
+	if got := r.header.Get("Upload-Offset"); got != "4" {
+		t.Errorf("after too much it stands at %s", got)
+	}
+	r = b.patch(at, 4, io.MultiReader(strings.NewReader("4567"), strings.NewReader("89")))
 	b.wantOK(r, 204, "last piece")
 	if p, _ := url.PathUnescape(r.header.Get("Upload-Path")); p != "uploads/new/ä.bin" {
 		t.Errorf("its path: %q", p)
@@ -72,6 +80,18 @@ func TestUploadInPieces(t *testing.T) {
 	b.wantCode(b.do("GET", at, nil, tus(), nil), fault.NotFound, "a finished upload")
 	if n := b.unfinished(); n != 0 {
 		t.Errorf("%d uploads are left", n)
+	}
+	// Too much from the first on, said and not said.
+	for _, body := range []io.Reader{strings.NewReader("12345678"), io.MultiReader(strings.NewReader("1234"), strings.NewReader("5678"))} {
+		r := b.do("POST", "/uploads", nil, tus("Upload-Length", "4", "Upload-Metadata", "path "+base64.StdEncoding.EncodeToString([]byte("uploads/much"))), body)
+		b.wantCode(r, fault.TooLarge, "begun with more than announced")
+		if at := r.header.Get("Location"); at != "" {
+			t.Errorf("what was refused is at %s", at)
+		}
+	}
+	b.wantCode(b.get("uploads/much"), fault.NotFound, "what was refused")
+	if n := b.unfinished(); n != 0 {
+		t.Errorf("%d refused uploads are left", n)
 	}
 	// All at once, and nothing at all.
 	b.wantOK(b.begin("uploads/one", 3, "", "one"), 201, "with its bytes")

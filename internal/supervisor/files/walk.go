@@ -62,6 +62,8 @@ func (s *Server) walk(ctx context.Context, rel string, all bool, visit func(p st
 			p := path.Join(queue[0], e.Name())
 			if err := visit(p, e); errors.Is(err, errCut) {
 				return cutResults, nil
+			} else if errors.Is(err, errLate) {
+				return cutTime, nil
 			} else if err != nil {
 				return "", err
 			}

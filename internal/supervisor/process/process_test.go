@@ -340,6 +340,47 @@ func TestListAndChanged(t *testing.T) {
 	}
 }
 
+// A child may have whoever started it trace it, who then is told of every signal that it gets. That is no end.
+func TestTracedChildIsNotTakenForDead(t *testing.T) {
+	eachMode(t, func(t *testing.T, opt Options) {
+		table := newTable(t, opt)
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		p := start(t, table, Spec{Argv: []string{"python3", "-c", strings.Join([]string{
+			"import ctypes, os, signal",
+			"ctypes.CDLL(None).ptrace(0, 0, 0, 0)",
+			"print('traced', flush=True)",
+			"os.kill(os.getpid(), signal.SIGUSR1)",
+		}, "\n")}, Stdout: w})
+		if got := line(t, bufio.NewReader(r)); got != "traced" {
+			t.Fatalf("got %q", got)
+		}
+		// What stands still here was told to its parent before; the table may have collected that, or does now.
+		buf := make([]byte, 8<<10)
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			if state, _ := parseStatus(readProc("/proc/"+strconv.Itoa(p.PID())+"/status", buf)); state == 't' {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("it does not stand still")
+			}
+		}
+		table.collect()
+		select {
+		case <-p.Exited():
+			t.Fatalf("it lives, and is told to have ended with %+v", p.Exit())
+		default:
+		}
+		p.End(0)
+		if want := (Exit{Code: 137, Signal: syscall.SIGKILL}); p.Exit() != want {
+			t.Errorf("got %+v, want %+v", p.Exit(), want)
+		}
+	})
+}
+
 func TestStartFails(t *testing.T) {
 	eachMode(t, func(t *testing.T, opt Options) {
 		table := newTable(t, opt)

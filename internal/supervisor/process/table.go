@@ -212,6 +212,9 @@ func (t *Table) collectOne(pid int) bool {
 		if err != nil || got <= 0 {
 			return false
 		}
+		if !status.Exited() && !status.Signaled() {
+			return true // a child that asked to be traced, and stands still: it lives
+		}
 		if p := t.children[got]; p != nil { // else an orphan, which nobody waits for
 			delete(t.children, got)
 			p.exit = exitOf(status)
