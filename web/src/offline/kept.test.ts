@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Me, Session } from '@/api/wire'
+import type { Me, Project, Session } from '@/api/wire'
 import type { Event } from '@/conversation/reduce'
 import { Kept, maxConversationChars, mostConversations, type Shelf } from './kept'
 import { lean } from './lean'
@@ -34,6 +34,17 @@ describe('what a device keeps', () => {
     expect((await again.conversation('a'))?.events).toHaveLength(1)
     await new Kept(s).belongTo(2)
     expect([...held.keys()]).toEqual(['owner'])
+  })
+
+  it('takes what was not asked for this time for what it was, and never for none', async () => {
+    const { s } = shelf()
+    const kept = new Kept(s)
+    await kept.belongTo(1)
+    await kept.keepLists({ at: 1, me: me(1), sessions: [] })
+    expect((await kept.lists())?.projects).toBeUndefined()
+    await kept.keepLists({ at: 2, me: me(1), sessions: [], projects: [{ name: 'thesis' } as Project] })
+    await kept.keepLists({ at: 3, me: me(1), sessions: [] })
+    expect(await kept.lists()).toMatchObject({ at: 3, projects: [{ name: 'thesis' }] })
   })
 
   it('is gone after a sign-out, and a tab that has not heard of it writes nothing', async () => {

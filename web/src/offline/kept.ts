@@ -7,7 +7,8 @@ export interface KeptLists {
   at: number
   me: Me
   sessions: Session[]
-  projects: Project[]
+  /** Not there: they were never asked for, which is not to have none. */
+  projects?: Project[]
 }
 
 /** The end of a conversation as it was last read, and when. */
@@ -76,7 +77,10 @@ export class Kept {
   }
 
   keepLists(lists: KeptLists): Promise<void> {
-    return this.asOwner((shelf) => shelf.set('lists', { ...lists, sessions: lists.sessions.slice(0, mostSessions) }))
+    return this.asOwner(async (shelf) => {
+      const before = (await shelf.get('lists')) as KeptLists | undefined
+      await shelf.set('lists', { ...lists, sessions: lists.sessions.slice(0, mostSessions), projects: lists.projects ?? before?.projects })
+    })
   }
 
   keepConversation(id: string, c: KeptConversation): Promise<void> {

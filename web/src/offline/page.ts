@@ -45,7 +45,7 @@ export async function bringBack(client: QueryClient): Promise<boolean> {
   const was = { updatedAt: lists.at }
   client.setQueryData(queries.me().queryKey, lists.me, was)
   client.setQueryData(queries.sessions().queryKey, lists.sessions, was)
-  client.setQueryData(queries.projects().queryKey, lists.projects, was)
+  if (lists.projects) client.setQueryData(queries.projects().queryKey, lists.projects, was)
   for (const s of lists.sessions) client.setQueryData(queries.session(s.id).queryKey, s, was)
   become(lists.at)
   return true
@@ -60,7 +60,7 @@ export function keepLists(client: QueryClient): void {
     const sessions = client.getQueryState(queries.sessions().queryKey)
     const projects = client.getQueryData(queries.projects().queryKey)
     if (!me?.data || !sessions?.data || asOf !== null) return
-    void kept.keepLists({ at: Math.max(me.dataUpdatedAt, sessions.dataUpdatedAt), me: me.data, sessions: sessions.data, projects: projects ?? [] })
+    void kept.keepLists({ at: Math.max(me.dataUpdatedAt, sessions.dataUpdatedAt), me: me.data, sessions: sessions.data, projects })
   }
   let timer: ReturnType<typeof setTimeout> | undefined
   const keys = new Set<unknown>([queries.me(), queries.sessions(), queries.projects()].map((q) => q.queryKey[0]))

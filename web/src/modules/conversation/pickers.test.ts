@@ -19,6 +19,15 @@ it('offers the models of the greeting, and keeps one that it does not list', () 
   expect(modelChoices(v, { model: 'mine' } as Session).choices[0]).toMatchObject({ value: 'mine' })
 })
 
+it('knows the choice by the model that it led to, once the session has answered with it', () => {
+  const v = view('03-initialize-first')
+  const offered = modelChoices(v, undefined).choices
+  const led = v.models[0]!.resolved!
+  const answered = modelChoices(v, { model: led } as Session)
+  expect(answered).toMatchObject({ value: 'default', label: 'Opus 5.5', choices: offered })
+  expect(effortChoices(v, answered.value, 'default').length).toBeGreaterThan(0)
+})
+
 it('offers a rare mode only while it is on', () => {
   expect(modeChoices('default').map((c) => c.value)).toEqual(['default', 'acceptEdits', 'plan'])
   expect(modeChoices('bypassPermissions').map((c) => c.value)).toContain('bypassPermissions')

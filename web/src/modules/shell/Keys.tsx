@@ -15,6 +15,7 @@ export function Keys({ onClose }: { onClose: () => void }) {
     ['Alt ↓', m.key_prompt_after()],
     ['@', m.key_mention()],
     ['Esc', m.key_stop()],
+    ['Esc', m.key_request()],
     ['A', m.key_allow()],
     ['D', m.key_deny()],
     ['1 … 9', m.key_always()],
@@ -31,7 +32,7 @@ export function Keys({ onClose }: { onClose: () => void }) {
     <Dialog title={m.keys_title()} onClose={onClose}>
       <dl className="grid grid-cols-[auto_1fr] gap-x-6 gap-y-2 text-minor">
         {keys.map(([key, what]) => (
-          <div key={key} className="contents">
+          <div key={what} className="contents">
             <dt>
               {key.split(' ').map((k) => (
                 <kbd key={k} className="mr-1 rounded-small border border-line bg-sunken px-1.5 py-0.5 font-mono text-small">
