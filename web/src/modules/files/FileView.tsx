@@ -1,5 +1,6 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, useState, type ReactNode } from 'react'
+import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import { contentUrl, maxTextBytes, writeText, type FileText } from '@/api/text'
 import type { FileEntry } from '@/api/wire'
