@@ -75,8 +75,10 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
           e.preventDefault()
           const [first, ...more] = unreadable(form)
           setWrong(first ? [first, ...more] : [])
-          if (first) e.currentTarget.querySelector<HTMLElement>(`[name=${first}]`)?.focus()
-          else save.mutate()
+          if (!first) return save.mutate()
+          const field = e.currentTarget.querySelector<HTMLElement>(`[name=${first}]`)
+          field?.focus({ preventScroll: true })
+          field?.scrollIntoView({ block: 'center' }) // with its label
         }}
       >
         <div className="grid gap-4 desk:grid-cols-2">
