@@ -1,5 +1,5 @@
 import type { QueryClient } from '@tanstack/react-query'
-import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from '@tanstack/react-router'
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, notFound, Outlet, redirect } from '@tanstack/react-router'
 import { ApiError } from './api/client'
 import { queries } from './api/queries'
 import { Loading } from './components/Empty'
@@ -144,9 +144,14 @@ const share = createRoute({
 const more = createRoute({ getParentRoute: () => app, path: '/more', component: lazyRouteComponent(() => import('./pages/MorePage'), 'MorePage') })
 const snapshots = createRoute({ getParentRoute: () => app, path: '/snapshots', component: lazyRouteComponent(() => import('./pages/SnapshotsPage'), 'SnapshotsPage') })
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
-const users = createRoute({ getParentRoute: () => app, path: '/admin/users', component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
-const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
-const server = createRoute({ getParentRoute: () => app, path: '/admin/server', component: lazyRouteComponent(() => import('./pages/ServerPage'), 'ServerPage') })
+/** For others these views are not there. The server refuses what they ask anyway. */
+function adminsOnly({ context }: { context: Context }): void {
+  const me = context.client.getQueryData(queries.me().queryKey)
+  if (me && me.role !== 'admin') throw notFound()
+}
+const users = createRoute({ getParentRoute: () => app, path: '/admin/users', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
+const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
+const server = createRoute({ getParentRoute: () => app, path: '/admin/server', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/ServerPage'), 'ServerPage') })
 
 export function makeRouter(client: QueryClient) {
   return createRouter({

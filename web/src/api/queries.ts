@@ -1,4 +1,5 @@
 import { infiniteQueryOptions, queryOptions, type QueryClient } from '@tanstack/react-query'
+import { byName } from '@/i18n/byName'
 import { api, ApiError, call } from './client'
 import { readText } from './text'
 import type { FileEntry, Page, Session, Span, TaskOutput } from './wire'
@@ -21,7 +22,7 @@ export const queries = {
     queryOptions({ queryKey: ['history', String(userId), range], queryFn: () => call(api.GET('/instances/{user_id}/history', { params: { path: { user_id: userId }, query: { range } } })), refetchInterval: 15_000 }),
   /** The last hour of everybody's, for a line beside each. */
   recentFigures: () => queryOptions({ queryKey: ['history', 'recent'], queryFn: () => call(api.GET('/instances/history', {})), refetchInterval: 60_000, retry: false }),
-  projects: () => queryOptions({ queryKey: ['projects'], queryFn: () => all((cursor) => call(api.GET('/projects', { params: { query: { limit: 200, cursor } } }))) }),
+  projects: () => queryOptions({ queryKey: ['projects'], queryFn: async () => byName(await all((cursor) => call(api.GET('/projects', { params: { query: { limit: 200, cursor } } })))) }),
   sessions: () => queryOptions({ queryKey: ['sessions'], queryFn: () => all((cursor) => call(api.GET('/sessions', { params: { query: { limit: 200, cursor } } })), 5), staleTime: 30_000 }),
   terminals: () => queryOptions({ queryKey: ['terminals'], queryFn: () => all((cursor) => call(api.GET('/terminals', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 10_000 }),
   search: (q: string) =>

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { problemOf, problemTitle } from '@/i18n/problem'
+import { Coded } from './Coded'
 import { Icon } from './Icon'
 
 type Tone = 'wait' | 'danger' | 'info'
@@ -30,7 +31,7 @@ export function Failure({ error, actions }: { error: unknown; actions?: ReactNod
   const { code, detail } = problemOf(error)
   return (
     <Notice tone="danger" title={problemTitle(code)} actions={actions}>
-      {detail}
+      {detail && <Coded text={detail} />}
     </Notice>
   )
 }

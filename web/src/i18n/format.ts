@@ -14,6 +14,9 @@ const formatter = (options: Intl.NumberFormatOptions) => once('number', options,
 // One keeps the time zone that it was made in, and people travel.
 const dates = (options: Intl.DateTimeFormatOptions) => once(`date ${new Date().getTimezoneOffset()}`, options, () => new Intl.DateTimeFormat(getLocale(), options))
 
+/** Between a digit and a Chinese character stands a space, as in the messages; the language's own formats have none. */
+const apart = (text: string) => text.replace(/(\d)(\p{Script=Han})/gu, '$1 $2')
+
 export function number(n: number): string {
   return formatter({}).format(n)
 }
@@ -25,7 +28,7 @@ export function cores(n: number): string {
 
 /** 12.4k: a size at a glance. */
 export function compact(n: number): string {
-  return formatter({ notation: 'compact', maximumFractionDigits: 1 }).format(n)
+  return apart(formatter({ notation: 'compact', maximumFractionDigits: 1 }).format(n))
 }
 
 export function percent(share: number): string {
@@ -51,7 +54,7 @@ export function bytes(n: number): string {
 /** A length of time in the largest unit that says enough. */
 export function duration(ms: number): string {
   const s = ms / 1000
-  const unit = (value: number, unit: string, digits = 0) => formatter({ style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits }).format(value)
+  const unit = (value: number, unit: string, digits = 0) => apart(formatter({ style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits }).format(value))
   if (s < 10) return unit(s, 'second', 1)
   if (s < 60) return unit(Math.round(s), 'second')
   if (s < 3600) return `${unit(Math.floor(s / 60), 'minute')} ${unit(Math.round(s % 60), 'second')}`
@@ -67,8 +70,8 @@ export function ago(at: string, now: number): string {
   const options: Intl.RelativeTimeFormatOptions = { style: 'narrow', numeric: 'auto' }
   const relative = once('relative', options, () => new Intl.RelativeTimeFormat(getLocale(), options))
   if (minutes < 1) return relative.format(0, 'second')
-  if (minutes < 60) return relative.format(-minutes, 'minute')
-  if (minutes < 24 * 60) return relative.format(-Math.floor(minutes / 60), 'hour')
+  if (minutes < 60) return apart(relative.format(-minutes, 'minute'))
+  if (minutes < 24 * 60) return apart(relative.format(-Math.floor(minutes / 60), 'hour'))
   const day: Intl.DateTimeFormatOptions = minutes < 6 * 24 * 60 ? { weekday: 'short' } : { month: 'short', day: 'numeric' }
   return dates(day).format(then)
 }

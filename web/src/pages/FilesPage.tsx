@@ -11,6 +11,8 @@ import { usePageTitle } from '@/components/pageTitle'
 import { archiveUrl } from '@/api/text'
 import { problemOf } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
+import { CloseUnsaved } from '@/modules/files/CloseUnsaved'
+import { draftsOf } from '@/modules/files/drafts'
 import { FileActions, useFileActions } from '@/modules/files/FileActions'
 import { FileMenu } from '@/modules/files/FileMenu'
 import { FileView } from '@/modules/files/FileView'
@@ -37,6 +39,7 @@ export function FilesPage() {
   const userId = useMe().id
   useAfterTurns()
   usePageTitle(shownName(path) || m.files())
+  const [closing, setClosing] = useState<string | null>(null)
   const uploads = uploadsOf(userId)
   useEffect(() => uploads.onDone(() => void client.invalidateQueries({ queryKey: queries.files() })), [uploads, client])
 
@@ -53,6 +56,10 @@ export function FilesPage() {
     if (under(path)) go(to === null ? parentOf(from) : to + path.slice(from.length), open, true)
     else if (open.length !== tabs.length || open.some((t, i) => t !== tabs[i])) go(path, open, true)
   }
+  const close = (t: string) => {
+    const open = tabs.filter((x) => x !== t)
+    go(t === path ? (open[Math.min(tabs.indexOf(t), open.length - 1)] ?? parentOf(t)) : path, open, true)
+  }
   const folder = isFile ? parentOf(path) : path
 
   return (
@@ -65,10 +72,7 @@ export function FilesPage() {
             </div>
           </aside>
           <div className="flex min-h-0 min-w-0 flex-1 flex-col">
-            {tabs.length > 0 && <Tabs tabs={tabs} current={path} userId={userId} onClose={(t) => {
-              const open = tabs.filter((x) => x !== t)
-              go(t === path ? (open[Math.min(tabs.indexOf(t), open.length - 1)] ?? parentOf(t)) : path, open, true)
-            }} />}
+            {tabs.length > 0 && <Tabs tabs={tabs} current={path} userId={userId} onClose={(t) => (draftsOf(userId).get(t) ? setClosing(t) : close(t))} />}
             {search.find !== undefined ? (
               <>
                 <Bar path={folder}>
@@ -105,6 +109,17 @@ export function FilesPage() {
           </div>
         </div>
       </Dropzone>
+      {closing !== null && (
+        <CloseUnsaved
+          path={closing}
+          userId={userId}
+          onClose={() => setClosing(null)}
+          onDone={() => {
+            setClosing(null)
+            close(closing)
+          }}
+        />
+      )}
     </FileActions>
   )
 }

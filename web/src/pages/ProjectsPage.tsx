@@ -1,7 +1,8 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { ApiError, api, call } from '@/api/client'
+import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import type { Project } from '@/api/wire'
 import { Button, IconButton } from '@/components/Button'
@@ -43,17 +44,47 @@ export function ProjectsPage() {
           {m.projects_empty_text()}
         </Empty>
       ) : (
-        <ul className="overflow-hidden rounded-card border">
-          {projects.data.map((p) => (
-            <ProjectLine key={p.name} project={p} onStart={() => setStartIn(p.name)} onDelete={() => setRemoving(p.name)} />
-          ))}
-        </ul>
+        <List projects={projects.data} onStart={setStartIn} onDelete={setRemoving} />
       )}
       {add && <NewProject onClose={() => setAdd(false)} onMade={setStartIn} />}
       {startIn !== null && <NewSession project={startIn} onClose={() => setStartIn(null)} />}
       {removing !== null && <Remove name={removing} onClose={() => setRemoving(null)} />}
     </Page>
   )
+}
+
+/** From so many on one looks for a project rather than reads through them. */
+const manyProjects = 12
+
+function List({ projects, onStart, onDelete }: { projects: readonly Project[]; onStart: (name: string) => void; onDelete: (name: string) => void }) {
+  const [typed, setTyped] = useState('')
+  const many = projects.length > manyProjects
+  const shown = many ? having(projects, typed) : projects
+  return (
+    <>
+      {many && (
+        <div className="mb-4">
+          <Field label={m.projects_filter()} type="search" value={typed} onChange={(e) => setTyped(e.target.value)} autoCapitalize="none" autoComplete="off" spellCheck={false} />
+        </div>
+      )}
+      {shown.length > 0 && (
+        <ul className="overflow-hidden rounded-card border">
+          {shown.map((p) => (
+            <ProjectLine key={p.name} project={p} onStart={() => onStart(p.name)} onDelete={() => onDelete(p.name)} />
+          ))}
+        </ul>
+      )}
+      <p role="status" className={shown.length === 0 ? 'text-minor text-muted' : 'sr-only'}>
+        {shown.length === 0 ? m.palette_nothing() : ''}
+      </p>
+    </>
+  )
+}
+
+/** Those in whose name every word typed stands. */
+function having(projects: readonly Project[], typed: string): readonly Project[] {
+  const words = typed.toLocaleLowerCase().split(/\s+/).filter(Boolean)
+  return projects.filter((p) => words.every((w) => p.name.toLocaleLowerCase().includes(w)))
 }
 
 function ProjectLine({ project, onStart, onDelete }: { project: Project; onStart: () => void; onDelete: () => void }) {

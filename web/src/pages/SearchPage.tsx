@@ -6,6 +6,7 @@ import type { Found } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Empty, Loading } from '@/components/Empty'
 import { Field } from '@/components/Field'
+import { Marked } from '@/components/Mark'
 import { Failure } from '@/components/Notice'
 import { Page } from '@/components/Page'
 import { useNow } from '@/components/useNow'
@@ -51,7 +52,7 @@ function Hits({ q }: { q: string }) {
       {hits.length > 0 && (
         <ul className="overflow-hidden rounded-card border">
           {hits.map((hit) => (
-            <Hit key={`${hit.session_id}:${hit.seq}`} hit={hit} />
+            <Hit key={`${hit.session_id}:${hit.seq}`} hit={hit} q={q} />
           ))}
         </ul>
       )}
@@ -64,7 +65,7 @@ function Hits({ q }: { q: string }) {
   )
 }
 
-function Hit({ hit }: { hit: Found }) {
+function Hit({ hit, q }: { hit: Found; q: string }) {
   const now = useNow()
   return (
     <li className="border-t first:border-t-0">
@@ -75,7 +76,7 @@ function Hit({ hit }: { hit: Found }) {
             {ago(hit.at, now)}
           </time>
         </span>
-        <span className="block text-minor break-words">{hit.snippet}</span>
+        <span className="block text-minor break-words"><Marked text={hit.snippet} q={q} /></span>
         <span className="block truncate text-small text-muted">{[hit.project, whoSaid(hit)].filter(Boolean).join(' · ')}</span>
       </Link>
     </li>

@@ -1,7 +1,7 @@
-import { useMutation } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { ApiError, api, call } from '@/api/client'
+import { useMutation } from '@/api/mutation'
 import { Button } from '@/components/Button'
 import { Field } from '@/components/Field'
 import { Failure } from '@/components/Notice'

@@ -1,5 +1,6 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { ApiError, api, call } from '@/api/client'
+import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import type { PushDevice, PushSettings } from '@/api/wire'
 import { Button } from '@/components/Button'

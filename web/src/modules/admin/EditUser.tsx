@@ -1,6 +1,7 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useQueryClient } from '@tanstack/react-query'
+import { useId, useState } from 'react'
 import { ApiError, api, call } from '@/api/client'
+import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import type { Quota, Role, User } from '@/api/wire'
 import { Button } from '@/components/Button'
@@ -10,23 +11,27 @@ import { Field, Select } from '@/components/Field'
 import { Failure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useMe } from '@/modules/shell/me'
-import { formOf, quotaOf, type QuotaForm } from './quotaForm'
+import { suggested } from './password'
+import { formOf, quotaOf, unreadable, type QuotaForm } from './quotaForm'
 import { roleName, roles } from './words'
 
-/** What an administrator may change of a user: role, whether they may come in, and limits. */
+/** What an administrator may change of a user: role, whether they may come in, password, and limits. */
 export function EditUser({ user, onClose }: { user: User; onClose: () => void }) {
   const me = useMe()
   const client = useQueryClient()
   const self = me.id === user.id
   const [role, setRole] = useState<Role>(user.role)
   const [active, setActive] = useState(user.active)
+  const [password, setPassword] = useState('')
   const [form, setForm] = useState<QuotaForm>(() => formOf(user.quota))
+  const [wrong, setWrong] = useState<readonly (keyof QuotaForm)[]>([])
   const [deleting, setDeleting] = useState(false)
+  const passwordNote = useId()
   const refresh = () => void client.invalidateQueries({ queryKey: queries.users().queryKey })
   const save = useMutation({
     mutationFn: async () => {
       const path = { id: user.id }
-      if (role !== user.role || active !== user.active) await call(api.PATCH('/users/{id}', { params: { path }, body: { role, active } }))
+      if (role !== user.role || active !== user.active || password !== '') await call(api.PATCH('/users/{id}', { params: { path }, body: { role, active, ...(password && { password }) } }))
       const quota = quotaOf(form, user.quota)
       if (JSON.stringify(quota) !== JSON.stringify(user.quota)) await call(api.PUT('/users/{id}/quota', { params: { path }, body: quota }))
     },
@@ -45,7 +50,19 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
   })
   const fields = save.error instanceof ApiError ? save.error.fields : new Map<string, string>()
   const field = (key: keyof QuotaForm, quotaKey: keyof Quota, label: string, hint?: string) => (
-    <Field label={label} hint={hint} error={fields.get(quotaKey)} value={form[key]} onChange={(e) => setForm({ ...form, [key]: e.target.value })} inputMode="decimal" className="tabular" />
+    <Field
+      label={label}
+      hint={hint}
+      error={wrong.includes(key) ? m.quota_no_number() : fields.get(quotaKey)}
+      name={key}
+      value={form[key]}
+      onChange={(e) => {
+        setForm({ ...form, [key]: e.target.value })
+        setWrong(wrong.filter((w) => w !== key))
+      }}
+      inputMode="decimal"
+      className="tabular"
+    />
   )
   if (deleting) {
     return <Confirm title={m.user_delete_title({ name: user.username })} text={m.user_delete_text()} action={m.user_delete()} busy={remove.isPending} error={remove.error} onClose={() => setDeleting(false)} onConfirm={() => remove.mutate()} />
@@ -56,7 +73,12 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
         className="flex flex-col gap-5"
         onSubmit={(e) => {
           e.preventDefault()
-          save.mutate()
+          const [first, ...more] = unreadable(form)
+          setWrong(first ? [first, ...more] : [])
+          if (!first) return save.mutate()
+          const field = e.currentTarget.querySelector<HTMLElement>(`[name=${first}]`)
+          field?.focus({ preventScroll: true })
+          field?.scrollIntoView({ block: 'center' }) // with its label
         }}
       >
         <div className="grid gap-4 desk:grid-cols-2">
@@ -72,6 +94,19 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
             {m.user_active()}
           </label>
         </div>
+        {!self && (
+          <fieldset aria-describedby={passwordNote}>
+            <div className="flex items-end gap-2">
+              <div className="min-w-0 flex-1">
+                <Field label={m.password_new()} error={fields.get('password')} value={password} onChange={(e) => setPassword(e.target.value)} minLength={8} autoComplete="off" autoCapitalize="none" spellCheck={false} className="font-mono" />
+              </div>
+              <Button onClick={() => setPassword(suggested())}>{m.password_suggest()}</Button>
+            </div>
+            <p id={passwordNote} className="mt-1 text-minor text-muted">
+              {m.password_reset_hint()}
+            </p>
+          </fieldset>
+        )}
         <fieldset>
           <legend className="mb-2 text-minor font-strong">{m.limits()}</legend>
           <div className="grid gap-4 desk:grid-cols-2">

@@ -1,6 +1,6 @@
-import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, call } from '@/api/client'
+import { useMutation } from '@/api/mutation'
 import type { Role } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { CopyButton } from '@/components/CopyButton'

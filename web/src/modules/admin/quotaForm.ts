@@ -14,6 +14,9 @@ export interface QuotaForm {
   tokensPerMonth: string
 }
 
+/** Nothing in these is no limit. */
+const mayBeEmpty: readonly (keyof QuotaForm)[] = ['tokensPerDay', 'tokensPerMonth']
+
 export function formOf(q: Quota): QuotaForm {
   return {
     cpu: String(q.cpu),
@@ -27,7 +30,13 @@ export function formOf(q: Quota): QuotaForm {
   }
 }
 
-/** What was typed, as a quota. What was not touched stays to the byte; what is no number is left to the server to refuse. */
+/** The fields in which something else stands than a number of 0 or more. */
+export function unreadable(form: QuotaForm): (keyof QuotaForm)[] {
+  const keys = Object.keys(form) as (keyof QuotaForm)[]
+  return keys.filter((key) => read(form[key]) < 0 && !(form[key].trim() === '' && mayBeEmpty.includes(key)))
+}
+
+/** What was typed, as a quota. What was not touched stays to the byte. */
 export function quotaOf(form: QuotaForm, before: Quota): Quota {
   const was = formOf(before)
   const size = (key: 'memoryGiB' | 'storageGiB', old: number) => (form[key] === was[key] ? old : Math.round(read(form[key]) * gib))

@@ -1,5 +1,5 @@
-import { useMutation } from '@tanstack/react-query'
 import { api, ApiError, call } from '@/api/client'
+import { useMutation } from '@/api/mutation'
 import { Button } from '@/components/Button'
 import { textOf, type PromptRow } from '@/conversation/model'
 import { m } from '@/i18n/paraglide/messages.js'

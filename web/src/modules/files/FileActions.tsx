@@ -1,6 +1,7 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext, useMemo, useState, type ReactNode } from 'react'
 import { ApiError, api, call } from '@/api/client'
+import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import { writeText } from '@/api/text'
 import type { FileEntry } from '@/api/wire'

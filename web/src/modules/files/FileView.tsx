@@ -1,7 +1,8 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { lazy, Suspense, useState, type ReactNode } from 'react'
+import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
-import { contentUrl, maxTextBytes, writeText, type FileText } from '@/api/text'
+import { contentUrl, maxTextBytes, type FileText } from '@/api/text'
 import type { FileEntry } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Diff } from '@/components/code/Diff'
@@ -19,6 +20,7 @@ import { useWatching } from './fresh'
 import { kindOf, type Kind } from './paths'
 import { ImagePreview } from './preview/ImagePreview'
 import { MarkdownPreview } from './preview/MarkdownPreview'
+import { saveText } from './save'
 
 const Editor = lazy(() => import('./Editor'))
 const PdfPreview = lazy(() => import('./preview/PdfPreview'))
@@ -59,23 +61,14 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
   const drafts = draftsOf(userId)
   const draft = useDraft(userId, path)
   const file = useQuery({ ...queries.fileText(path), ...useWatching() })
-  const [preview, setPreview] = useState(previewed.includes(kind) && !draft && line === undefined)
+  const [preview, setPreview] = useState(previewed.includes(kind) && entry.size_bytes > 0 && !draft && line === undefined)
   const [savedAt, setSavedAt] = useState<number | null>(null)
   const server = file.data
   const gone = file.error !== null && problemOf(file.error).code === 'not_found'
 
   const save = useMutation({
-    mutationFn: async ({ over }: { over: string | null }) => {
-      const text = draft?.text ?? server?.text ?? ''
-      return { text, etag: await writeText(path, text, server?.crlf ?? false, over) }
-    },
-    onSuccess: ({ text, etag }) => {
-      client.setQueryData(queries.fileText(path).queryKey, { text, etag, crlf: server?.crlf ?? false })
-      const now = drafts.get(path)
-      drafts.set(path, !now || now.text === text ? undefined : { text: now.text, etag })
-      setSavedAt(Date.now())
-      void client.invalidateQueries({ queryKey: ['files', 'folder'] })
-    },
+    mutationFn: ({ over }: { over: string | null }) => saveText(client, drafts, path, draft?.text ?? server?.text ?? '', server?.crlf ?? false, over),
+    onSuccess: () => setSavedAt(Date.now()),
     onError: (e) => {
       // What is there now tells what to choose between.
       if (problemOf(e).code === 'precondition_failed') void file.refetch()

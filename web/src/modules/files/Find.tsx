@@ -7,6 +7,7 @@ import { Button } from '@/components/Button'
 import { Empty, Loading } from '@/components/Empty'
 import { Field } from '@/components/Field'
 import { Icon } from '@/components/Icon'
+import { Mark } from '@/components/Mark'
 import { Failure } from '@/components/Notice'
 import { Segments } from '@/components/Segments'
 import { number } from '@/i18n/format'
@@ -132,7 +133,7 @@ function Lines({ q, folder, regexp }: { q: string; folder: string; regexp: boole
                   <span className="w-10 shrink-0 text-end text-muted tabular">{l.line}</span>
                   <span className="truncate whitespace-pre">
                     {l.before.trimStart().slice(-40)}
-                    <mark className="rounded-small bg-wait-ground text-content outline outline-wait/50">{l.match}</mark>
+                    <Mark>{l.match}</Mark>
                     {l.after}
                   </span>
                 </Link>

@@ -1,6 +1,7 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { api, call } from '@/api/client'
+import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import { Button } from '@/components/Button'
 import { Empty } from '@/components/Empty'

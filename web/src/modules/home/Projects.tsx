@@ -26,9 +26,9 @@ export function Projects({ sessions, onNew }: { sessions: readonly Session[]; on
           </Link>
         )}
       </div>
-      <ul className="grid gap-x-8 desk:grid-cols-2">
+      <ul className="grid grid-cols-1 gap-x-8 desk:grid-cols-2">
         {recent(data, sessions).slice(0, shown).map(({ project, at }) => (
-          <li key={project.name} className="flex items-center gap-1 border-t">
+          <li key={project.name} className="flex min-w-0 items-center gap-1 border-t">
             <Link to="/files/$" params={{ _splat: project.path }} className="flex min-h-12 min-w-0 flex-1 items-center gap-2.5 rounded-control px-1 hover:bg-hover desk:min-h-10">
               <Icon name="folder" size={17} className="text-muted" />
               <span className="min-w-0 flex-1 truncate">{project.name}</span>

@@ -1,5 +1,6 @@
-import { useMutation, useQueryClient, type UseMutationResult } from '@tanstack/react-query'
+import { useQueryClient, type UseMutationResult } from '@tanstack/react-query'
 import { api, call } from '@/api/client'
+import { useMutation } from '@/api/mutation'
 import { noteSession } from '@/api/queries'
 import type { Session } from '@/api/wire'
 

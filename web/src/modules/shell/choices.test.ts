@@ -20,6 +20,14 @@ describe('the choices of the palette', () => {
   it('put first what begins so', () => {
     expect(keys('fetch')).toEqual(['s2', 's1'])
   })
+  it('put the very name first, then what begins so, has it, and has its words, before they are cut', () => {
+    const sessions = Array.from({ length: 55 }, (_, i): Choice => ({ key: String(55 - i), group: 'sessions', text: `Session number ${55 - i}`, note: 'p' }))
+    const first = (typed: string) => found(sessions, typed).map((c) => c.key)
+    expect(first(' session  Number 4')).toEqual(['4', '49', '48', '47', '46', '45'])
+    expect(first('number 55')).toEqual(['55'])
+    expect(first('5 session').slice(0, 2)).toEqual(['55', '54'])
+    expect(found([{ key: 'a', group: 'files', text: 'four of number' }, { key: 'b', group: 'files', text: 'the number four' }], 'number four').map((c) => c.key)).toEqual(['b', 'a'])
+  })
   it('are a few of each group', () => {
     expect(keys('')).toHaveLength(1 + 3 + 6)
   })

@@ -11,17 +11,34 @@ const mostOfAGroup = 6
 
 /**
  * The choices that have every word typed, in the order of their groups; within
- * one, those whose name begins with the first word come first. With nothing
- * typed, the first few of each group.
+ * one, the nearest names come first. With nothing typed, the first few of each
+ * group.
  */
 export function found<C extends Choice>(choices: readonly C[], typed: string): C[] {
-  const words = typed.toLocaleLowerCase().split(/\s+/).filter(Boolean)
-  const kept = choices.filter((c) => {
-    const all = `${c.text} ${c.note ?? ''}`.toLocaleLowerCase()
-    return words.every((w) => all.includes(w))
-  })
-  const begins = (c: C) => words.length > 0 && c.text.toLocaleLowerCase().startsWith(words[0]!)
-  const groups = new Map<string, C[]>()
-  for (const c of kept) groups.set(c.group, [...(groups.get(c.group) ?? []), c])
-  return [...groups.values()].flatMap((list) => [...list.filter(begins), ...list.filter((c) => !begins(c))].slice(0, mostOfAGroup))
+  const phrase = words(typed).join(' ')
+  const groups = new Map<string, { choice: C; far: number }[]>()
+  for (const choice of choices) {
+    const far = distance(choice, phrase)
+    if (far !== null) groups.set(choice.group, [...(groups.get(choice.group) ?? []), { choice, far }])
+  }
+  return [...groups.values()].flatMap((list) =>
+    list
+      .sort((a, b) => a.far - b.far)
+      .slice(0, mostOfAGroup)
+      .map((f) => f.choice),
+  )
 }
+
+/** How far a choice is from what was typed: it is its name, begins it, stands in it, or only its words are there. Null: not even those. */
+function distance(c: Choice, phrase: string): number | null {
+  const name = words(c.text).join(' ')
+  if (name === phrase) return 0
+  if (name.startsWith(phrase)) return 1
+  if (name.includes(phrase)) return 2
+  const all = `${name} ${c.note ?? ''}`.toLocaleLowerCase()
+  const each = words(phrase)
+  if (!each.every((w) => all.includes(w))) return null
+  return name.startsWith(each[0]!) ? 3 : 4
+}
+
+const words = (text: string) => text.toLocaleLowerCase().split(/\s+/).filter(Boolean)

@@ -1,6 +1,7 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState, type ReactNode } from 'react'
+import { useMutation } from '@/api/mutation'
 import { Confirm } from '@/components/Confirm'
 import { m } from '@/i18n/paraglide/messages.js'
 import { draftsOf } from '@/modules/files/drafts'

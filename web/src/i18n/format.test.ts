@@ -1,0 +1,14 @@
+import { expect, it, vi } from 'vitest'
+import { ago, compact, duration } from './format'
+
+vi.mock('./locale', () => ({ getLocale: () => 'zh-CN' }))
+
+it('puts a space between digits and Chinese, as the messages do', () => {
+  expect(duration(100)).toBe('0.1 秒')
+  expect(duration(523_000)).toBe('8 分钟 43 秒')
+  expect(duration(90_000_000)).toBe('25 小时 0 分钟')
+  expect(compact(16_000)).toBe('1.6 万')
+  const at = '2026-03-01T12:00:00Z'
+  expect(ago(at, Date.parse(at) + 17 * 60_000)).toBe('17 分钟前')
+  expect(ago(at, Date.parse(at) + 3 * 3_600_000)).toBe('3 小时前')
+})
