@@ -1,9 +1,14 @@
-import { expect, it, vi } from 'vitest'
-import { ago, compact, duration } from './format'
+import { afterEach, expect, it, vi } from 'vitest'
 
-vi.mock('./locale', () => ({ getLocale: () => 'zh-CN' }))
+afterEach(() => {
+  vi.doUnmock('./locale')
+  vi.resetModules()
+})
 
-it('puts a space between digits and Chinese, as the messages do', () => {
+it('puts a space between digits and Chinese, as the messages do', async () => {
+  vi.resetModules() // other tests have it in another language
+  vi.doMock('./locale', () => ({ getLocale: () => 'zh-CN' }))
+  const { ago, compact, duration } = await import('./format')
   expect(duration(100)).toBe('0.1 秒')
   expect(duration(523_000)).toBe('8 分钟 43 秒')
   expect(duration(90_000_000)).toBe('25 小时 0 分钟')
