@@ -176,7 +176,7 @@ export function Composer({ sessionId, project, running, waiting, fresh, commands
             aria-expanded={items.length > 0 || undefined}
             aria-controls={items.length > 0 ? listId : undefined}
             aria-activedescendant={items.length > 0 ? `${listId}-${current}` : undefined}
-            placeholder={waiting ? (matchMedia('(pointer: fine)').matches ? m.composer_waiting_keys() : m.composer_waiting()) : running ? m.composer_running() : m.composer_idle()}
+            placeholder={waiting ? (matchMedia('(pointer: fine) and (width >= 48rem)').matches ? m.composer_waiting_keys() : m.composer_waiting()) : running ? m.composer_running() : m.composer_idle()}
             onChange={(e) => {
               change({ text: e.target.value })
               follow(e.target)
