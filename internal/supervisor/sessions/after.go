@@ -3,6 +3,8 @@ package sessions
 import (
 	"errors"
 
+	"github.com/google/uuid"
+
 	"github.com/carrel-dev/carrel/internal/claude"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/supervisor/process"
@@ -51,6 +53,14 @@ func (s *session) afterStartLocked(r *run, exit process.Exit, said string) (reas
 	case claude.Unknown(said) && s.meta.Ran && !s.guessed:
 		// Its transcript was removed.
 		s.guessed, s.meta.Ran, s.meta.ForkOf = true, false, ""
+		return s.againLocked()
+	case (claude.Taken(said) || claude.Unknown(said) && s.meta.Ran) && s.guessed && s.starts < maxStarts:
+		// It can neither go on with what is on disk nor begin in its place, as when the disk was full in the first
+		// turn. Whatever that is, it stays; the conversation begins anew under another id.
+		s.ss.opt.Log.Warn("claude cannot read its conversation", "session", s.id, "conversation", s.meta.conversation(s.id))
+		s.meta.moved(s.id, uuid.NewString())
+		s.guessed, s.meta.Ran, s.held = false, false, protocol.HeldResponse{}
+		s.saveLocked()
 		return s.againLocked()
 	case claude.Unknown(said) && s.meta.ForkOf != "" && !s.meta.Ran:
 		s.complainLocked(fault.NotFound, "The conversation to copy was not found. It may have been deleted, or nothing was said in it yet.")

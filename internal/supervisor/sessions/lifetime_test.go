@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -82,6 +85,57 @@ func TestTranscriptRemoved(t *testing.T) {
 		t.Errorf("got %v", e)
 	}
 	f.state(protocol.StateReady)
+}
+
+// TestTranscriptUnreadable: a full disk may leave a transcript that the CLI neither resumes nor begins again. The
+// prompt runs all the same, once, the file stays, and goes with its session.
+func TestTranscriptUnreadable(t *testing.T) {
+	for name, content := range map[string]string{"empty": "", "torn": `{"type":"user","message":{"role":"us`} {
+		for _, known := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, known %t", name, known), func(t *testing.T) {
+				w := newWorld(t)
+				id := uuid.NewString()
+				at := filepath.Join(w.cfg.Home, ".claude", "projects", strings.NewReplacer("/", "-", ".", "-").Replace(filepath.Join(w.cfg.Home, "projects", "demo")), id+".jsonl")
+				f := w.follow2(id)
+				if known {
+					w.prompt(id, "[say 1]")
+					f.state(protocol.StateReady)
+					w.close(id)
+					if (&home{w.cfg.Home}).paths(id)[0] != at {
+						t.Fatalf("the transcript is at %v", (&home{w.cfg.Home}).paths(id))
+					}
+				}
+				if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.WriteFile(at, []byte(content), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+				w.prompt(id, "through it [say 1]")
+				f.until("the answer", func(e event) bool { return e.Type == "result" && !e.IsError && w.history("through it") > 0 })
+				f.state(protocol.StateReady)
+				w.close(id)
+				w.prompt(id, "and on [say 1]")
+				f.result()
+				f.state(protocol.StateReady)
+				if begun, on := w.history("through it"), w.history("and on"); on <= begun {
+					t.Errorf("the model was sent %d messages, then %d: it begins anew each time", begun, on)
+				}
+				if raw, err := os.ReadFile(at); err != nil || string(raw) != content {
+					t.Errorf("the transcript is %q, %v", raw, err)
+				}
+				if n := count(w.all(id), func(e event) bool { return e.Type == protocol.EventError }); n != 0 {
+					t.Errorf("%d errors", n)
+				}
+				if transcripts, err := w.Transcripts(w.ctx()); err != nil || slices.ContainsFunc(transcripts, func(l protocol.Transcript) bool { return l.SessionID != id }) {
+					t.Errorf("got %v, %v; want the session's own alone", transcripts, err)
+				}
+				if _, err := w.Delete(w.ctx(), &protocol.SessionRequest{SessionID: id}); err != nil {
+					t.Fatal(err)
+				}
+				if left, _ := (&home{w.cfg.Home}).Transcripts(t.Context()); len(left) != 0 {
+					t.Errorf("deleting left %v", left)
+				}
+			})
+		}
+	}
 }
 
 func TestFork(t *testing.T) {
