@@ -48,8 +48,9 @@ func faultOfHuma(status int, msg string, errs []error) error {
 	case http.StatusRequestEntityTooLarge:
 		return fault.New(fault.TooLarge, "The body is too large: %s.", fault.Quote(msg))
 	case http.StatusInternalServerError:
-		if msg != "cannot read request body" {
-			return fmt.Errorf("%s: %w", msg, errors.Join(errs...))
+		err := fmt.Errorf("%s: %w", msg, errors.Join(errs...))
+		if f := (*fault.Error)(nil); msg != "cannot read request body" || errors.As(err, &f) {
+			return err
 		}
 	}
 	var fields []fault.Field

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -81,20 +82,40 @@ func (s *Server) jsonOnly(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-// fits takes the memory of a body before it is read: all that there may be, where its length is not told.
+// fits takes the memory of a body before it is read; of one whose length is not told, while it is read.
 func (s *Server) fits(ctx huma.Context, next func(huma.Context)) {
 	r, _ := humago.Unwrap(ctx)
-	n := ctx.Operation().MaxBodyBytes
-	if r.ContentLength >= 0 {
-		n = min(n, r.ContentLength)
-	}
-	if q := requestOf(r.Context()); n > freeBytes && q.person != nil && ctx.Operation().RequestBody != nil {
+	n := min(ctx.Operation().MaxBodyBytes, r.ContentLength)
+	switch q := requestOf(r.Context()); {
+	case q.person == nil || ctx.Operation().RequestBody == nil:
+	case n < 0:
+		r.Body = &countedBody{ReadCloser: r.Body, request: q, room: freeBytes}
+	case n > freeBytes:
 		if err := q.hold(int(n)); err != nil {
 			s.failHuma(ctx, err)
 			return
 		}
 	}
 	next(ctx)
+}
+
+// countedBody takes memory as a body comes.
+type countedBody struct {
+	io.ReadCloser
+	request *request
+	room    int // for what is still to come
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	if b.room == 0 {
+		if err := b.request.hold(freeBytes); err != nil {
+			return 0, err // faultOfHuma finds it again
+		}
+		b.room = freeBytes
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.room)])
+	b.room -= n
+	return n, err
 }
 
 const (
