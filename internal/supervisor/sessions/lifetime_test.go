@@ -138,6 +138,28 @@ func TestTranscriptUnreadable(t *testing.T) {
 	}
 }
 
+// TestLookingMovesNothing: opening a session makes its process ready, and is nothing that was said in it.
+func TestLookingMovesNothing(t *testing.T) {
+	w := newWorld(t)
+	id := uuid.NewString()
+	w.prompt(id, "[say 1]")
+	f := w.follow(id, 0)
+	f.state(protocol.StateReady)
+	said := w.open(id).LastActivityAt
+	w.close(id)
+	f.state(protocol.StateDormant)
+	if opened := w.open(id); opened.State != protocol.StateStarting || !opened.LastActivityAt.Equal(said) {
+		t.Errorf("opened: %s, of %v; want starting, of %v", opened.State, opened.LastActivityAt, said)
+	}
+	f.state(protocol.StateReady)
+	w.prompt(id, "[say 1]")
+	f.result()
+	f.state(protocol.StateReady)
+	if now := w.open(id).LastActivityAt; !now.After(said) {
+		t.Errorf("after another prompt it is of %v, as before", now)
+	}
+}
+
 func TestFork(t *testing.T) {
 	w := newWorld(t)
 	from, to := uuid.NewString(), uuid.NewString()

@@ -203,7 +203,7 @@ func (s *session) live() bool {
 	if s.run == nil || s.run.ending != "" {
 		return false
 	}
-	s.touchLocked()
+	s.lastUsed = time.Now().UTC()
 	return true
 }
 
@@ -227,7 +227,7 @@ func (s *session) beginLocked(req *protocol.OpenRequest, from origin) error {
 		s.meta = before
 		return err
 	}
-	s.touchLocked()
+	s.lastUsed = time.Now().UTC()
 	return nil
 }
 

@@ -402,6 +402,7 @@ func (s *session) isGone() bool {
 	return s.gone
 }
 
+// touchLocked takes in that something was said. To look at a session is to use it, but moves it nowhere.
 func (s *session) touchLocked() {
 	s.lastUsed = time.Now().UTC()
 	s.meta.LastActivityAt = s.lastUsed
