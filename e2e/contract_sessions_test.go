@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	sessionFields = []string{"id", "project", "title", "state", "model", "permission_mode", "effort", "created_at", "last_activity_at", "last_seq", "usage", "cost_usd"}
+	sessionFields = []string{"id", "project", "title", "state", "model", "permission_mode", "effort", "created_at", "last_activity_at", "seen_at", "last_seq", "usage", "cost_usd"}
 	uuidPattern   = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 )
 

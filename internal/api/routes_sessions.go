@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -30,10 +31,11 @@ type (
 	changeSessionInput struct {
 		ID   string `path:"id" maxLength:"200" doc:"The session's id, a UUID."`
 		Body struct {
-			Title          *string `json:"title,omitempty" maxLength:"500" doc:"A new title."`
-			Model          *string `json:"model,omitempty" maxLength:"200" doc:"The model from the next turn on."`
-			PermissionMode *string `json:"permission_mode,omitempty" maxLength:"50" doc:"When Claude asks before it acts, from now on."`
-			Effort         *string `json:"effort,omitempty" maxLength:"50" doc:"How hard the model works, from the next turn on."`
+			Title          *string    `json:"title,omitempty" maxLength:"500" doc:"A new title."`
+			Model          *string    `json:"model,omitempty" maxLength:"200" doc:"The model from the next turn on."`
+			PermissionMode *string    `json:"permission_mode,omitempty" maxLength:"50" doc:"When Claude asks before it acts, from now on."`
+			Effort         *string    `json:"effort,omitempty" maxLength:"50" doc:"How hard the model works, from the next turn on."`
+			SeenAt         *time.Time `json:"seen_at,omitempty" doc:"The last_activity_at that the person has before their eyes. It never goes back."`
 		} `nameHint:"SessionChange"`
 	}
 )
@@ -65,10 +67,10 @@ func (s *Server) registerSessions() {
 			found, err := sessions.Get(ctx, caller(ctx).ID, in.ID)
 			return sessionBody(found), err
 		})
-	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/sessions/{id}", Summary: "Change a session's title, model, permission mode or effort"},
+	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/sessions/{id}", Summary: "Change a session's title, model, permission mode or effort, or note that it was seen"},
 		func(ctx context.Context, in *changeSessionInput) (*body[session.Session], error) {
 			b := in.Body
-			changed, err := sessions.Change(ctx, caller(ctx).ID, in.ID, session.Change{Title: b.Title, Model: b.Model, PermissionMode: b.PermissionMode, Effort: b.Effort})
+			changed, err := sessions.Change(ctx, caller(ctx).ID, in.ID, session.Change{Title: b.Title, Model: b.Model, PermissionMode: b.PermissionMode, Effort: b.Effort, SeenAt: b.SeenAt})
 			return sessionBody(changed), err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/sessions/{id}", Summary: "Delete a session for ever"},

@@ -23,7 +23,7 @@ import (
 func (s *Service) Create(ctx context.Context, userID int64, n NewSession) (Session, error) {
 	now := stamp(s.now())
 	r := &row{UserID: userID, ID: uuid.NewString(), Project: n.Project, Model: n.Model, AskedModel: n.Model, PermissionMode: n.PermissionMode, Effort: cmp.Or(n.Effort, claude.DefaultEffort),
-		State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, Usage: "{}"}
+		State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, SeenAt: now, Usage: "{}"}
 	if n.Title != "" {
 		title, err := checkedTitle(n.Title)
 		if err != nil {
@@ -136,8 +136,9 @@ func (s *Service) live(k key) (protocol.Session, bool) {
 	return inst.Session(k.id)
 }
 
-// Change gives a session a title, a model, a permission mode or an effort. All
-// but the title reach a running process at once, others when they start.
+// Change gives a session a title, a model, a permission mode or an effort, which
+// but for the title reach a running process at once, others when they start; or
+// notes that it was seen.
 func (s *Service) Change(ctx context.Context, userID int64, id string, c Change) (Session, error) {
 	k := key{userID, id}
 	if _, err := find(ctx, s.db, k); err != nil {
@@ -182,6 +183,15 @@ func (s *Service) Change(ctx context.Context, userID int64, id string, c Change)
 		}
 		if c.Effort != nil {
 			r.Effort = *c.Effort
+		}
+		if c.SeenAt != nil {
+			at, now := stamp(*c.SeenAt), stamp(s.now())
+			if at.After(now) {
+				at = now // what is yet to come cannot have been seen
+			}
+			if at.After(r.seen()) {
+				r.SeenAt = at
+			}
 		}
 		switch {
 		case now != nil:
@@ -261,7 +271,7 @@ func (s *Service) Fork(ctx context.Context, userID int64, id, before string) (Se
 	}
 	now := stamp(s.now())
 	r := &row{UserID: userID, ID: uuid.NewString(), Project: src.Project, Title: src.Title, TitledBy: titledByPrompt, Model: src.Model, AskedModel: src.AskedModel,
-		PermissionMode: src.PermissionMode, Effort: src.Effort, State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, Usage: "{}", ForkOf: src.ID}
+		PermissionMode: src.PermissionMode, Effort: src.Effort, State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, SeenAt: now, Usage: "{}", ForkOf: src.ID}
 	if r.Title == "" {
 		r.TitledBy = ""
 	}

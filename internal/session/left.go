@@ -125,7 +125,7 @@ func (s *Service) leftRow(userID int64, t protocol.Transcript) *row {
 		at = now // a file's time is what its owner sets it to
 	}
 	r := &row{UserID: userID, ID: t.SessionID, Title: cut(squeeze(t.Title), titleLength), PermissionMode: "default", Effort: claude.DefaultEffort,
-		State: protocol.StateDormant, CreatedAt: at, LastActivityAt: at, Usage: "{}", CLILeft: true}
+		State: protocol.StateDormant, CreatedAt: at, LastActivityAt: at, SeenAt: at, Usage: "{}", CLILeft: true}
 	if workspace.CheckProject(t.Project) == nil {
 		r.Project = t.Project
 	}

@@ -41,6 +41,7 @@ type row struct {
 	State          string
 	CreatedAt      time.Time
 	LastActivityAt time.Time
+	SeenAt         time.Time `bun:",nullzero"` // NULL: a server of before made it, and nobody has looked at it since
 	LastSeq        int64
 	Usage          string
 	CostUSD        float64 `bun:"cost_usd"`
@@ -55,9 +56,17 @@ func (r *row) key() key { return key{r.UserID, r.ID} }
 func (r *row) session() Session {
 	return Session{
 		ID: r.ID, UserID: r.UserID, Project: r.Project, Title: r.Title, State: r.State, Model: r.Model, PermissionMode: r.PermissionMode, Effort: r.Effort,
-		CreatedAt: r.CreatedAt.UTC(), LastActivityAt: r.LastActivityAt.UTC(), LastSeq: r.LastSeq,
+		CreatedAt: r.CreatedAt.UTC(), LastActivityAt: r.LastActivityAt.UTC(), SeenAt: r.seen(), LastSeq: r.LastSeq,
 		Usage: json.RawMessage(r.Usage), CostUSD: r.CostUSD,
 	}
+}
+
+// seen is up to when the person has seen what was said.
+func (r *row) seen() time.Time {
+	if r.SeenAt.IsZero() {
+		return r.CreatedAt.UTC()
+	}
+	return r.SeenAt.UTC()
 }
 
 // take takes over what a supervisor tells. Numbers only rise: a supervisor that
@@ -136,7 +145,7 @@ func insert(ctx context.Context, db bun.IDB, r *row) error {
 // update writes every column that may change.
 func update(ctx context.Context, db bun.IDB, r *row) error {
 	_, err := db.NewUpdate().Model(r).WherePK().
-		Column("project", "title", "titled_by", "model", "asked_model", "permission_mode", "effort", "state", "last_activity_at", "last_seq", "usage", "cost_usd").Exec(ctx)
+		Column("project", "title", "titled_by", "model", "asked_model", "permission_mode", "effort", "state", "last_activity_at", "seen_at", "last_seq", "usage", "cost_usd").Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("update session %s: %w", r.ID, err)
 	}

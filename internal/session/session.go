@@ -21,6 +21,7 @@ type Session struct {
 	Effort         string          `json:"effort"`
 	CreatedAt      time.Time       `json:"created_at"`
 	LastActivityAt time.Time       `json:"last_activity_at"`
+	SeenAt         time.Time       `json:"seen_at"` // the last activity that the person has seen, on any device
 	LastSeq        int64           `json:"last_seq"`
 	Usage          json.RawMessage `json:"usage"` // by model, as the CLI counts it; {} before the first result
 	CostUSD        float64         `json:"cost_usd"`
@@ -41,6 +42,7 @@ type Change struct {
 	Model          *string
 	PermissionMode *string
 	Effort         *string
+	SeenAt         *time.Time // never goes back
 }
 
 // Prompt is one prompt of a person. The same ID again runs nothing.
