@@ -82,7 +82,15 @@ async function onThePhone(world, cy) {
   await accessible(page, 'home on a phone')
   await picture(world, page, 'home-phone')
   await allow.tap()
-  await page.getByRole('navigation', { name: 'Sessions' }).getByRole('link', { name: /from the phone.*new/ }).waitFor()
+  const sessions = page.getByRole('navigation', { name: 'Sessions' })
+  const news = cy.page.getByRole('main').getByRole('region', { name: 'Finished since you looked' })
+  await sessions.getByRole('link', { name: /from the phone.*new/ }).waitFor()
+  await news.getByRole('link', { name: /from the phone/ }).waitFor()
+  await sessions.getByRole('link', { name: /a note/ }).waitFor()
+  assert.equal(await sessions.getByRole('link', { name: /a note.*new/ }).count(), 0, 'what was looked at on the desk is no news on the phone')
+  await sessions.getByRole('link', { name: /from the phone/ }).tap()
+  await other.composer().waitFor()
+  await news.waitFor({ state: 'detached' })
   await world.leave(other)
 }
 

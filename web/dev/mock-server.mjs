@@ -50,11 +50,11 @@ const shown = '\x1b]0;fetcher: make test\x07$ make test\r\n\x1b[32mok\x1b[0m   f
 
 class Session {
   constructor(id, project, title, state, minutes, events) {
-    Object.assign(this, { id, project, title, state, events: [], listeners: new Set(), at: ago(minutes), model: '', mode: 'default', effort: 'default' })
+    Object.assign(this, { id, project, title, state, events: [], listeners: new Set(), at: ago(minutes), seen_at: ago(minutes), model: '', mode: 'default', effort: 'default' })
     for (const e of events) this.events.push({ type: 'event', session_id: id, seq: this.events.length + 1, at: ago(minutes), event: e })
   }
   json() {
-    return { id: this.id, project: this.project, title: this.title, state: this.state, model: this.model, permission_mode: this.mode, effort: this.effort, created_at: ago(5000), last_activity_at: this.at, last_seq: this.events.length, usage: {}, cost_usd: 0.0612 }
+    return { id: this.id, project: this.project, title: this.title, state: this.state, model: this.model, permission_mode: this.mode, effort: this.effort, created_at: ago(5000), last_activity_at: this.at, seen_at: this.seen_at, last_seq: this.events.length, usage: {}, cost_usd: 0.0612 }
   }
   push(event) {
     const frame = { type: 'event', session_id: this.id, seq: this.events.length + 1, at: new Date(stopped ?? Date.now()).toISOString(), event }

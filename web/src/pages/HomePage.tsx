@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState, type ReactNode } from 'react'
 import { queries } from '@/api/queries'
 import type { Session } from '@/api/wire'
@@ -13,7 +13,7 @@ import { Use } from '@/modules/home/Use'
 import { Waiting } from '@/modules/home/Waiting'
 import { NewSession } from '@/modules/sessions/NewSession'
 import { grouped } from '@/modules/sessions/order'
-import { isNews, seenSessions, useSeen } from '@/modules/sessions/seen'
+import { isNews, see } from '@/modules/sessions/seen'
 import { SessionGroups, SessionLine } from '@/modules/sessions/SessionList'
 import { LinkState } from '@/modules/shell/LinkState'
 
@@ -46,11 +46,11 @@ export function HomePage() {
 }
 
 function Sections({ sessions, onNew }: { sessions: readonly Session[]; onNew: (project: string) => void }) {
-  const seen = useSeen()
+  const client = useQueryClient()
   const groups = grouped(sessions)
   const others = groups.filter((g) => g.group !== 'waiting')
   const of = (group: string) => groups.find((g) => g.group === group)?.sessions ?? []
-  const news = of('earlier').filter((s) => isNews(s, seen))
+  const news = of('earlier').filter(isNews)
   const atWork = [...of('running'), ...of('queued')]
   const live = sessions.filter((s) => s.state !== 'dormant' && s.state !== 'queued').length
   const calm = of('waiting').length + atWork.length + news.length === 0
@@ -65,7 +65,7 @@ function Sections({ sessions, onNew }: { sessions: readonly Session[]; onNew: (p
             title={m.home_finished()}
             sessions={news}
             action={
-              <Button look="plain" onClick={() => seenSessions.note(...news)}>
+              <Button look="plain" onClick={() => void see(client, news)}>
                 {m.home_seen()}
               </Button>
             }

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { ApiError } from '@/api/client'
@@ -18,7 +18,7 @@ import { Foot } from '@/modules/conversation/work/Foot'
 import { useWork } from '@/modules/conversation/work/useWork'
 import { Work } from '@/modules/conversation/work/Work'
 import { lightOfState } from '@/modules/sessions/order'
-import { seenSessions } from '@/modules/sessions/seen'
+import { see } from '@/modules/sessions/seen'
 import { titleOf } from '@/modules/sessions/SessionList'
 import { LinkState } from '@/modules/shell/LinkState'
 import type { Request } from '@/conversation/model'
@@ -103,17 +103,18 @@ function asks(request: Request): string {
 
 /** Notes what of the session the person has before their eyes. */
 function useLooking(session: Session | undefined): void {
+  const client = useQueryClient()
   useEffect(() => {
     if (!session) return
     const look = () => {
       if (document.hidden) return
-      seenSessions.note(session)
+      void see(client, [session])
       void clearTold(session.id).catch(() => {})
     }
     look()
     document.addEventListener('visibilitychange', look)
     return () => document.removeEventListener('visibilitychange', look)
-  }, [session])
+  }, [session, client])
 }
 
 /** Tells a screen reader once that an answer is finished, or that Claude asks; never each token. */

@@ -11,7 +11,7 @@ import { useNow } from '@/components/useNow'
 import { ago } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { grouped, lightOfState } from './order'
-import { isNews, useSeen } from './seen'
+import { isNews } from './seen'
 import { SessionEntries } from './SessionActions'
 import { groupTitle, lightName } from './words'
 
@@ -52,7 +52,7 @@ export function SessionLine({ session }: { session: Session }) {
   const now = useNow()
   const open = useParams({ strict: false }).sessionId === session.id
   const light = lightOfState(session.state)
-  const news = isNews(session, useSeen())
+  const news = isNews(session)
   return (
     <li>
       <ContextMenu items={<SessionEntries session={session} />}>

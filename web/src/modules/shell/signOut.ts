@@ -3,7 +3,6 @@ import { api, call } from '@/api/client'
 import { drafts } from '@/modules/conversation/draft'
 import { draftsOf } from '@/modules/files/drafts'
 import { lastProjectKey } from '@/modules/sessions/lastProject'
-import { seenSessions } from '@/modules/sessions/seen'
 import { forgetKept } from '@/offline/page'
 import { forgetShared } from '@/share/store'
 import { turnOff } from '@/push/device'
@@ -19,7 +18,6 @@ export async function signOut(client: QueryClient, userId: number, leave: () => 
   client.clear()
   drafts.forget()
   draftsOf(userId).forget()
-  seenSessions.forget()
   await Promise.all([forgetKept(), forgetShared().catch(() => {})])
   for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.') || key === lastProjectKey) localStorage.removeItem(key)
 }
