@@ -35,10 +35,12 @@ const stored = (page, name) =>
     return all.length === 0 ? '' : JSON.stringify(all)
   }, name)
 
-async function until(what, holds) {
-  for (const deadline = Date.now() + 30_000; ; ) {
-    if (await holds()) return
-    assert.ok(Date.now() < deadline, `waited 30 s for ${what}`)
+/** Looks until it is as it is to be. */
+async function until(what, look, holds) {
+  for (const deadline = Date.now() + 60_000; ; ) {
+    const seen = await look()
+    if (holds(seen)) return
+    assert.ok(Date.now() < deadline, `waited 60 s for ${what}; last seen: ${JSON.stringify(seen).slice(0, 2000)}`)
     await new Promise((r) => setTimeout(r, 50))
   }
 }
@@ -52,7 +54,7 @@ async function offline(world, front, bob) {
   const session = await bob.startProject('train')
   const words = [...proseOf(60), 'read', 'on', 'the', 'train']
   await bob.turn('[say 60] [echo read on the train]', 'read on the train')
-  await until('the conversation to be kept', async () => /"type":"result"/.test(await stored(page, 'carrel-kept')))
+  await until('the conversation to be kept', () => stored(page, 'carrel-kept'), (all) => /"type":"result"/.test(all))
   const cached = await page.evaluate(async () => (await Promise.all((await caches.keys()).map(async (n) => (await (await caches.open(n)).keys()).map((r) => new URL(r.url).pathname)))).flat())
   assert.ok(cached.includes('/index.html') && cached.some((p) => /assets\/index-.*\.js/.test(p)), `no shell: ${cached}`)
   assert.deepEqual(cached.filter((p) => p.startsWith('/api') || /katex|mermaid|pdf/i.test(p)), [], 'what is cached')
@@ -138,7 +140,7 @@ async function update(world, front, bob, session) {
     await line(p).waitFor({ state: 'detached' })
   }
   assert.equal(await bob.composer().inputValue(), 'half a sentence')
-  await until('the old caches to go', async () => (await page.evaluate(() => caches.keys())).every((n) => !old.includes(n)))
+  await until(`the old caches to go (${old})`, () => page.evaluate(() => caches.keys()), (names) => names.every((n) => !old.includes(n)))
   assert.ok((await page.evaluate(() => caches.keys())).includes('carrel-shell-another'))
   await other.close()
 }
@@ -228,6 +230,7 @@ async function share(world, bob, session) {
   assert.equal(await bob.composer().inputValue(), 'A page about carrels\nlook at this\nhttps://example.org/carrels\n\nhalf a sentence')
   await page.getByRole('img', { name: 'dot.png' }).waitFor()
   await page.getByRole('button', { name: /Remove.*shared\.csv/ }).waitFor()
+  await page.getByRole('progressbar', { name: /shared\.csv/ }).waitFor({ state: 'detached' })
   assert.equal(await world.person('bob').file('projects/train/uploads/shared.csv'), 'a,b\n1,2\n')
   const after = (await world.person('bob').api('GET', `/sessions/${session}/events?after=0&limit=5000`)).items.filter((e) => e.event.type === 'carrel.prompt').length
   assert.equal(after, before, 'nothing is sent by itself')
@@ -251,7 +254,7 @@ async function leave(world, front, bob, session) {
     await asks.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
   })
-  for (const name of ['carrel-kept', 'carrel-shared', 'carrel-drafts']) await until(`${name} to be empty`, async () => (await stored(page, name)) === '')
+  for (const name of ['carrel-kept', 'carrel-shared', 'carrel-drafts']) await until(`${name} to be empty`, () => stored(page, name), (all) => all === '')
   assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((k) => /^carrel\.(draft|edits|project)/.test(k))), [])
   await bob.excusing(away, async () => {
     await front.close()

@@ -67,17 +67,20 @@ export class Shell {
   }
 
   private async kept(path: string, request: Request): Promise<Response> {
-    const cache = await this.storage.open(this.names.shell)
-    // The browser may have thrown the cache away to make room.
-    return (await cache.match(path, { ignoreVary: true })) ?? fetch(request)
+    // The browser may have thrown the cache away to make room, or the next worker, which takes over, has.
+    return (await this.storage.match(path, { ignoreVary: true, cacheName: this.names.shell })) ?? fetch(request)
   }
 
   private async used(request: Request): Promise<Response> {
-    const cache = await this.storage.open(this.names.used)
-    const found = await cache.match(request, { ignoreVary: true })
+    const found = await this.storage.match(request, { ignoreVary: true, cacheName: this.names.used })
     if (found) return found
     const answer = await fetch(request)
-    if (answer.ok && answer.status === 200) await cache.put(request, answer.clone()).catch(() => {}) // a full device keeps nothing
+    if (answer.ok && answer.status === 200) await this.keep(request, answer.clone()).catch(() => {}) // a full device keeps nothing
     return answer
+  }
+
+  /** Once the next worker has removed our caches, nobody would remove what is opened again. */
+  private async keep(request: Request, answer: Response): Promise<void> {
+    if (await this.storage.has(this.names.shell)) await (await this.storage.open(this.names.used)).put(request, answer)
   }
 }
