@@ -473,3 +473,23 @@ func TestHandshake(t *testing.T) {
 	}
 	r.connect("/ws", http.Header{"Cookie": {CookieName + "=" + cookie}, "Origin": {r.http.URL}}).next()
 }
+
+// TestBadHandshakes: what is not quite a WebSocket is told so as any other error is.
+func TestBadHandshakes(t *testing.T) {
+	r := newRig(t)
+	for name, header := range map[string]map[string]string{
+		"none":      {},
+		"alone":     {"Upgrade": "websocket"},
+		"no key":    {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"},
+		"version":   {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "12", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="},
+		"short key": {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "<x>"},
+	} {
+		p := r.do(call{method: "GET", path: "/ws", as: "ana", header: header})
+		if p.status != 400 || p.code(t) != "invalid" || p.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: got %v %s", name, p, p.body)
+		}
+	}
+	if c := r.dial("ana"); c == nil {
+		t.Error("a good one is refused")
+	}
+}

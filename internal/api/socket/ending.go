@@ -28,7 +28,7 @@ var (
 	endBroken    = &ending{websocket.StatusInternalError, "internal: try again"}
 )
 
-// errAccepted tells that the upgrade failed and has been answered.
+// errAccepted tells that the upgrade failed once it had been answered.
 var errAccepted = errors.New("not a WebSocket request")
 
 // Answered tells whether an error of Serve has been answered already.

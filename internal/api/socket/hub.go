@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -141,10 +142,14 @@ func (h *Hub) accept(w http.ResponseWriter, r *http.Request, p Person) (*line, e
 		return nil, err
 	}
 	// The origin has been checked: package api does so for every route alike.
-	ws, err := websocket.Accept(smallBuffers{w}, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	up := &upgrade{ResponseWriter: w}
+	ws, err := websocket.Accept(up, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		h.leave(l)
 		l.end(err)
+		if up.refused {
+			return nil, fault.New(fault.Invalid, "The handshake of the WebSocket is not valid: %s.", fault.Quote(strings.TrimSpace(up.why.String())))
+		}
 		return nil, errAccepted
 	}
 	ws.SetReadLimit(-1) // ours are in receive: too large is an error message, not the end

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // bufferBytes is for each direction of a connection. Most messages are pieces of
@@ -14,14 +15,32 @@ import (
 // would be a good part of what a quiet connection costs.
 const bufferBytes = 1 << 10
 
-// smallBuffers is an answer whose connection is taken over with buffers of ours.
-type smallBuffers struct{ http.ResponseWriter }
+// upgrade is an answer whose connection is taken over with buffers of ours. What the library refuses is not written:
+// it is answered like any other error.
+type upgrade struct {
+	http.ResponseWriter
+	refused bool
+	why     strings.Builder
+}
 
 // Unwrap is for http.ResponseController.
-func (w smallBuffers) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *upgrade) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *upgrade) WriteHeader(status int) {
+	if w.refused = status >= http.StatusBadRequest; !w.refused {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (w *upgrade) Write(b []byte) (int, error) {
+	if w.refused {
+		return w.why.Write(b)
+	}
+	return w.ResponseWriter.Write(b)
+}
 
 // Hijack is http.Hijacker's. What the client sent ahead stands in the reader's buffer, as net/http leaves it.
-func (w smallBuffers) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *upgrade) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, theirs, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, fmt.Errorf("take over the connection: %w", err)

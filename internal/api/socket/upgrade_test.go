@@ -19,7 +19,7 @@ func TestWhatComesAhead(t *testing.T) {
 			want := strings.Repeat("x", n) + "later"
 			got := make(chan string, 1)
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				conn, rw, err := smallBuffers{w}.Hijack()
+				conn, rw, err := (&upgrade{ResponseWriter: w}).Hijack()
 				if err != nil {
 					t.Error(err)
 					return

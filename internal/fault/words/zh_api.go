@@ -53,6 +53,7 @@ var apiZH = map[string]string{ //nolint:gosec // texts about passwords and token
 	"There is no such type of message.":                                                                     "没有这种类型的消息。",
 	"This account is switched off. Ask your administrator.":                                                 "该账户已停用。请联系管理员。",
 	"This connection follows %d sessions, which is the most. Unsubscribe from one first.":                   "此连接已订阅 %d 个会话，达到上限。请先取消订阅一个。",
+	"The handshake of the WebSocket is not valid: %s.":                                                      "WebSocket 握手无效：%s。",
 	"This is a WebSocket. Connect to it as one, with the header Upgrade: websocket.":                        "这是一个 WebSocket。请用 WebSocket 连接，并发送头 Upgrade: websocket。",
 	"This path does not take %s, but %s.":                                                                   "此路径不接受 %s，可用的方法是 %s。",
 	"This server keeps no figures.":                                                                         "此服务器不记录历史数据。",
