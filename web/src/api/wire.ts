@@ -10,7 +10,9 @@ export type { paths }
 type Schemas = components['schemas']
 
 export type User = Schemas['User']
-export type Me = Schemas['Me']
+/** A user with what they have used. */
+export type Account = Schemas['Account']
+export type Me = Account
 export type MeChange = Schemas['MeChange']
 export type Role = User['role']
 export type Quota = Schemas['Quota']
