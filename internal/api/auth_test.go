@@ -336,6 +336,9 @@ func TestUserAdministration(t *testing.T) {
 	if p = r.do(call{method: "GET", path: fmt.Sprintf("/instances/%d", ana), as: "rita"}); p.status != 404 {
 		t.Errorf("the instance of one who is shut out: got %d; want 404", p.status)
 	}
+	if p = r.do(call{method: "GET", path: "/audit?action=user.change", as: "rita"}); !strings.Contains(p.body, `"password_changed":false`) {
+		t.Errorf("the record does not tell whether the password is new: %s", p.body)
+	}
 	if p = r.do(call{method: "PATCH", path: fmt.Sprintf("/users/%d", rita), as: "rita", body: `{"role":"user"}`}); p.status != 409 {
 		t.Errorf("the last administrator: got %d; want 409", p.status)
 	}

@@ -123,7 +123,8 @@ func (s *Server) changeUser(ctx context.Context, in *changeUserInput) (*body[acc
 		return nil, err
 	}
 	s.note(ctx, "user.change", userTarget(u.ID), map[string]any{
-		"username": u.Username, "role": u.Role, "active": u.Active, "password": b.Password != nil,
+		"username": u.Username, "role": u.Role, "active": u.Active,
+		"password_changed": b.Password != nil, // one that ends in "password" is redacted
 	})
 	s.sockets.Recheck(u.ID)
 	if b.Password != nil || !u.Active {
