@@ -37,6 +37,9 @@ export type Snapshot = Schemas['Snapshot']
 export type PushDevice = Schemas['Subscription']
 export type PushSettings = Schemas['Settings']
 export type Invitation = Schemas['Invitation']
+export type AuditEntry = Schemas['AuditEntry']
+/** Which entries of the record are asked for. */
+export type AuditChoice = Omit<NonNullable<paths['/audit']['get']['parameters']['query']>, 'limit' | 'cursor'>
 
 /** An error of the contract, `application/problem+json`. */
 export type Problem = Omit<Schemas['Problem'], 'title'>
