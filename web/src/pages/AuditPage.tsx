@@ -9,6 +9,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { choiceOf, type AuditFilter } from '@/modules/admin/auditFilter'
 import { AuditFilters } from '@/modules/admin/AuditFilters'
 import { AuditLine } from '@/modules/admin/AuditLine'
+import { Earlier } from '@/modules/admin/Earlier'
 import { useNames } from '@/modules/admin/useNames'
 
 /** Who did what, the newest first. What of it is shown is in the address. */
@@ -24,35 +25,23 @@ export function AuditPage() {
 }
 
 function Entries({ filter }: { filter: AuditFilter }) {
-  const { data, error, isPending, isPlaceholderData, refetch, hasNextPage, fetchNextPage, isFetchNextPageError, isFetchingNextPage } = useInfiniteQuery({ ...queries.audit(choiceOf(filter)), placeholderData: keepPreviousData })
+  const list = useInfiniteQuery({ ...queries.audit(choiceOf(filter)), placeholderData: keepPreviousData })
   const name = useNames()
-  if (isPending) return <Loading label={m.loading()} rows={8} />
-  const entries = data?.pages.flatMap((p) => p.items) ?? []
+  if (list.error && !list.data) return <Failure error={list.error} actions={<Button onClick={() => void list.refetch()}>{m.try_again()}</Button>} />
+  if (list.isPending) return <Loading label={m.loading()} rows={8} />
+  const entries = list.data.pages.flatMap((p) => p.items)
   return (
     <>
-      {error && !isFetchNextPageError && (
-        <div className="mb-3">
-          <Failure error={error} actions={<Button onClick={() => void refetch()}>{m.try_again()}</Button>} />
-        </div>
-      )}
-      {data && entries.length === 0 && <Empty title={m.audit_empty_title()}>{m.audit_empty_text()}</Empty>}
-      {entries.length > 0 && (
-        <ul aria-busy={isPlaceholderData} className={`overflow-hidden rounded-card border transition-opacity ${isPlaceholderData ? 'opacity-60' : ''}`}>
+      {entries.length === 0 ? (
+        <Empty title={m.audit_empty_title()}>{m.audit_empty_text()}</Empty>
+      ) : (
+        <ul aria-busy={list.isPlaceholderData} className={`@container overflow-hidden rounded-card border transition-opacity ${list.isPlaceholderData ? 'opacity-60' : ''}`}>
           {entries.map((e) => (
             <AuditLine key={e.id} entry={e} filter={filter} name={name} />
           ))}
         </ul>
       )}
-      {isFetchNextPageError && (
-        <div className="mt-3">
-          <Failure error={error} />
-        </div>
-      )}
-      {hasNextPage && (
-        <Button className="mt-3" busy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-          {isFetchNextPageError ? m.try_again() : m.show_earlier()}
-        </Button>
-      )}
+      <Earlier list={list} />
     </>
   )
 }

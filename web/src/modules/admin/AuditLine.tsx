@@ -22,16 +22,16 @@ export function AuditLine({ entry: e, filter, name }: { entry: AuditEntry; filte
         className="flex min-h-11 w-full items-center gap-3 px-3 py-2 text-start text-minor -outline-offset-2 hover:bg-hover desk:min-h-10 desk:px-4 desk:py-1.5"
       >
         <Icon name="right" size={13} className={`text-muted transition-transform ${open ? 'rotate-90' : ''}`} />
-        <span className="min-w-0 flex-1 desk:grid desk:grid-cols-[11rem_9rem_minmax(0,1fr)_11rem] desk:items-baseline desk:gap-4">
-          <span className="block desk:contents">
-            <span className={`desk:truncate ${e.actor_id === 0 ? 'text-muted' : 'font-strong'}`}>{e.actor_id === 0 ? m.audit_nobody() : name(e.actor_id)}</span>{' '}
+        <span className="min-w-0 flex-1 @3xl:grid @3xl:grid-cols-[11rem_9rem_minmax(0,1fr)_10rem] @3xl:items-baseline @3xl:gap-4">
+          <span className="block @3xl:contents">
+            <span className={`@3xl:truncate ${e.actor_id === 0 ? 'text-muted' : 'font-strong'}`}>{e.actor_id === 0 ? m.audit_nobody() : name(e.actor_id)}</span>{' '}
             <span className="[overflow-wrap:anywhere]">
               {saidOf(e, name)}
               {typeof leftOut === 'number' && <span className="text-muted"> · {m.audit_left_out({ count: leftOut })}</span>}
             </span>
           </span>
-          <span className="flex flex-wrap gap-x-3 text-muted tabular desk:contents">
-            <time dateTime={e.at} className="desk:order-first">
+          <span className="flex flex-wrap gap-x-3 text-muted tabular @3xl:contents">
+            <time dateTime={e.at} className="@3xl:order-first">
               {dateTime(e.at)}
             </time>
             <span className="min-w-0 truncate">{e.address}</span>
@@ -55,9 +55,9 @@ function Details({ entry: e, filter, name }: { entry: AuditEntry; filter: AuditF
   const link = 'inline-flex min-h-11 items-center text-minor text-info underline-offset-2 hover:underline desk:min-h-8'
   return (
     <>
-      <dl className="grid gap-x-6 gap-y-1 text-minor desk:grid-cols-[max-content_minmax(0,1fr)]">
+      <dl className="grid grid-cols-[fit-content(9rem)_minmax(0,1fr)] gap-x-6 gap-y-1 text-minor">
         {facts.map((f) => (
-          <div key={f.name} className="desk:contents">
+          <div key={f.name} className="contents">
             <dt className="text-muted">{f.name}</dt>
             <dd className="tabular [overflow-wrap:anywhere]">{f.value}</dd>
           </div>

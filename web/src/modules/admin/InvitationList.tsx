@@ -32,7 +32,7 @@ export function InvitationList({ invitations }: { invitations: readonly Invitati
           <Failure error={revoke.error} />
         </div>
       )}
-      <ul className="overflow-hidden rounded-card border">
+      <ul className="@container overflow-hidden rounded-card border">
         {invitations.map((i) => (
           <Line
             key={i.id}
@@ -68,7 +68,7 @@ function Line({ invitation: i, onRevoke }: { invitation: Invitation; onRevoke: (
   return (
     <li className="flex min-h-14 items-center gap-3 border-t px-4 py-2 first:border-t-0">
       <Icon name={marks[standing].icon} className={marks[standing].tone} />
-      <div className={`min-w-0 flex-1 desk:grid desk:grid-cols-[9rem_minmax(0,3fr)_minmax(0,2fr)] desk:items-baseline desk:gap-4 ${standing === 'open' ? '' : 'text-muted'} ${standing === 'used' ? 'desk:mr-24' : ''}`}>
+      <div className={`min-w-0 flex-1 @3xl:grid @3xl:grid-cols-[9rem_minmax(0,3fr)_minmax(0,2fr)] @3xl:items-baseline @3xl:gap-4 ${standing === 'open' ? '' : 'text-muted'} ${standing === 'used' ? '@3xl:mr-24' : ''}`}>
         <p className="font-strong">{roleName(i.role)}</p>
         <p className="text-minor tabular">{whatBecame(i, standing, name)}</p>
         <p className="text-minor text-muted tabular">
@@ -76,7 +76,7 @@ function Line({ invitation: i, onRevoke }: { invitation: Invitation; onRevoke: (
         </p>
       </div>
       {standing !== 'used' && (
-        <Button look="plain" className="-mr-3 text-danger desk:w-24" onClick={() => onRevoke(standing === 'open')} aria-label={standing === 'open' ? m.invitation_revoke_label({ when: made }) : m.invitation_remove_label({ when: made })}>
+        <Button look="plain" className="-mr-3 text-danger @3xl:w-24" onClick={() => onRevoke(standing === 'open')} aria-label={standing === 'open' ? m.invitation_revoke_label({ when: made }) : m.invitation_remove_label({ when: made })}>
           {standing === 'open' ? m.invitation_revoke() : m.invitation_remove()}
         </Button>
       )}
