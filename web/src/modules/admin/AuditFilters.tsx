@@ -15,9 +15,9 @@ export function AuditFilters({ filter, onChange }: { filter: AuditFilter; onChan
   const groups = actionGroups()
   const change = (part: { [K in keyof AuditFilter]: AuditFilter[K] | undefined }) => onChange({ ...filter, ...part } as AuditFilter)
   return (
-    <search className="mb-4 block">
-      <div className="grid grid-cols-2 gap-3 desk:flex desk:flex-wrap desk:items-end">
-        <div className="desk:w-48">
+    <search className="@container mb-4 block">
+      <div className="grid grid-cols-2 gap-3 @4xl:flex @4xl:flex-wrap @4xl:items-end">
+        <div className="@4xl:w-48">
           <Select label={m.audit_by()} value={by ?? ''} onChange={(e) => change({ by: Number(e.target.value) || undefined })}>
             <option value="">{m.audit_by_all()}</option>
             {by && !users.some((u) => u.id === by) && <option value={by}>{name(by)}</option>}
@@ -28,7 +28,7 @@ export function AuditFilters({ filter, onChange }: { filter: AuditFilter; onChan
             ))}
           </Select>
         </div>
-        <div className="desk:w-64">
+        <div className="@4xl:w-64">
           <Select label={m.audit_did()} value={did ?? ''} onChange={(e) => change({ did: e.target.value || undefined })}>
             <option value="">{m.audit_did_all()}</option>
             {did && !groups.some((g) => g.actions.includes(did)) && <option value={did}>{did}</option>}
@@ -43,10 +43,10 @@ export function AuditFilters({ filter, onChange }: { filter: AuditFilter; onChan
             ))}
           </Select>
         </div>
-        <div className="desk:w-40">
+        <div className="@4xl:w-40">
           <Field label={m.audit_from()} type="date" className="h-11 desk:h-9" value={from ?? ''} max={until} onChange={(e) => change({ from: e.target.value || undefined })} />
         </div>
-        <div className="desk:w-40">
+        <div className="@4xl:w-40">
           <Field label={m.audit_until()} type="date" className="h-11 desk:h-9" value={until ?? ''} min={from} onChange={(e) => change({ until: e.target.value || undefined })} />
         </div>
         {Object.keys(filter).length > 0 && (
