@@ -70,6 +70,18 @@ func (s *server) use(ctx context.Context, userID int64) (api.Use, error) {
 	return api.Use{TokensToday: u.Today.Total, TokensThisMonth: u.Month.Total}, nil
 }
 
+func (s *server) useOfEach(ctx context.Context) (map[int64]api.Use, error) {
+	totals, err := s.meter.Totals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[int64]api.Use, len(totals))
+	for id, t := range totals {
+		all[id] = api.Use{TokensToday: t.Today, TokensThisMonth: t.Month}
+	}
+	return all, nil
+}
+
 // instances is the pool as the API asks it: by what it shows.
 type instances struct {
 	*pool.Pool

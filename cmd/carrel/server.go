@@ -194,7 +194,7 @@ func assemble(ctx context.Context, cfg config.Config, in inheritance, log *slog.
 	s.history = history.New(history.Options{Step: cfg.History.Step, Server: serverSeries, User: userSeries, Measure: s.measure, File: historyFile, Log: log})
 	projects := project.NewService(s.pool, s.sessions, log)
 	deps := api.Deps{
-		Accounts: s.accounts, Audit: audit.New(audit.Options{DB: db.Bun(), Now: time.Now, Keep: cfg.Audit.Retention, Log: log}), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Snapshots: s.snapshots, Use: s.use, Warm: s.pool.Warm, History: s.history, Started: time.Now().UTC(),
+		Accounts: s.accounts, Audit: audit.New(audit.Options{DB: db.Bun(), Now: time.Now, Keep: cfg.Audit.Retention, Log: log}), Instances: instances{s.pool, s.meter, s.sessions}, Sessions: s.sessions, Projects: projects, Desk: desk{s.pool}, Snapshots: s.snapshots, Use: s.use, UseOfEach: s.useOfEach, Warm: s.pool.Warm, History: s.history, Started: time.Now().UTC(),
 		Ready: s.ready, Metrics: metrics(s.pool, s.push), Web: webui.Handler(), Log: log, Version: version, Registration: cfg.Registration,
 		DefaultQuota: cfg.Quota.Limits(), Scripted: in.scripted, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies,
 	}

@@ -11,9 +11,9 @@ export async function accountPart(world) {
   world.note('Chinese, at once and in every view')
   const session = await ada.startProject('chinese')
   // What people named is theirs, in any language.
-  const [users, sessions, projects] = await Promise.all(['/users', '/sessions', '/projects'].map((path) => ada.api('GET', path)))
+  const [users, sessions, projects, record] = await Promise.all(['/users', '/sessions', '/projects', '/audit?action=token.*&limit=1000'].map((path) => ada.api('GET', path)))
   const order = '[write permission-card.txt 一盏灯]'
-  const names = [...users.items.map((u) => u.username), ...sessions.items.map((s) => s.title), ...projects.items.map((p) => p.name), order, '/home/ada/projects/', 'permission-card.txt', await page.evaluate(() => navigator.userAgent)].filter(Boolean).sort((a, b) => b.length - a.length)
+  const names = [...users.items.map((u) => u.username), ...sessions.items.map((s) => s.title), ...projects.items.map((p) => p.name), ...record.items.map((e) => e.detail.name), order, '/home/ada/projects/', 'permission-card.txt', await page.evaluate(() => navigator.userAgent)].filter(Boolean).sort((a, b) => b.length - a.length)
   await page.goto('/account')
   await page.getByLabel('Language', { exact: true }).selectOption('zh-CN')
   await page.getByRole('heading', { name: '语言与外观' }).waitFor()
@@ -30,7 +30,7 @@ export async function accountPart(world) {
   await noEnglish(page, 'conversation', names)
   await page.getByRole('log').getByRole('button', { name: /permission-card\.txt/ }).waitFor()
 
-  for (const path of ['/', '/projects', '/projects?add=true', '/admin/users', '/admin/instances', '/admin/server', '/more', '/nowhere']) {
+  for (const path of ['/', '/projects', '/projects?add=true', '/admin/users', '/admin/instances', '/admin/server', '/admin/audit', '/more', '/nowhere']) {
     await page.goto(path)
     await page.waitForLoadState('networkidle')
     await noEnglish(page, path, names)

@@ -12,7 +12,8 @@ export async function administratorPart(world) {
   const { items: projects } = await bob.api('GET', '/projects')
   if (!projects.some((p) => p.name === 'tools')) await bob.api('POST', '/projects', { data: { name: 'tools' }, status: 201 })
 
-  world.note('users are listed, a limit is changed and counts')
+  world.note('users are listed with what they have used, a limit is changed and counts')
+  await ada.until('use of what bob has said so far', `/users/${id}`, (u) => u.usage.tokens_today > 0)
   await page.goto('/admin/users')
   const line = page.getByRole('listitem').filter({ hasText: 'bob' })
   await line.waitFor()
@@ -25,11 +26,14 @@ export async function administratorPart(world) {
   await accessible(page, 'edit a user')
   await dialog.getByLabel('Live sessions').fill('7')
   await dialog.getByLabel('CPU').fill('1.5')
+  await dialog.getByLabel('Tokens a month').fill('5000000')
   await dialog.getByRole('button', { name: 'Save' }).click()
   await dialog.waitFor({ state: 'detached' })
   await line.getByText(/7 live sessions/).waitFor()
+  await line.getByText(/^[1-9][\d.]*K? of 5M$/).waitFor() // this month
+  await line.getByText(/^[1-9][\d.]*K?$/).waitFor() // today, without a limit
   const after = await ada.until('the new limit', `/users/${id}`, (u) => u.quota.live_sessions === 7)
-  assert.deepEqual(after.quota, { ...before, live_sessions: 7, cpu: 1.5 }, 'the other limits stay')
+  assert.deepEqual(after.quota, { ...before, live_sessions: 7, cpu: 1.5, tokens_per_month: 5_000_000 }, 'the other limits stay')
   await bob.page.reload()
   await bob.page.getByText('1.5 cores').waitFor()
   await line.getByRole('button', { name: 'Edit' }).click()
@@ -40,6 +44,8 @@ export async function administratorPart(world) {
   })
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'detached' })
+
+  await invitations(world, ada)
 
   world.note('instances show live data')
   await bob.startSession('tools')
@@ -93,6 +99,46 @@ export async function administratorPart(world) {
   await ada.api('GET', `/instances/${id}`, { status: 404 })
   await bob.turn('[echo after the end]', 'after the end')
   await ada.api('PUT', `/users/${id}/quota`, { data: before })
+}
+
+/** One is made, listed and taken back; the record tells of it. */
+async function invitations(world, ada) {
+  world.note('an invitation is taken back, and serves no more')
+  const { page } = ada
+  await page.getByRole('link', { name: 'Invitations' }).click()
+  await page.getByRole('button', { name: 'Invite', exact: true }).click()
+  const dialog = page.getByRole('dialog', { name: 'Invite' })
+  await dialog.getByRole('button', { name: 'Make the invitation' }).click()
+  const link = await dialog.locator('code').innerText()
+  await page.keyboard.press('Escape')
+  const line = page.getByRole('listitem').filter({ hasText: 'Invited by you' })
+  await line.getByText(/^Open until /).waitFor()
+  await accessible(page, 'invitations')
+  await fits(page, 'invitations')
+  // A password that is too short makes no account; which field is at fault tells whether the invitation serves.
+  const fault = async () => {
+    const data = { username: 'mallory', email: 'mallory@example.org', password: 'short', invitation: new URL(link).searchParams.get('invitation') }
+    return (await ada.api('POST', '/auth/register', { data, status: 400 })).errors.map((e) => e.location)
+  }
+  assert.deepEqual(await fault(), ['body.password'])
+  await line.getByRole('button', { name: /^Take back the invitation of / }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Take back' }).click()
+  await line.waitFor({ state: 'detached' })
+  assert.deepEqual(await fault(), ['body.invitation'])
+
+  world.note('the record tells who did it')
+  await page.getByRole('link', { name: 'Audit record' }).click()
+  const entry = page.getByRole('main').getByRole('listitem').filter({ has: page.getByRole('button', { name: /^ada Took an invitation back/ }) })
+  await entry.getByRole('button').click()
+  await accessible(page, 'audit record')
+  await fits(page, 'audit record')
+  await entry.getByRole('link', { name: /^Only what was done to inv_/ }).click()
+  await page.getByText('Made an invitation: User').waitFor()
+  await page.waitForFunction(() => document.querySelectorAll('main li').length === 2) // of all that was done
+  await page.getByLabel('By', { exact: true }).selectOption('bob')
+  await page.getByText('Nothing matches').waitFor()
+  await page.getByRole('button', { name: 'Show everything' }).click()
+  await entry.waitFor()
 }
 
 /** A chart has figures once it says what is least and most. */

@@ -97,7 +97,7 @@ export async function phonePart(world) {
   const ada = await world.seat('ada', phone)
   await ada.page.goto('/')
   await ada.signIn()
-  for (const path of ['/admin/users', '/admin/instances', '/admin/server']) {
+  for (const path of ['/admin/users', '/admin/instances', '/admin/server', '/admin/audit']) {
     await ada.page.goto(path)
     await ada.page.getByRole('listitem').first().waitFor()
     await fits(ada.page, path)

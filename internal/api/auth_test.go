@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -281,7 +282,7 @@ func TestResetWinsOverOwnChange(t *testing.T) {
 
 func TestMe(t *testing.T) {
 	r := newRig(t)
-	me := decodeTo[Me](t, r.do(call{method: "GET", path: "/me", as: "ana"}))
+	me := decodeTo[Account](t, r.do(call{method: "GET", path: "/me", as: "ana"}))
 	if me.Username != "ana" || me.Quota.LiveSessions != 3 || me.Usage.TokensThisMonth != 345 {
 		t.Errorf("got %+v", me)
 	}
@@ -335,6 +336,9 @@ func TestUserAdministration(t *testing.T) {
 	if p = r.do(call{method: "GET", path: fmt.Sprintf("/instances/%d", ana), as: "rita"}); p.status != 404 {
 		t.Errorf("the instance of one who is shut out: got %d; want 404", p.status)
 	}
+	if p = r.do(call{method: "GET", path: "/audit?action=user.change", as: "rita"}); !strings.Contains(p.body, `"password_changed":false`) {
+		t.Errorf("the record does not tell whether the password is new: %s", p.body)
+	}
 	if p = r.do(call{method: "PATCH", path: fmt.Sprintf("/users/%d", rita), as: "rita", body: `{"role":"user"}`}); p.status != 409 {
 		t.Errorf("the last administrator: got %d; want 409", p.status)
 	}
@@ -350,6 +354,24 @@ func TestUserAdministration(t *testing.T) {
 	}
 	if p = r.do(call{method: "GET", path: fmt.Sprintf("/users/%d", ana), as: "rita"}); p.status != 404 {
 		t.Errorf("a deleted user: got %d; want 404", p.status)
+	}
+}
+
+func TestUseOfEach(t *testing.T) {
+	r := newRig(t, func(d *Deps) {
+		d.UseOfEach = func(context.Context) (map[int64]Use, error) {
+			return map[int64]Use{2: {TokensToday: 7, TokensThisMonth: 70}}, nil
+		}
+	})
+	got := map[int64]Use{}
+	for _, a := range decodeTo[List[Account]](t, r.do(call{method: "GET", path: "/users", as: "rita"})).Items {
+		got[a.ID] = a.Usage
+	}
+	if len(got) != 4 || got[2].TokensThisMonth != 70 || got[2].TokensToday != 7 || got[1].TokensThisMonth != 0 {
+		t.Errorf("in the list: %+v", got)
+	}
+	if one := decodeTo[Account](t, r.do(call{method: "GET", path: "/users/2", as: "rita"})); one.Usage.TokensThisMonth != 345 {
+		t.Errorf("of one: %+v", one.Usage)
 	}
 }
 

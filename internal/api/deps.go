@@ -34,6 +34,8 @@ type Deps struct {
 	Push      Push      // nil: no device is told anything
 	// Use tells what a user has used of the models; nil: nobody counts.
 	Use func(ctx context.Context, userID int64) (Use, error)
+	// UseOfEach tells it of all users at once; who is not there has used nothing. Set with Use.
+	UseOfEach func(ctx context.Context) (map[int64]Use, error)
 	// Warm has the instance of a person who has just come started ahead; nil:
 	// it is started by what they do first. It does not wait.
 	Warm func(userID int64)

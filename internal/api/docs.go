@@ -19,7 +19,7 @@ type doc struct {
 }
 
 // sameAs are schemas that embed another one's fields.
-var sameAs = map[string]string{"Me": "User", "NewTokenSecret": "Token", "NewInvitationSecret": "Invitation"}
+var sameAs = map[string]string{"Account": "User", "NewTokenSecret": "Token", "NewInvitationSecret": "Invitation"}
 
 var (
 	roles   = []any{account.RoleAdmin, account.RoleModerator, account.RoleUser}

@@ -121,7 +121,7 @@ var schemaNames = map[reflect.Type]string{
 	reflect.TypeFor[socket.Notice]():            "ServerNotice",
 }
 
-// schemaName is a type's own name; that of a list of users is UserList.
+// schemaName is a type's own name; that of a list of tokens is TokenList.
 func schemaName(t reflect.Type, hint string) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()

@@ -11,8 +11,8 @@ import (
 	"github.com/carrel-dev/carrel/internal/fault"
 )
 
-// Me is one's own account.
-type Me struct {
+// Account is a user with what they have used.
+type Account struct {
 	account.User
 	Usage Use `json:"usage" doc:"What was used of the models."`
 }
@@ -28,7 +28,7 @@ type (
 	}
 	changedMeOutput struct {
 		SetCookie string `header:"Set-Cookie" doc:"A new cookie, when the password is new."`
-		Body      Me
+		Body      Account
 	}
 	tokenInput struct {
 		Body struct {
@@ -49,9 +49,9 @@ type NewTokenSecret struct {
 
 func (s *Server) registerMe() {
 	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/me", Summary: "Own account, quota and use"},
-		func(ctx context.Context, _ *nothing) (*body[Me], error) {
-			me, err := s.me(ctx, caller(ctx))
-			return &body[Me]{Body: me}, err
+		func(ctx context.Context, _ *nothing) (*body[Account], error) {
+			me, err := s.withUse(ctx, caller(ctx))
+			return &body[Account]{Body: me}, err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPatch, Path: "/me", Summary: "Change the own account",
 		Description: "A new password needs the present one. It ends every other sign-in, and no device is told anything any more. One change at a time (429); one that another password overtook is a 409."}, s.changeMe)
@@ -71,7 +71,7 @@ func (s *Server) changeMe(ctx context.Context, in *changeMeInput) (*changedMeOut
 	if err != nil {
 		return nil, err
 	}
-	out.Body, err = s.me(ctx, u)
+	out.Body, err = s.withUse(ctx, u)
 	return out, err
 }
 
@@ -101,16 +101,16 @@ func (s *Server) changePassword(ctx context.Context, present *string, c account.
 	return u, q.cookie(in.Secret, in.Expires), nil
 }
 
-func (s *Server) me(ctx context.Context, u account.User) (Me, error) {
-	me := Me{User: u}
+func (s *Server) withUse(ctx context.Context, u account.User) (Account, error) {
+	a := Account{User: u}
 	if s.deps.Use != nil {
 		use, err := s.deps.Use(ctx, u.ID)
 		if err != nil {
-			return me, err
+			return a, err
 		}
-		me.Usage = use
+		a.Usage = use
 	}
-	return me, nil
+	return a, nil
 }
 
 func (s *Server) registerTokens() {

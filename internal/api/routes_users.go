@@ -46,12 +46,22 @@ type (
 func (s *Server) registerUsers() {
 	accounts := s.deps.Accounts
 	route(s, adminsOnly, huma.Operation{Method: http.MethodGet, Path: "/users", Summary: "All users, by id"},
-		func(ctx context.Context, in *Page) (*body[List[account.User]], error) {
+		func(ctx context.Context, in *Page) (*body[List[Account]], error) {
 			p, err := accounts.Users(ctx, in.Limit, in.Cursor)
 			if err != nil {
 				return nil, err
 			}
-			return listOf(p.Items, p.NextCursor), nil
+			var used map[int64]Use
+			if s.deps.UseOfEach != nil {
+				if used, err = s.deps.UseOfEach(ctx); err != nil {
+					return nil, err
+				}
+			}
+			all := make([]Account, len(p.Items))
+			for i, u := range p.Items {
+				all[i] = Account{User: u, Usage: used[u.ID]}
+			}
+			return listOf(all, p.NextCursor), nil
 		})
 	route(s, adminsOnly, huma.Operation{Method: http.MethodPost, Path: "/users", Summary: "Make an account", DefaultStatus: http.StatusCreated},
 		func(ctx context.Context, in *newUserInput) (*body[account.User], error) {
@@ -72,9 +82,13 @@ func (s *Server) registerUsers() {
 			return &body[account.User]{Body: u}, nil
 		})
 	route(s, adminsOnly, huma.Operation{Method: http.MethodGet, Path: "/users/{id}", Summary: "One user"},
-		func(ctx context.Context, in *userIDInput) (*body[account.User], error) {
+		func(ctx context.Context, in *userIDInput) (*body[Account], error) {
 			u, err := accounts.User(ctx, in.ID)
-			return &body[account.User]{Body: u}, err
+			if err != nil {
+				return nil, err
+			}
+			a, err := s.withUse(ctx, u)
+			return &body[Account]{Body: a}, err
 		})
 	route(s, adminsOnly, huma.Operation{Method: http.MethodPatch, Path: "/users/{id}", Summary: "Change a user"}, s.changeUser)
 	route(s, adminsOnly, huma.Operation{Method: http.MethodDelete, Path: "/users/{id}", Summary: "Delete a user",
@@ -109,7 +123,8 @@ func (s *Server) changeUser(ctx context.Context, in *changeUserInput) (*body[acc
 		return nil, err
 	}
 	s.note(ctx, "user.change", userTarget(u.ID), map[string]any{
-		"username": u.Username, "role": u.Role, "active": u.Active, "password": b.Password != nil,
+		"username": u.Username, "role": u.Role, "active": u.Active,
+		"password_changed": b.Password != nil, // one that ends in "password" is redacted
 	})
 	s.sockets.Recheck(u.ID)
 	if b.Password != nil || !u.Active {

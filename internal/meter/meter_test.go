@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -216,6 +217,9 @@ func TestUsage(t *testing.T) {
 	}
 	if u, err := m.Usage(t.Context(), 99); err != nil || u.Month.Total != 0 {
 		t.Errorf("nobody: %+v, %v", u, err)
+	}
+	if all, err := m.Totals(t.Context()); err != nil || !maps.Equal(all, map[int64]Total{7: {Today: 10, Month: 40}, 8: {Today: 10, Month: 10}}) {
+		t.Errorf("each: %+v, %v", all, err)
 	}
 }
 

@@ -91,6 +91,38 @@ func (m *Meter) Everyone(ctx context.Context) (Period, error) {
 	return p, nil
 }
 
+// Total is what one user has used, all kinds of tokens together.
+type Total struct{ Today, Month int64 }
+
+// Totals gives what each user has used; who has used nothing this month is not there.
+func (m *Meter) Totals(ctx context.Context) (map[int64]Total, error) {
+	all, err := totals(ctx, m.db, m.now().UTC())
+	if err != nil {
+		return nil, fmt.Errorf("read usage of each: %w", err)
+	}
+	return all, nil
+}
+
+func totals(ctx context.Context, db bun.IDB, now time.Time) (map[int64]Total, error) {
+	var rows []usageRow
+	err := db.NewRaw(`SELECT user_id, CASE WHEN day = ? THEN day ELSE '' END AS day, '' AS model, `+sumColumns+` FROM meter_usage
+		WHERE day >= ? AND day < ? GROUP BY user_id, 2`,
+		now.Format(dayFormat), firstOfMonth(now).Format(dayFormat), nextMonth(now).Format(dayFormat)).Scan(ctx, &rows)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[int64]Total)
+	for _, r := range rows {
+		t := all[r.UserID]
+		t.Month += r.tokens().Total()
+		if r.Day != "" {
+			t.Today += r.tokens().Total()
+		}
+		all[r.UserID] = t
+	}
+	return all, nil
+}
+
 // SessionTokens gives what a session has used since it began, by model.
 func (m *Meter) SessionTokens(ctx context.Context, userID int64, sessionID string) (map[string]gateway.Tokens, error) {
 	var rows []usageRow
@@ -111,31 +143,23 @@ func (m *Meter) SessionTokens(ctx context.Context, userID int64, sessionID strin
 // gateway counted after that number is neither forgotten nor counted twice.
 func (m *Meter) leases(ctx context.Context, spool string, quotas map[int64]quota.Quota) ([]gateway.Limit, error) {
 	now := m.now().UTC()
-	var rows []usageRow
+	var used map[int64]Total
 	var seq int64
 	err := store.InTx(ctx, m.db, func(ctx context.Context, tx bun.Tx) (err error) {
 		if seq, err = m.lastSeq(ctx, tx, spool); err != nil {
 			return err
 		}
-		return tx.NewRaw(`SELECT user_id, CASE WHEN day = ? THEN day ELSE '' END AS day, '' AS model, `+sumColumns+` FROM meter_usage
-			WHERE day >= ? AND day < ? GROUP BY user_id, 2`,
-			now.Format(dayFormat), firstOfMonth(now).Format(dayFormat), nextMonth(now).Format(dayFormat)).Scan(ctx, &rows)
+		used, err = totals(ctx, tx, now)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read usage: %w", err)
 	}
-	today, month := make(map[int64]int64), make(map[int64]int64)
-	for _, r := range rows {
-		month[r.UserID] += r.tokens().Total()
-		if r.Day != "" {
-			today[r.UserID] += r.tokens().Total()
-		}
-	}
 	limits := make([]gateway.Limit, 0, len(quotas))
 	for id, q := range quotas {
 		l := gateway.Limit{UserID: id, Spool: spool, AsOfSeq: seq, ExpiresAt: now.Add(leaseTime)}
-		bind(&l, "day", q.TokensPerDay, today[id], nextDay(now))
-		bind(&l, "month", q.TokensPerMonth, month[id], nextMonth(now))
+		bind(&l, "day", q.TokensPerDay, used[id].Today, nextDay(now))
+		bind(&l, "month", q.TokensPerMonth, used[id].Month, nextMonth(now))
 		limits = append(limits, l)
 	}
 	return limits, nil

@@ -21,9 +21,45 @@ const words = (en, zh) => (process.env.MOCK_LANG === 'zh-CN' ? zh : en)
 const quota = { instances: 1, live_sessions: 3, cpu: 2, memory_bytes: 2 * 2 ** 30, pids: 512, storage_bytes: 5 * 2 ** 30, inodes: 500_000, tokens_per_day: null, tokens_per_month: 2_000_000 }
 const user = (id, username, role, o = {}) => ({ id, username, email: `${username}@example.org`, role, language: process.env.MOCK_LANG ?? 'en', active: true, created_at: ago(90_000), quota, ...o })
 
+const users = [
+  user(1, 'ana', 'admin', { usage: { tokens_today: 48_210, tokens_this_month: 913_000 } }),
+  user(2, 'bo', 'moderator', { usage: { tokens_today: 96_300, tokens_this_month: 1_840_000 }, quota: { ...quota, tokens_per_day: 100_000 } }),
+  user(3, 'chen', 'user', { email: 'chen.wei@example.org', usage: { tokens_today: 0, tokens_this_month: 3_400 }, quota: { ...quota, tokens_per_month: null } }),
+  user(4, 'dora', 'user', { active: false, usage: { tokens_today: 0, tokens_this_month: 0 } }),
+]
+// Who looks: MOCK_ROLE=moderator for one who only invites.
+if (process.env.MOCK_ROLE) users[0].role = process.env.MOCK_ROLE
+
+const invitation = (n, role, by, minutes, o = {}) => ({ id: `inv_${n}`, role, created_by: by, created_at: ago(minutes), expires_at: ago(minutes - 10_080), used_at: null, ...o })
+const invitations = process.env.MOCK_EMPTY === '1' ? [] : [invitation(1, 'user', 1, 12), invitation(2, 'moderator', 2, 3000), invitation(3, 'user', 2, 9000, { used_at: ago(8000), used_by: 3 }), invitation(4, 'user', 0, 20_000), invitation(5, 'user', 7, 30_000, { used_at: ago(29_000) })]
+
+const audit = [
+  [1, 'login', 'user-1', 2], [1, 'user.quota', 'user-3', 9, { quota }], [1, 'user.change', 'user-3', 10, { username: 'chen', role: 'user', active: true, password_changed: true }],
+  [0, 'login.fail', '', 31, { code: 'unauthenticated', left_out: 12 }, '2001:db8:85a3:8d3:1319:8a2e:370:7348'], [0, 'login.fail', '', 32, { code: 'rate_limited' }, '203.0.113.9'],
+  [2, 'invitation.create', 'inv_2', 3000, { role: 'moderator' }], [2, 'invitation.revoke', 'inv_9', 3001], [3, 'register', 'user-3', 8000, { username: 'chen', role: 'user' }], [3, 'token.create', 'tok_1', 8010, { name: 'nightly build' }],
+  [3, 'token.delete', 'tok_0', 8011], [3, 'sign_in.end', 'log_1', 8012], [3, 'sign_in.end_others', 'user-3', 8013, { ended: 3 }], [3, 'me.password', 'user-3', 8014], [3, 'snapshot.restore', 'user-3', 8015, { id: 's-12' }],
+  [1, 'instance.restart', 'user-2', 9000], [1, 'instance.destroy', 'user-3', 9001], [7, 'user.delete', 'user-6', 9100, { username: 'eve' }], [1, 'user.change', 'user-4', 9200, { username: 'dora', role: 'user', active: false, password_changed: false }],
+  [1, 'user.create', 'user-4', 9300, { username: 'dora', role: 'user' }], [1, 'desk.polish', 'desk-4', 9400, { with: 'wax', twice: true }], [1, 'logout', 'user-1', 9500], [1, 'setup', 'user-1', 9999, { username: 'ana', role: 'admin' }],
+].map(([actor_id, action, target, minutes, detail = {}, address = '192.0.2.7'], i, all) => ({ id: all.length - i, at: ago(minutes), actor_id, action, target, address, detail }))
+
+/** A page of a list, as limit and cursor have it; MOCK_PAGE makes pages short. */
+const pageOf = (list, q) => {
+  const from = Number(q.get('cursor') ?? 0)
+  const to = from + Number(process.env.MOCK_PAGE ?? q.get('limit') ?? 100)
+  return { items: list.slice(from, to), next_cursor: to < list.length ? String(to) : null }
+}
+
+const chosen = (q) => (e) =>
+  (!q.has('actor_id') || e.actor_id === Number(q.get('actor_id'))) &&
+  (!q.has('action') || (q.get('action').endsWith('*') ? e.action.startsWith(q.get('action').slice(0, -1)) : e.action === q.get('action'))) &&
+  (!q.has('target') || e.target === q.get('target')) &&
+  (!q.has('since') || e.at >= q.get('since')) &&
+  (!q.has('before') || e.at < q.get('before'))
+
 const db = {
   config: { version: 'mock', needs_setup: process.env.MOCK_SETUP === '1', registration: 'invite', scripted: process.env.MOCK_SCRIPTED === '1', languages: ['en', 'zh-CN'] },
-  users: [user(1, 'ana', 'admin'), user(2, 'bo', 'moderator'), user(3, 'chen', 'user', { email: 'chen.wei@example.org' }), user(4, 'dora', 'user', { active: false })],
+  users,
+  invitations,
   signIns: [
     { id: 'log_a', agent: 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36', address: '192.0.2.7', created_at: ago(9000), last_used_at: ago(1), expires_at: ago(-30_000), current: true },
     { id: 'log_b', agent: 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1', address: '2001:db8:85a3:8d3:1319:8a2e:370:7348', created_at: ago(20_000), last_used_at: ago(90), expires_at: ago(-20_000), current: false },
@@ -136,7 +172,10 @@ const routes = [
   ['POST', /^\/auth\/logout$/, () => ({ status: 204, cookie: 'mock=; Max-Age=0; Path=/' })],
   ['GET', /^\/me$/, () => me()],
   ['PATCH', /^\/me$/, (_, b) => (b.current_password === 'wrong' ? problem(400, 'invalid', 'The present password is wrong.', [{ location: 'body.current_password', message: 'The present password is wrong.' }]) : Object.assign(db.users[0], b.email !== undefined && { email: b.email }, b.language && { language: b.language }) && me())],
-  ['POST', /^\/invitations$/, (_, b) => ({ id: 'x', role: b.role, created_at: ago(0), created_by: 1, expires_at: ago(-10_000), used_at: null, secret: '5f0c-91ab-77de' })],
+  ['GET', /^\/invitations$/, (_, __, q) => pageOf(db.invitations, q)],
+  ['POST', /^\/invitations$/, (_, b) => { const i = invitation(db.invitations.length + 1, b.role, 1, 0); db.invitations.unshift(i); return { ...i, secret: '5f0c-91ab-77de' } }],
+  ['DELETE', /^\/invitations\/(.+)$/, ([id]) => { db.invitations = db.invitations.filter((i) => i.id !== id); return { status: 204 } }],
+  ['GET', /^\/audit$/, (_, __, q) => pageOf(audit.filter(chosen(q)), q)],
   ['GET', /^\/snapshots$/, () => ({ items: process.env.MOCK_EMPTY === '1' ? [] : [['asked', 12], ['before_restore', 300], ['timed', 1500]].map(([kind, min]) => ({ id: `s-${min}`, kind, created_at: ago(min), bytes: 18_400_000 })), next_cursor: null })],
   ['POST', /^\/snapshots\/(.+)\/restore$/, () => ({ status: 204 })],
   ['GET', /^\/me\/push$/, () => db.push],
@@ -150,7 +189,7 @@ const routes = [
   ['POST', /^\/me\/tokens$/, (_, b) => { const t = { id: String(Math.random()), name: b.name, created_at: ago(0), last_used_at: null, expires_at: null }; db.tokens.push(t); return { ...t, secret: 'carrel_4f9c1b7d2e8a5063c9d1f0e2b7a64d58' } }],
   ['DELETE', /^\/me\/tokens\/(.+)$/, ([id]) => { db.tokens = db.tokens.filter((t) => t.id !== id); return { status: 204 } }],
   ['GET', /^\/users$/, () => ({ items: db.users, next_cursor: null })],
-  ['POST', /^\/users$/, (_, b) => { const u = user(db.users.length + 1, b.username, b.role); db.users.push(u); return u }],
+  ['POST', /^\/users$/, (_, b) => { const u = user(db.users.length + 1, b.username, b.role, { usage: { tokens_today: 0, tokens_this_month: 0 } }); db.users.push(u); return u }],
   ['PATCH', /^\/users\/(\d+)$/, ([id], b) => Object.assign(db.users.find((u) => u.id === Number(id)), b)],
   ['PUT', /^\/users\/(\d+)\/quota$/, ([id], b) => (b.cpu < 0 ? problem(422, 'invalid', 'The quota has a value out of range.', [{ location: 'body.cpu', message: 'must be more than 0' }]) : Object.assign(db.users.find((u) => u.id === Number(id)), { quota: b }))],
   ['DELETE', /^\/users\/(\d+)$/, ([id]) => { db.users = db.users.filter((u) => u.id !== Number(id)); return { status: 204 } }],
@@ -185,7 +224,7 @@ const routes = [
   ['DELETE', /^\/sessions\/(.+)$/, ([id]) => { sessions.delete(id); return { status: 204 } }],
 ]
 
-const me = () => ({ ...db.users[0], usage: { tokens_today: 48_210, tokens_this_month: 913_000 } })
+const me = () => db.users[0]
 const problem = (status, code, detail, errors) => ({ status, problem: { title: code, status, code, detail, errors } })
 const signIn = (u) => ({ body: u, cookie: 'mock=1; Path=/; HttpOnly; SameSite=Lax' })
 const instance = (id, status) => ({

@@ -29,3 +29,27 @@ it('waits for nothing once it is known who is there: without a server one still 
   expect(router.state.matches.map((match) => match.status)).toEqual(['success', 'success', 'success'])
   client.clear()
 })
+
+it('has the views of those who govern for nobody else', async () => {
+  vi.stubGlobal('location', { origin: 'http://carrel.test', pathname: '/' })
+  vi.resetModules()
+  const [{ makeRouter }, { queries }] = await Promise.all([import('./router'), import('./api/queries')])
+  const seen = async (role: Me['role']) => {
+    const client = new QueryClient()
+    client.setQueryData(queries.me().queryKey, { id: 7, language: 'en', role } as Me)
+    client.setQueryData(queries.config().queryKey, {} as never)
+    const router = makeRouter(client)
+    const paths = ['/admin/users', '/admin/users/invitations', '/admin/instances', '/admin/server', '/admin/audit']
+    const there = []
+    for (const path of paths) {
+      router.update({ ...router.options, history: createMemoryHistory({ initialEntries: [path] }) })
+      await router.load()
+      if (router.state.matches.every((match) => match.status === 'success')) there.push(path)
+    }
+    client.clear()
+    return there
+  }
+  expect(await seen('user')).toEqual([])
+  expect(await seen('moderator')).toEqual(['/admin/users/invitations'])
+  expect(await seen('admin')).toHaveLength(5)
+})

@@ -2,6 +2,7 @@ import type { QueryClient } from '@tanstack/react-query'
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, notFound, Outlet, redirect } from '@tanstack/react-router'
 import { ApiError } from './api/client'
 import { queries } from './api/queries'
+import type { Role } from './api/wire'
 import { Loading } from './components/Empty'
 import { isLocale, setLocale } from './i18n/locale'
 import { m } from './i18n/paraglide/messages.js'
@@ -11,6 +12,7 @@ import { HomePage } from './pages/HomePage'
 import { Broken, NotFound } from './pages/Broken'
 import { LoginPage } from './pages/LoginPage'
 import { stream } from './stream/page'
+import { filterOf } from './modules/admin/auditFilter'
 import { isWorkTab, type WorkTab } from './modules/conversation/work/tabs'
 import { useMe } from './modules/shell/me'
 
@@ -145,17 +147,28 @@ const more = createRoute({ getParentRoute: () => app, path: '/more', component: 
 const snapshots = createRoute({ getParentRoute: () => app, path: '/snapshots', component: lazyRouteComponent(() => import('./pages/SnapshotsPage'), 'SnapshotsPage') })
 const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
 /** For others these views are not there. The server refuses what they ask anyway. */
-function adminsOnly({ context }: { context: Context }): void {
-  const me = context.client.getQueryData(queries.me().queryKey)
-  if (me && me.role !== 'admin') throw notFound()
-}
+const onlyFor =
+  (...roles: Role[]) =>
+  ({ context }: { context: Context }): void => {
+    const me = context.client.getQueryData(queries.me().queryKey)
+    if (me && !roles.includes(me.role)) throw notFound()
+  }
+const adminsOnly = onlyFor('admin')
 const users = createRoute({ getParentRoute: () => app, path: '/admin/users', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
+const invitations = createRoute({ getParentRoute: () => app, path: '/admin/users/invitations', beforeLoad: onlyFor('admin', 'moderator'), component: lazyRouteComponent(() => import('./pages/InvitationsPage'), 'InvitationsPage') })
 const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
 const server = createRoute({ getParentRoute: () => app, path: '/admin/server', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/ServerPage'), 'ServerPage') })
+const audit = createRoute({
+  getParentRoute: () => app,
+  path: '/admin/audit',
+  beforeLoad: adminsOnly,
+  validateSearch: filterOf,
+  component: lazyRouteComponent(() => import('./pages/AuditPage'), 'AuditPage'),
+})
 
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, snapshots, account, users, instances, server])]),
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, snapshots, account, users, invitations, instances, server, audit])]),
     context: { client },
     defaultPreload: 'intent',
     defaultPendingComponent: () => <Loading label={m.loading()} />,

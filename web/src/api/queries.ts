@@ -2,7 +2,7 @@ import { infiniteQueryOptions, queryOptions, type QueryClient } from '@tanstack/
 import { byName } from '@/i18n/byName'
 import { api, ApiError, call } from './client'
 import { readText } from './text'
-import type { FileEntry, Page, Session, Span, TaskOutput } from './wire'
+import type { AuditChoice, FileEntry, Page, Session, Span, TaskOutput } from './wire'
 
 /** The keys of all that is fetched, and how each is fetched. Nobody writes a key by hand. */
 export const queries = {
@@ -13,6 +13,20 @@ export const queries = {
   snapshots: () => queryOptions({ queryKey: ['snapshots'], queryFn: () => all((cursor) => call(api.GET('/snapshots', { params: { query: { limit: 200, cursor } } }))) }),
   push: () => queryOptions({ queryKey: ['push', 'settings'], queryFn: () => call(api.GET('/me/push', {})), retry: false }),
   users: () => queryOptions({ queryKey: ['users'], queryFn: () => all((cursor) => call(api.GET('/users', { params: { query: { limit: 200, cursor } } }))) }),
+  invitations: () =>
+    infiniteQueryOptions({
+      queryKey: ['invitations'],
+      queryFn: ({ pageParam, signal }) => call(api.GET('/invitations', { params: { query: { limit: 50, cursor: pageParam } }, signal })),
+      ...paged,
+    }),
+  /** What others do is noted, too: it is asked for whenever somebody comes to look. */
+  audit: (chosen: AuditChoice) =>
+    infiniteQueryOptions({
+      queryKey: ['audit', chosen],
+      queryFn: ({ pageParam, signal }) => call(api.GET('/audit', { params: { query: { limit: 50, cursor: pageParam, ...chosen } }, signal })),
+      ...paged,
+      staleTime: 0,
+    }),
   instances: () => queryOptions({ queryKey: ['instances'], queryFn: () => all((cursor) => call(api.GET('/instances', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 5_000 }),
   /** One's own; null where there is none. */
   instance: () => queryOptions({ queryKey: ['instance'], queryFn: () => call(api.GET('/instance', {})).catch(nullWhereNone), refetchInterval: 15_000 }),
@@ -29,8 +43,7 @@ export const queries = {
     infiniteQueryOptions({
       queryKey: ['search', q],
       queryFn: ({ pageParam, signal }) => call(api.GET('/search', { params: { query: { q, limit: 30, cursor: pageParam } }, signal })),
-      initialPageParam: undefined as string | undefined,
-      getNextPageParam: (page) => page.next_cursor ?? undefined,
+      ...paged,
     }),
   /** All that shows files: what to ask anew when something changed them. */
   files: () => ['files'] as const,
@@ -51,6 +64,12 @@ export const queries = {
       retry: false,
       gcTime: 0,
     }),
+}
+
+/** How one goes from page to page of a list. */
+const paged = {
+  initialPageParam: undefined as string | undefined,
+  getNextPageParam: (page: { next_cursor: string | null }) => page.next_cursor ?? undefined,
 }
 
 /** Claude, a terminal or another device may have changed it: it is asked for whenever somebody looks. */

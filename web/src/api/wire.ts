@@ -10,7 +10,9 @@ export type { paths }
 type Schemas = components['schemas']
 
 export type User = Schemas['User']
-export type Me = Schemas['Me']
+/** A user with what they have used. */
+export type Account = Schemas['Account']
+export type Me = Account
 export type MeChange = Schemas['MeChange']
 export type Role = User['role']
 export type Quota = Schemas['Quota']
@@ -35,6 +37,9 @@ export type Snapshot = Schemas['Snapshot']
 export type PushDevice = Schemas['Subscription']
 export type PushSettings = Schemas['Settings']
 export type Invitation = Schemas['Invitation']
+export type AuditEntry = Schemas['AuditEntry']
+/** Which entries of the record are asked for. */
+export type AuditChoice = Omit<NonNullable<paths['/audit']['get']['parameters']['query']>, 'limit' | 'cursor'>
 
 /** An error of the contract, `application/problem+json`. */
 export type Problem = Omit<Schemas['Problem'], 'title'>

@@ -27,6 +27,7 @@ const paths = {
   dash: 'M5 10h10',
   file: 'M5 3h6.5L15.5 7v10H5zM11.5 3v4h4',
   list: 'M8 5.5h9M8 10h9M8 14.5h9M3.5 5.5h1M3.5 10h1M3.5 14.5h1',
+  record: 'M5 3h10v14H5zM7.5 6.8h5M7.5 10h5M7.5 13.2h3',
   panel: 'M3 4.5h14v11H3zM12.5 4.5v11',
   search: 'M9 14.5a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11zM13 13l4 4',
   terminal: 'M3 4.5h14v11H3zM6 8l2.5 2L6 12M10.5 12.5h3.5',

@@ -91,3 +91,10 @@ export function dateTime(at: string): string {
   if (Number.isNaN(then)) return ''
   return dates({ dateStyle: 'medium', timeStyle: 'short' }).format(then)
 }
+
+/** The same to the second. */
+export function dateTimeExact(at: string): string {
+  const then = Date.parse(at)
+  if (Number.isNaN(then)) return ''
+  return dates({ dateStyle: 'medium', timeStyle: 'medium' }).format(then)
+}

@@ -47,7 +47,15 @@ export function MorePage() {
             <Link to="/admin/server" className={row}>
               {face('pulse', m.server())}
             </Link>
+            <Link to="/admin/audit" className={row}>
+              {face('record', m.audit())}
+            </Link>
           </>
+        )}
+        {me.role === 'moderator' && (
+          <Link to="/admin/users/invitations" className={row}>
+            {face('users', m.invitations())}
+          </Link>
         )}
         {installing === 'offered' && (
           <button type="button" className={row} onClick={install}>

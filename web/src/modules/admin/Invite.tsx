@@ -1,19 +1,29 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, call } from '@/api/client'
 import { useMutation } from '@/api/mutation'
+import { queries } from '@/api/queries'
 import type { Role } from '@/api/wire'
 import { Button } from '@/components/Button'
+import { Coded } from '@/components/Coded'
 import { CopyButton } from '@/components/CopyButton'
 import { Dialog } from '@/components/Dialog'
 import { Select } from '@/components/Field'
-import { Failure } from '@/components/Notice'
+import { Failure, Notice } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
+import { useMe } from '@/modules/shell/me'
 import { roleName, roles } from './words'
 
-/** Makes a link by which somebody makes an account of their own. */
+/** Makes a link by which somebody makes an account of their own, with a role that is at most one's own. */
 export function Invite({ onClose }: { onClose: () => void }) {
   const [role, setRole] = useState<Role>('user')
-  const make = useMutation({ mutationFn: () => call(api.POST('/invitations', { body: { role } })) })
+  const me = useMe()
+  const client = useQueryClient()
+  const closed = useQuery(queries.config()).data?.registration === 'closed'
+  const make = useMutation({
+    mutationFn: () => call(api.POST('/invitations', { body: { role } })),
+    onSuccess: () => client.invalidateQueries({ queryKey: queries.invitations().queryKey }),
+  })
   const link = make.data && `${location.origin}/register?invitation=${encodeURIComponent(make.data.secret)}`
   return (
     <Dialog title={m.user_invite()} onClose={onClose}>
@@ -33,8 +43,13 @@ export function Invite({ onClose }: { onClose: () => void }) {
             make.mutate()
           }}
         >
+          {closed && (
+            <Notice tone="wait" title={m.invite_closed()}>
+              <Coded text={m.invite_closed_text()} />
+            </Notice>
+          )}
           <Select label={m.role()} value={role} onChange={(e) => setRole(e.target.value as Role)}>
-            {roles.map((r) => (
+            {roles.slice(roles.indexOf(me.role)).map((r) => (
               <option key={r} value={r}>
                 {roleName(r)}
               </option>

@@ -114,7 +114,6 @@ function useEntries(me: Me, typed: string, onNew: (project?: string) => void, on
   const { data: projects = [] } = useQuery(queries.projects())
   const q = useDeferredValue(typed.trim())
   const { data: files } = useQuery({ ...queries.filesNamed(q, 'projects'), enabled: q.length >= 2 })
-  const admin = me.role === 'admin'
 
   const fixed: Entry[] = [
     { key: 'new', group: 'do', text: m.session_new(), mark: 'plus', act: () => onNew() },
@@ -129,11 +128,13 @@ function useEntries(me: Me, typed: string, onNew: (project?: string) => void, on
     { key: 'projects', group: 'places', text: m.projects(), mark: 'list', act: () => void navigate({ to: '/projects' }) },
     { key: 'snapshots', group: 'places', text: m.snapshots(), mark: 'clock', act: () => void navigate({ to: '/snapshots' }) },
     { key: 'account', group: 'places', text: m.account(), mark: 'user', act: () => void navigate({ to: '/account' }) },
-    ...(admin
+    ...(me.role !== 'user' ? ([{ key: 'invitations', group: 'places', text: m.invitations(), mark: 'users', act: () => void navigate({ to: '/admin/users/invitations' }) }] satisfies Entry[]) : []),
+    ...(me.role === 'admin'
       ? ([
           { key: 'users', group: 'places', text: m.users(), mark: 'users', act: () => void navigate({ to: '/admin/users' }) },
           { key: 'instances', group: 'places', text: m.instances(), mark: 'box', act: () => void navigate({ to: '/admin/instances' }) },
           { key: 'server', group: 'places', text: m.server(), mark: 'pulse', act: () => void navigate({ to: '/admin/server' }) },
+          { key: 'audit', group: 'places', text: m.audit(), mark: 'record', act: () => void navigate({ to: '/admin/audit' }) },
         ] satisfies Entry[])
       : []),
     { key: 'keys', group: 'places', text: m.keys_title(), note: '?', mark: 'dash', act: onKeys },

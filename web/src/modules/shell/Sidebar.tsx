@@ -27,8 +27,10 @@ export function Sidebar({ me, onNew, onFind }: { me: Me; onNew: () => void; onFi
             <NavLink to="/admin/users" icon="users" text={m.users()} />
             <NavLink to="/admin/instances" icon="box" text={m.instances()} />
             <NavLink to="/admin/server" icon="pulse" text={m.server()} />
+            <NavLink to="/admin/audit" icon="record" text={m.audit()} />
           </>
         )}
+        {me.role === 'moderator' && <NavLink to="/admin/users/invitations" icon="users" text={m.invitations()} />}
         <AccountMenu me={me} />
         <TokenUse me={me} />
       </div>
@@ -73,7 +75,7 @@ function TokenUse({ me }: { me: Me }) {
   )
 }
 
-function NavLink({ to, icon, text }: { to: '/search' | '/files/$' | '/terminal' | '/projects' | '/admin/users' | '/admin/instances' | '/admin/server'; icon: IconName; text: string }) {
+function NavLink({ to, icon, text }: { to: '/search' | '/files/$' | '/terminal' | '/projects' | '/admin/users' | '/admin/users/invitations' | '/admin/instances' | '/admin/server' | '/admin/audit'; icon: IconName; text: string }) {
   return (
     <Link
       to={to}
