@@ -60,6 +60,7 @@ func TestErrorsInChinese(t *testing.T) {
 		{name: "not allowed", call: call{method: "GET", path: "/users", as: "ana"}, detail: "只有管理员可以这样做。"},
 		{name: "not there", call: call{method: "GET", path: "/sessions/" + nobody, as: "ana"}, detail: "没有这个会话。"},
 		{name: "not JSON", call: call{method: "POST", path: "/sessions", body: "{", as: "ana"}, detail: "请求无效：body：JSON 不完整。", field: "body", about: "JSON 不完整"},
+		{name: "too large", call: call{method: "POST", path: "/sessions", body: `{"project":"` + strings.Repeat("x", 2<<20) + `"}`, as: "ana"}, detail: "请求正文超过 1.0 MiB。"},
 		{name: "missing field", call: call{method: "POST", path: "/sessions", body: `{"title":"t"}`, as: "ana"}, detail: "请求无效：body：缺少必需的字段 project。", field: "body", about: "缺少必需的字段 project"},
 		{name: "wrong type", call: call{method: "POST", path: "/sessions", body: `{"project":7}`, as: "ana"}, detail: "请求无效：body.project：应为字符串。", field: "body.project", about: "应为字符串"},
 		{name: "out of range", call: call{method: "GET", path: "/sessions?limit=0", as: "ana"}, detail: "请求无效：query.limit：应大于或等于 1。", field: "query.limit", about: "应大于或等于 1"},
