@@ -305,6 +305,7 @@ func contractDeactivated(t *testing.T, ada *carrel.Person) {
 	closed("by cookie", byCookie)
 	refused(t, "their token", request{method: "GET", path: "/me", header: token}.send(t, ada.Server().URL), 401, "unauthenticated")
 	refused(t, "their login", request{method: "POST", path: "/auth/login", body: map[string]any{"username": bob.Name, "password": bob.Password}}.send(t, ada.Server().URL), 401, "unauthenticated")
+	refused(t, "their login with a wrong password", request{method: "POST", path: "/auth/login", body: map[string]any{"username": bob.Name, "password": "wrong " + bob.Password}}.send(t, ada.Server().URL), 401, "unauthenticated")
 	refused(t, "their instance", ada.Do("GET", "/instances/"+itoa(bob.ID), nil, nil), 404, "not_found")
 	ada.Must(200, "PATCH", path, map[string]any{"active": true}, nil)
 	bob.Login()

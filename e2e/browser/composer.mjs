@@ -12,6 +12,7 @@ export async function composerPart(world) {
   await compositionAndHistory(world, bob)
   await filesAndDraft(world, bob)
   await keysAndPlan(world, bob, session)
+  await failedAndGone(world, bob)
 }
 
 async function queue(world, bob) {
@@ -32,13 +33,53 @@ async function queue(world, bob) {
   await composer.fill('[say 2]')
   await row('the old words').getByRole('button', { name: 'Edit' }).click()
   await row('the old words').waitFor({ state: 'detached' })
-  await page.waitForFunction(() => document.querySelector('[data-composer]').value === '[echo the old words]\n\n[say 2]')
+  const holds = (text) => page.waitForFunction((text) => document.querySelector('[data-composer]').value === text, text)
+  await holds('[echo the old words]')
+  await page.getByText('What you were writing comes back').waitFor()
+  await accessible(page, 'editing a queued prompt')
+  await picture(world, page, 'queue-edit')
+  await composer.fill('[echo the new words]')
+  await page.getByRole('button', { name: /^Send/ }).click()
+  await holds('[say 2]')
+  await row('the new words').getByRole('button', { name: 'Edit' }).click()
+  await holds('[echo the new words]')
+  await page.getByRole('button', { name: 'Drop this one' }).click()
+  await holds('[say 2]')
   await composer.fill('[echo the new words]')
   await page.getByRole('button', { name: /^Send/ }).click()
   await page.getByRole('button', { name: 'Stop', exact: true }).click()
   await bob.answer('the new words').waitFor({ timeout: 60_000 })
   await bob.untilDone()
   assert.doesNotMatch(await bob.log().textContent(), /never this|the old words/)
+}
+
+/** After an error, and where the session is no more, nothing has to be written again. */
+async function failedAndGone(world, bob) {
+  const { page } = bob
+  world.note('a turn that failed is tried again from its error')
+  const session = await bob.startSession('writing')
+  await bob.prompt('[fail 400]')
+  const again = bob.log().getByRole('alert').getByRole('button', { name: 'Send again' })
+  await again.click()
+  await bob.log().getByRole('alert').nth(1).waitFor()
+  await again.waitFor()
+  assert.equal(await again.count(), 1, 'only the last error offers it')
+  await picture(world, page, 'failed-again')
+
+  world.note('what was being written in a session that was deleted elsewhere is taken into a new one')
+  await bob.composer().fill('half a thought')
+  await bob.excusing([/\b404\b.*\/sessions\//], async () => {
+    await bob.api('DELETE', `/sessions/${session}`, { status: 204 })
+    await page.goto(`/s/${session}`)
+    await page.getByText('half a thought').waitFor()
+  })
+  await accessible(page, 'a session that is gone')
+  await picture(world, page, 'session-gone')
+  await page.getByRole('button', { name: 'Start a session with it' }).click()
+  await page.getByRole('dialog', { name: 'New session' }).getByRole('button', { name: 'Start the session' }).click()
+  await bob.composer().waitFor()
+  assert.equal(await bob.composer().inputValue(), 'half a thought')
+  await bob.composer().fill('')
 }
 
 /** While Claude writes, a button stays where it is: a press that begins on it ends on it. */

@@ -27,6 +27,7 @@ export async function phonePart(world) {
   await page.getByRole('link', { name: 'Projects' }).tap()
   await page.getByRole('heading', { name: 'Projects' }).waitFor()
   await view('projects')
+  await backCloses(world, page)
   await page.getByRole('button', { name: 'New project' }).tap()
   await view('new project')
   const dialog = page.getByRole('dialog', { name: 'New project' })
@@ -78,6 +79,12 @@ export async function phonePart(world) {
   await page.getByRole('button', { name: 'Session menu' }).tap()
   await page.getByRole('menuitemradio', { name: /^Plans only/ }).waitFor()
   await view('session menu')
+  const here = page.url()
+  await page.evaluate(() => history.back())
+  await page.getByRole('menu').waitFor({ state: 'detached' })
+  await page.waitForURL(here)
+  await bob.composer().waitFor()
+  await page.getByRole('button', { name: 'Session menu' }).tap()
   await page.getByRole('menuitemradio', { name: /^Plans only/ }).tap()
   await page.getByText(/Plans only/).first().waitFor()
 
@@ -105,6 +112,31 @@ export async function phonePart(world) {
     await accessible(ada.page, `${path} on a phone`)
   }
   await world.leave(ada)
+}
+
+/** Back closes a dialog, and nothing of that is left in the history. */
+async function backCloses(world, page) {
+  world.note('Back closes a dialog, and the page under it stays')
+  const dialog = page.getByRole('dialog', { name: 'New project' })
+  const open = async () => {
+    await page.getByRole('button', { name: 'New project' }).tap()
+    await dialog.waitFor()
+  }
+  const entries = await page.evaluate(() => history.length)
+  await open()
+  await page.evaluate(() => history.back())
+  await dialog.waitFor({ state: 'detached' })
+  await page.waitForURL('**/projects')
+  await open()
+  await dialog.getByRole('button', { name: 'Close' }).tap()
+  await dialog.waitFor({ state: 'detached' })
+  assert.equal(await page.evaluate(() => history.length), entries)
+  await page.evaluate(() => history.back())
+  await page.waitForURL('**/more')
+  await page.evaluate(() => history.forward())
+  await page.waitForURL('**/projects')
+  await page.getByRole('heading', { name: 'Projects' }).waitFor()
+  assert.equal(await dialog.count(), 0)
 }
 
 /** Pulls the work away by its head: only when it is meant so. */

@@ -22,8 +22,8 @@ const loginLife = 30 * 24 * time.Hour
 const maxLoginName = 320
 
 // Login signs a person in by user name or e-mail address. The secret is the
-// cookie's value. An unknown user, a wrong password and an account out of use are
-// one and the same error, after the same time.
+// cookie's value. An unknown user and a wrong password are one and the same error,
+// after the same time. That an account is out of use is told to who knows its password.
 func (s *Service) Login(ctx context.Context, name, password string, from Client) (u User, secret string, expires time.Time, err error) {
 	fail := func(err error) (User, string, time.Time, error) { return User{}, "", time.Time{}, err }
 
@@ -69,7 +69,12 @@ func (s *Service) Login(ctx context.Context, name, password string, from Client)
 		}
 		if !ok || !row.Active {
 			s.guesses.failed(person, network)
+		}
+		if !ok {
 			return errWrongLogin()
+		}
+		if !row.Active {
+			return fault.Fields(fault.Unauthenticated, fault.FieldAt("body.username", "This account is switched off. An administrator can switch it on again."))
 		}
 		s.guesses.right(person, network)
 		return nil

@@ -109,7 +109,7 @@ func TestLoginsEnd(t *testing.T) {
 	wantFault(t, err, fault.Unauthenticated)
 }
 
-// What cannot sign in looks the same, whatever the reason.
+// What cannot sign in looks the same, whatever the reason; only who knows the password is told that the account is out of use.
 func TestRefusedLoginsLookAlike(t *testing.T) {
 	b := setup(t)
 	b.make(t, "ana", "")
@@ -118,7 +118,7 @@ func TestRefusedLoginsLookAlike(t *testing.T) {
 		t.Fatal(err)
 	}
 	texts := map[string]bool{}
-	for _, try := range [][2]string{{"ana", "wrong password"}, {"ben", password}, {"ben", "wrong password"}, {"cleo", password}, {"cleo@example.org", password}, {"", password}, {"ana", strings.Repeat("x", 2000)}, {strings.Repeat("x", 2000), "x"}, {"ana' OR 1=1 --", password}, {"ana\x00", password}, {"ana\xff", password}} {
+	for _, try := range [][2]string{{"ana", "wrong password"}, {"ben", "wrong password"}, {"cleo", password}, {"cleo@example.org", password}, {"", password}, {"ana", strings.Repeat("x", 2000)}, {strings.Repeat("x", 2000), "x"}, {"ana' OR 1=1 --", password}, {"ana\x00", password}, {"ana\xff", password}} {
 		_, secret, _, err := b.Login(t.Context(), try[0], try[1], Client{Address: "192.0.2.1"})
 		if secret != "" {
 			t.Fatalf("Login(%q) gave a cookie", try[0])
@@ -127,6 +127,10 @@ func TestRefusedLoginsLookAlike(t *testing.T) {
 	}
 	if len(texts) != 1 {
 		t.Errorf("the refusals differ: %v", texts)
+	}
+	_, secret, _, err := b.Login(t.Context(), "ben", password, Client{Address: "192.0.2.2"})
+	if wantFault(t, err, fault.Unauthenticated, "body.username"); secret != "" || !strings.Contains(err.Error(), "switched off") {
+		t.Errorf("an account out of use gave %q and %v", secret, err)
 	}
 }
 

@@ -46,6 +46,10 @@ func init() {
 func faultOfHuma(status int, msg string, errs []error) error {
 	switch status {
 	case http.StatusRequestEntityTooLarge:
+		var limit int64
+		if n, _ := fmt.Sscanf(msg, "request body is too large limit=%d bytes", &limit); n == 1 {
+			return fault.New(fault.TooLarge, "The body is larger than %s.", fault.Size(limit))
+		}
 		return fault.New(fault.TooLarge, "The body is too large: %s.", fault.Quote(msg))
 	case http.StatusInternalServerError:
 		err := fmt.Errorf("%s: %w", msg, errors.Join(errs...))

@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/api/problem"
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/rpc"
 )
 
@@ -60,6 +62,7 @@ func TestErrorsInChinese(t *testing.T) {
 		{name: "not allowed", call: call{method: "GET", path: "/users", as: "ana"}, detail: "只有管理员可以这样做。"},
 		{name: "not there", call: call{method: "GET", path: "/sessions/" + nobody, as: "ana"}, detail: "没有这个会话。"},
 		{name: "not JSON", call: call{method: "POST", path: "/sessions", body: "{", as: "ana"}, detail: "请求无效：body：JSON 不完整。", field: "body", about: "JSON 不完整"},
+		{name: "too large", call: call{method: "POST", path: "/sessions", body: `{"project":"` + strings.Repeat("x", 2<<20) + `"}`, as: "ana"}, detail: "请求正文超过 1.0 MiB。"},
 		{name: "missing field", call: call{method: "POST", path: "/sessions", body: `{"title":"t"}`, as: "ana"}, detail: "请求无效：body：缺少必需的字段 project。", field: "body", about: "缺少必需的字段 project"},
 		{name: "wrong type", call: call{method: "POST", path: "/sessions", body: `{"project":7}`, as: "ana"}, detail: "请求无效：body.project：应为字符串。", field: "body.project", about: "应为字符串"},
 		{name: "out of range", call: call{method: "GET", path: "/sessions?limit=0", as: "ana"}, detail: "请求无效：query.limit：应大于或等于 1。", field: "query.limit", about: "应大于或等于 1"},
@@ -106,6 +109,25 @@ func TestErrorsInChinese(t *testing.T) {
 				t.Errorf("got the fields %v; want %s: %s", d.Errors, c.field, c.about)
 			}
 		})
+	}
+}
+
+// TestInstancesInChinese: what was found of an instance is said in the reader's language, and stays English for others.
+func TestInstancesInChinese(t *testing.T) {
+	r := newRig(t)
+	ana := r.users["ana"].ID
+	const why = "Restarted on request."
+	r.instances.stats[ana] = pool.Stats{UserID: ana, Health: pool.Health{Detail: "The storage is 96 % full. Delete files, or ask an administrator for more.", Replacements: []pool.Replacement{{Reason: why}}}}
+	for _, c := range []struct{ accept, detail, reason string }{
+		{"zh-CN", "存储空间已用 96%。请删除一些文件，或联系管理员增加。", "已按要求重启。"},
+		{"en", "The storage is 96 % full. Delete files, or ask an administrator for more.", why},
+	} {
+		for _, path := range []string{"/instances", "/instances/" + strconv.FormatInt(ana, 10)} {
+			p := r.do(call{method: "GET", path: path, as: "rita", header: map[string]string{"Accept-Language": c.accept}})
+			if !strings.Contains(p.body, c.detail) || !strings.Contains(p.body, c.reason) {
+				t.Errorf("%s in %s: %s", path, c.accept, p.body)
+			}
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
@@ -28,7 +29,7 @@ func (s *Server) registerInstance() {
 	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/instance", Summary: "Look at the own instance"},
 		func(ctx context.Context, _ *nothing) (*body[pool.Stats], error) {
 			st, err := s.deps.Instances.Look(ctx, caller(ctx).ID)
-			return instanceBody(st), err
+			return instanceBody(ctx, st), err
 		})
 	put := huma.Operation{Method: http.MethodPut, Path: "/instance", Summary: "Get the own instance, or make it",
 		Description: "201: it was made. 200: it was there, and is used again; a hibernated one is woken.",
@@ -38,7 +39,7 @@ func (s *Server) registerInstance() {
 		if err != nil {
 			return nil, err
 		}
-		out := &instanceOutput{Status: http.StatusOK, Body: instanceBody(st).Body}
+		out := &instanceOutput{Status: http.StatusOK, Body: instanceBody(ctx, st).Body}
 		if created {
 			out.Status = http.StatusCreated
 		}
@@ -53,12 +54,12 @@ func (s *Server) registerInstance() {
 func (s *Server) registerInstances() {
 	route(s, adminsOnly, huma.Operation{Method: http.MethodGet, Path: "/instances", Summary: "Everyone's instances, by user"},
 		func(ctx context.Context, in *Page) (*body[List[pool.Stats]], error) {
-			return pageOfInstances(s.deps.Instances.All(ctx), in)
+			return pageOfInstances(ctx, s.deps.Instances.All(ctx), in)
 		})
 	route(s, adminsOnly, huma.Operation{Method: http.MethodGet, Path: "/instances/{user_id}", Summary: "A user's instance"},
 		func(ctx context.Context, in *instanceIDInput) (*body[pool.Stats], error) {
 			st, err := s.deps.Instances.Look(ctx, in.UserID)
-			return instanceBody(st), err
+			return instanceBody(ctx, st), err
 		})
 	route(s, adminsOnly, huma.Operation{Method: http.MethodDelete, Path: "/instances/{user_id}", Summary: "End a user's instance", Description: "The files stay."},
 		func(ctx context.Context, in *instanceIDInput) (*nothing, error) {
@@ -75,12 +76,12 @@ func (s *Server) registerInstances() {
 				return nil, err
 			}
 			s.note(ctx, "instance.restart", userTarget(in.UserID), nil)
-			return instanceBody(st), nil
+			return instanceBody(ctx, st), nil
 		})
 }
 
 // pageOfInstances cuts a page out of all; the cursor is the last user's id.
-func pageOfInstances(all []pool.Stats, in *Page) (*body[List[pool.Stats]], error) {
+func pageOfInstances(ctx context.Context, all []pool.Stats, in *Page) (*body[List[pool.Stats]], error) {
 	var after int64
 	if in.Cursor != "" {
 		var err error
@@ -96,18 +97,23 @@ func pageOfInstances(all []pool.Stats, in *Page) (*body[List[pool.Stats]], error
 		next = strconv.FormatInt(all[in.Limit-1].UserID, 10)
 	}
 	for i := range all {
-		all[i] = instanceBody(all[i]).Body
+		all[i] = instanceBody(ctx, all[i]).Body
 	}
 	return listOf(all, next), nil
 }
 
-// instanceBody makes sure that no list is null.
-func instanceBody(st pool.Stats) *body[pool.Stats] {
+// instanceBody makes sure that no list is null, and that what was found is in the reader's language.
+func instanceBody(ctx context.Context, st pool.Stats) *body[pool.Stats] {
 	if st.Processes == nil {
 		st.Processes = []protocol.Process{}
 	}
-	if st.Health.Replacements == nil {
-		st.Health.Replacements = []pool.Replacement{}
+	l := requestOf(ctx).reads
+	st.Health.Detail = words.Found(l, st.Health.Detail)
+	replacements := make([]pool.Replacement, 0, len(st.Health.Replacements))
+	for _, r := range st.Health.Replacements {
+		r.Reason = words.Found(l, r.Reason)
+		replacements = append(replacements, r)
 	}
+	st.Health.Replacements = replacements
 	return &body[pool.Stats]{Body: st}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/carrel-dev/carrel/internal/account"
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/push"
 )
 
@@ -78,7 +79,7 @@ func (s *Server) registerPush() {
 				return nil, err
 			}
 			for i := range subs {
-				subs[i].Problem = inWords(requestOf(ctx).reads, subs[i].Problem)
+				subs[i].Problem = words.Found(requestOf(ctx).reads, subs[i].Problem)
 			}
 			settings, err := p.Settings(ctx, id)
 			if err != nil {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -99,7 +98,7 @@ func (s *Server) health(ctx context.Context) ServerHealth {
 	}
 	l := requestOf(ctx).reads
 	for i, c := range h.Checks {
-		h.Checks[i].Detail, h.Checks[i].Remedy = inWords(l, c.Detail), inWords(l, c.Remedy)
+		h.Checks[i].Detail, h.Checks[i].Remedy = words.Found(l, c.Detail), words.Found(l, c.Remedy)
 	}
 	for _, st := range s.deps.Instances.All(ctx) {
 		h.Counts.Instances[st.Status]++
@@ -107,20 +106,8 @@ func (s *Server) health(ctx context.Context) ServerHealth {
 			h.Counts.Processes[p.Kind]++
 		}
 		if st.Health.Status == "degraded" || st.Health.Status == "unhealthy" {
-			h.Troubled = append(h.Troubled, Troubled{st.UserID, st.Health.Status, inWords(l, st.Health.Detail)})
+			h.Troubled = append(h.Troubled, Troubled{st.UserID, st.Health.Status, words.Found(l, st.Health.Detail)})
 		}
 	}
 	return h
-}
-
-// inWords says what a check found in the reader's language, sentence by sentence. What is not known stays as it is.
-func inWords(l words.Language, text string) string {
-	sentences := strings.SplitAfter(text, ". ")
-	for i, one := range sentences {
-		bare := strings.TrimSuffix(one, " ")
-		if said, known := words.Known(l, bare); known {
-			sentences[i] = said
-		}
-	}
-	return strings.Join(sentences, "")
 }

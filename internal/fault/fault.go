@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 // Code is part of the public contract: never renamed, listed in the docs.
@@ -142,6 +144,9 @@ func Told(code Code, detail string, fields []Field, texts []Text) *Error {
 	}
 	return e
 }
+
+// Size says a number of bytes as people read it, in the units that the page has: 100 MiB.
+func Size(n int64) string { return humanize.IBytes(uint64(max(n, 0))) }
 
 // CodeOf finds the code in a chain; an error without one is Internal.
 func CodeOf(err error) Code {

@@ -62,3 +62,11 @@ func TestInvalidField(t *testing.T) {
 		t.Errorf("got %+v", err)
 	}
 }
+
+func TestSize(t *testing.T) {
+	for n, want := range map[int64]string{-1: "0 B", 999: "999 B", 100 << 20: "100 MiB", 5<<30 + 1<<29: "5.5 GiB"} {
+		if got := fault.Size(n); got != want {
+			t.Errorf("%d: got %q; want %q", n, got, want)
+		}
+	}
+}

@@ -80,7 +80,7 @@ func (p *Pool) Restart(ctx context.Context, userID int64) (Stats, error) {
 		if s.inst.status == StatusHibernated {
 			j = p.wakeLocked(s)
 		} else {
-			j = p.replaceLocked(s, "Restarted on request.", 0)
+			j = p.replaceLocked(s, whyAsked, 0)
 		}
 		p.mu.Unlock()
 		inst, err := j.wait(ctx)
@@ -228,7 +228,7 @@ func (p *Pool) end(ctx context.Context, s *slot, inst *Instance, graceful bool) 
 		p.o.Log.Error("end an instance", "instance", inst.id, "user", inst.userID, "error", err)
 		inst.abandoned = true
 		inst.health.Status = unhealthy
-		inst.health.Detail = "It could not be ended. This is tried again."
+		inst.health.Detail = whyNotEnded
 		_ = p.moveLocked(inst, StatusUnhealthy) // allowed from stopping
 		return fault.Wrap(err, fault.InstanceUnavailable, "The instance could not be ended. This is tried again; if it stays so, tell an administrator.")
 	}

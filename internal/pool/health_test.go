@@ -3,11 +3,13 @@ package pool
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/pool/pooltest"
 	"github.com/carrel-dev/carrel/internal/quota"
 	"github.com/carrel-dev/carrel/internal/runtime"
@@ -25,8 +27,25 @@ func TestAKilledSupervisorIsReplacedAtOnce(t *testing.T) {
 	if st.Health.Status != "healthy" || !strings.Contains(st.Health.Detail, "supervisor had ended") {
 		t.Fatalf("got %+v; want healthy, and the reason", st.Health)
 	}
+	isTranslated(t, st.Health.Detail)
 	if inst := b.get(t, 7); inst.ID() != st.ID || b.rt.Len() != 1 {
 		t.Fatalf("get gives %s; want %s", inst.ID(), st.ID)
+	}
+}
+
+// isTranslated: what a check found is shown to people, so nothing of it may be left in English.
+func isTranslated(t *testing.T, detail string) {
+	t.Helper()
+	if said := words.Found(words.Chinese, detail); said == "" || regexp.MustCompile("[a-z]{3}").MatchString(strings.ReplaceAll(said, "Carrel", "")) {
+		t.Errorf("in Chinese %q is %q: add to internal/fault/words/zh_foreign.go", detail, said)
+	}
+}
+
+// TestFindings: those that the other tests here do not come by.
+func TestFindings(t *testing.T) {
+	p := &Pool{o: Options{CheckTimeout: 250 * time.Millisecond, Now: time.Now}}
+	for _, detail := range []string{whyGone, whyEnded, p.replaced(whyVersion), whyAsked, whyNotEnded, p.explain(context.DeadlineExceeded), p.explain(errors.New("a cause")), p.explain(fault.New(fault.NotFound, "There is no such session."))} {
+		isTranslated(t, detail)
 	}
 }
 
@@ -135,6 +154,7 @@ func TestDegraded(t *testing.T) {
 			if !strings.HasPrefix(st.Health.Detail, c.says) || st.Health.ConsecutiveFailures != 0 || st.Status != StatusActive {
 				t.Fatalf("got %s %+v; want %q", st.Status, st.Health, c.says)
 			}
+			isTranslated(t, st.Health.Detail)
 			if all := b.All(t.Context()); len(all) != 1 || all[0].Health.Status != degraded {
 				t.Fatalf("the list has %+v", all)
 			}
@@ -181,6 +201,7 @@ func TestOutOfMemoryIsTold(t *testing.T) {
 	if st.Health.Status != healthy || !strings.Contains(st.Health.Detail, "memory of 2048 MiB was used up") {
 		t.Fatalf("got %+v", st.Health)
 	}
+	isTranslated(t, st.Health.Detail)
 	b.clock.forward(oomMemory + time.Second)
 	st = b.until(t, 7, "its end", func(s Stats) bool { return s.Health.Detail == "" })
 	if st.Health.Status != healthy || st.ID != inst.ID() {

@@ -40,6 +40,12 @@ func (p *Pool) replaced(why string) string {
 	return "Replaced at " + p.now().UTC().Format(time.RFC3339) + ": " + why
 }
 
+// What else the health of an instance says, in words for people.
+const (
+	whyAsked    = "Restarted on request."
+	whyNotEnded = "It could not be ended. This is tried again."
+)
+
 // keptReasons is how many replacements are remembered.
 const keptReasons = 5
 

@@ -269,8 +269,12 @@ func (s *Service) Fork(ctx context.Context, userID int64, id, before string) (Se
 	if v := s.view(src); v.LastSeq == 0 && !src.CLILeft {
 		return Session{}, fault.New(fault.Conflict, "There is nothing to fork yet. Send a first prompt.")
 	}
+	title, err := forkTitle(ctx, s.db, src)
+	if err != nil {
+		return Session{}, err
+	}
 	now := stamp(s.now())
-	r := &row{UserID: userID, ID: uuid.NewString(), Project: src.Project, Title: src.Title, TitledBy: titledByPrompt, Model: src.Model, AskedModel: src.AskedModel,
+	r := &row{UserID: userID, ID: uuid.NewString(), Project: src.Project, Title: title, TitledBy: titledByPrompt, Model: src.Model, AskedModel: src.AskedModel,
 		PermissionMode: src.PermissionMode, Effort: src.Effort, State: protocol.StateDormant, CreatedAt: now, LastActivityAt: now, SeenAt: now, Usage: "{}", ForkOf: src.ID}
 	if r.Title == "" {
 		r.TitledBy = ""

@@ -80,7 +80,8 @@ func (r *row) take(p *protocol.Session) {
 	if at := p.LastActivityAt; at.After(r.LastActivityAt) {
 		r.LastActivityAt = stamp(at)
 	}
-	if t := cleanTitle(p.Title); t != "" && r.TitledBy != titledByPerson {
+	// The CLI goes on to give a fork the title that it was copied with.
+	if t := cleanTitle(p.Title); t != "" && r.TitledBy != titledByPerson && (r.ForkOf == "" || bareTitle(r.Title) != bareTitle(t)) {
 		r.Title, r.TitledBy = t, titledByCLI
 	}
 	if n := len(p.Usage); n > 2 && n <= maxUsageBytes && json.Valid(p.Usage) && p.Usage[0] == '{' {

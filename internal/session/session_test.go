@@ -429,13 +429,17 @@ func TestFork(t *testing.T) {
 	b.prompt(t, ana, ss.ID, "one")
 	b.until(t, ana, ss.ID, "the turn", func(s Session) bool { return s.LastSeq == 3 && s.Title == "one" })
 	f, err := b.Fork(t.Context(), ana.ID, ss.ID, "")
-	if err != nil || f.ID == ss.ID || f.Project != "demo" || f.Title != "one" {
+	if err != nil || f.ID == ss.ID || f.Project != "demo" || f.Title != "one (2)" {
 		t.Fatalf("fork: %+v, %v", f, err)
 	}
 	b.prompt(t, ana, ss.ID, "two")
 	b.until(t, ana, f.ID, "its history", func(s Session) bool { return s.LastSeq == 3 })
 	if n := len(b.rt.Volume(ana.ID).Journal(f.ID)); n != 3 {
 		t.Fatalf("the fork has %d events; want the 3 of then", n)
+	}
+	again, err := b.Fork(t.Context(), ana.ID, f.ID, "")
+	if err != nil || again.Title != "one (3)" {
+		t.Fatalf("a fork of the fork: %+v, %v", again, err)
 	}
 }
 

@@ -34,6 +34,20 @@ func TestPromptTitle(t *testing.T) {
 	}
 }
 
+// TestTitleOfAFork: the CLI calls it what the original is called; its number stays until it is called otherwise.
+func TestTitleOfAFork(t *testing.T) {
+	t.Parallel()
+	fork := &row{Title: "Fix the bug (2)", TitledBy: titledByPrompt, ForkOf: "original"}
+	for _, c := range []struct{ told, want string }{
+		{"Fix the bug", "Fix the bug (2)"},
+		{"Another way", "Another way"},
+	} {
+		if fork.take(&protocol.Session{Title: c.told}); fork.Title != c.want {
+			t.Errorf("told %q: got %q; want %q", c.told, fork.Title, c.want)
+		}
+	}
+}
+
 func FuzzPromptTitle(f *testing.F) {
 	f.Add(`"Fix the bug"`)
 	f.Add(`[{"type":"text","text":"e\u0301\u0301\u0301"}]`)

@@ -104,7 +104,7 @@ func faultOf(err error) *fault.Error {
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return fault.New(fault.TooLarge, "The body is larger than %d bytes.", large.Limit)
+		return fault.New(fault.TooLarge, "The body is larger than %s.", fault.Size(large.Limit))
 	case errors.Is(err, rpc.ErrUnreachable):
 		return fault.New(fault.InstanceUnavailable, "Your instance does not answer. Try again in a moment; if that does not help, restart it.")
 	case errors.Is(err, context.DeadlineExceeded):

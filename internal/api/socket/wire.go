@@ -126,7 +126,7 @@ func (w *wire) receive(limit int) (message, error) {
 	if !room {
 		return m, fault.New(fault.RateLimited, "Too much of yours is on its way at one time. Wait for the answers to the messages before, and send it again.")
 	}
-	return m, fault.New(fault.TooLarge, "The message is larger than %d bytes. Send a shorter one, or put the data into a file and name that.", limit)
+	return m, fault.New(fault.TooLarge, "The message is larger than %s. Send a shorter one, or put the data into a file and name that.", fault.Size(int64(limit)))
 }
 
 // hold takes as much of the allowance as a message needs to be of a size.

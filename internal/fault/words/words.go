@@ -36,11 +36,22 @@ func Error(l Language, e *fault.Error) *fault.Error {
 	return &out
 }
 
-// Known gives a text in a language that is there only as it was said, if it is one of ours.
-func Known(l Language, text string) (said string, ok bool) {
+// Found says what a check found in a language, sentence by sentence. What is not known stays as it is.
+func Found(l Language, text string) string {
 	if l != Chinese {
-		return text, false
+		return text
 	}
+	sentences := strings.SplitAfter(text, ". ")
+	for i, one := range sentences {
+		if said, ok := known(strings.TrimSuffix(one, " ")); ok {
+			sentences[i] = said
+		}
+	}
+	return strings.Join(sentences, "")
+}
+
+// known gives a text in Chinese that is there only as it was said, if it is one of ours.
+func known(text string) (said string, ok bool) {
 	if said, ours := chinese()[text]; ours {
 		return said, true
 	}
@@ -48,7 +59,7 @@ func Known(l Language, text string) (said string, ok bool) {
 	if !ok {
 		return text, false
 	}
-	return fault.Fill(format, func(i int) string { return fmt.Sprint(args[i]) }), true
+	return fault.Fill(format, func(i int) string { return Found(Chinese, fmt.Sprint(args[i])) }), true
 }
 
 // Say gives a text in a language.

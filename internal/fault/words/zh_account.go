@@ -17,6 +17,7 @@ var accountZH = map[string]string{ //nolint:gosec // texts about passwords and t
 	"Carrel is set up already: there is an account. Sign in instead.":                             "Carrel 已完成初始设置，已有账户。请直接登录。",
 	"Registration is closed. Ask an administrator for an account.":                                "未开放注册。请联系管理员开通账户。",
 	"Registration needs an invitation. Ask an administrator for one.":                             "注册需要邀请码。请向管理员索取。",
+	"This account is switched off. An administrator can switch it on again.":                      "此账户已停用，管理员可以重新启用。",
 	"Sign-in failed too often. Try again in %d s.":                                                "登录失败次数过多。请在 %d 秒后重试。",
 	"The cursor is not one that this list gave. Start again without it.":                          "该游标不是由此列表给出的。请去掉游标，从头开始。",
 	"The password was changed by somebody else at the same time. Sign in with the new one.":       "密码同时被他人更改。请使用新密码登录。",

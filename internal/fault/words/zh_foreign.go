@@ -23,6 +23,25 @@ var foreign = map[string]string{ //nolint:gosec // texts about passwords and tok
 	"Raise pool.max_live_sessions if there is memory, or lower quota.live_sessions.": "若内存充足，可提高 pool.max_live_sessions，或降低 quota.live_sessions。",
 	"Make room on the disk of the data folder, or lower snapshot.keep.":              "请清理数据目录所在磁盘，或降低 snapshot.keep。",
 
+	// What checks of an instance found, and why it was replaced.
+	"The storage is %d %% full.":                      "存储空间已用 %d%%。",
+	"Delete files, or ask an administrator for more.": "请删除一些文件，或联系管理员增加。",
+	"%d %% of the files that there may be are there.": "文件数已达上限的 %d%%。",
+	"Delete some, or ask an administrator for more.":  "请删除一些，或联系管理员增加。",
+	"%d %% of the processes that there may be run.":   "进程数已达上限的 %d%%。",
+	"End some.": "请结束一些进程。",
+	"A process was ended at %s because the memory of %d MiB was used up.": "内存 %[2]d MiB 已用完，因此在 %[1]s 结束了一个进程。",
+	"Its supervisor did not answer within %s.":                            "监管进程在 %s 内没有响应。",
+	"Its supervisor answered: %s":                                         "监管进程回答：%s",
+	"Its supervisor could not be reached.":                                "无法连接监管进程。",
+	"Its supervisor was of another version of Carrel.":                    "监管进程属于另一版本的 Carrel。",
+	"Its supervisor had ended.":                                           "监管进程已结束。",
+	"Its processes were gone.":                                            "其进程已不在。",
+	"It could not be ended.":                                              "未能结束此实例。",
+	"This is tried again.":                                                "将再次尝试。",
+	"Restarted on request.":                                               "已按要求重启。",
+	"Replaced at %s: %s":                                                  "已在 %s 重建，原因：%s",
+
 	// huma, of a value.
 	"unexpected property":                                          "不应有此字段",
 	"expected string to be RFC 3339 date-time":                     "应为 RFC 3339 格式的日期时间",

@@ -19,7 +19,7 @@ var insideZH = map[string]string{ //nolint:gosec // texts about passwords and to
 	"That is not a regular expression: %s.":                                     "这不是有效的正则表达式：%s。",
 	"The body must be %s.":                                                      "请求体必须是 %s。",
 	"The content did not come to its end. What came is kept; go on from there.": "内容没有传完。已收到的部分已保留，请从断点继续。",
-	"The file has %d bytes, and your storage has %d left. Delete files you do not need, or ask an administrator for more space, and try again.": "文件有 %d 字节，而你的存储空间只剩 %d 字节。请删除不需要的文件，或联系管理员增加空间，然后重试。",
+	"The file has %s, and your storage has %s left. Delete files you do not need, or ask an administrator for more space, and try again.": "文件大小为 %s，而你的存储空间只剩 %s。请删除不需要的文件，或联系管理员增加空间，然后重试。",
 	"The upload goes on over another connection.":                                                                                      "上传已在另一个连接上继续。",
 	"The upload stands at another place. Ask where, and go on there.":                                                                  "上传的进度与此不符。请先查询进度，再从该处继续。",
 	"The values must be Base64.":                                                                                                       "各个值必须采用 Base64 编码。",

@@ -215,7 +215,7 @@ func (s *Server) checkRoom(size int64) error {
 		return os.NewSyscallError("statfs", err)
 	}
 	if free := int64(st.Bavail) * st.Bsize; size > free { //nolint:gosec // a volume is smaller than 8 EiB
-		return fault.New(fault.QuotaExceeded, "The file has %d bytes, and your storage has %d left. Delete files you do not need, or ask an administrator for more space, and try again.", size, free)
+		return fault.New(fault.QuotaExceeded, "The file has %s, and your storage has %s left. Delete files you do not need, or ask an administrator for more space, and try again.", fault.Size(size), fault.Size(free))
 	}
 	return nil
 }

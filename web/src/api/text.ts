@@ -1,4 +1,5 @@
 import { m } from '@/i18n/paraglide/messages.js'
+import type { FileEntry } from './wire'
 import { answered, api, ApiError } from './client'
 
 /** A file as it is edited. */
@@ -13,8 +14,19 @@ export interface FileText {
 /** What is longer is not opened in the editor. */
 export const maxTextBytes = 2 * 1024 * 1024
 
-export const contentUrl = (path: string, inline = false) => `/api/v1/files/content?path=${encodeURIComponent(path)}${inline ? '&inline=1' : ''}`
-export const archiveUrl = (path: string) => `/api/v1/files/archive?path=${encodeURIComponent(path || '.')}`
+/** What names a file to the server: its path, or where that is no UTF-8 the bytes of it, percent-encoded. */
+export type Named = string | Pick<FileEntry, 'path' | 'encoded_path'>
+
+const inQuery = (file: Named) => `path=${typeof file === 'string' ? encodeURIComponent(file || '.') : (file.encoded_path ?? encodeURIComponent(file.path || '.'))}`
+
+export const contentUrl = (file: Named, inline = false) => `/api/v1/files/content?${inQuery(file)}${inline ? '&inline=1' : ''}`
+export const archiveUrl = (file: Named) => `/api/v1/files/archive?${inQuery(file)}`
+
+/** The same for a query of a typed call, which would encode it once more. */
+export const querying = (file: Named) => ({ querySerializer: () => inQuery(file) })
+
+/** And for a body, where a path stands under a name of its own. */
+export const naming = (file: Exclude<Named, string>) => ({ path: file.encoded_path ?? file.path, ...(file.encoded_path !== undefined && { encoded: true }) })
 
 export async function readText(path: string, signal?: AbortSignal): Promise<FileText> {
   const { data, response } = await answered(api.GET('/files/content', { params: { query: { path } }, parseAs: 'arrayBuffer', signal, cache: 'no-cache' }))

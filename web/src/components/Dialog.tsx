@@ -2,6 +2,7 @@ import { useLayoutEffect, useRef, type ReactNode } from 'react'
 import { m } from '@/i18n/paraglide/messages.js'
 import { IconButton } from './Button'
 import { Icon } from './Icon'
+import { useBack } from './useBack'
 
 interface Props {
   title: string
@@ -12,11 +13,12 @@ interface Props {
 
 /**
  * A modal dialog: the browser's own element, which keeps the focus in, makes
- * what is behind inert, closes on Escape and gives the focus back.
+ * what is behind inert, closes on Escape and gives the focus back. The browser's Back closes it too.
  */
 export function Dialog({ title, onClose, children, wide = false }: Props) {
   const ref = useRef<HTMLDialogElement>(null)
   const outside = useRef(false)
+  useBack(onClose)
   // Closed before it is taken out of the page, or the browser has nobody to give the focus back to.
   useLayoutEffect(() => {
     const dialog = ref.current

@@ -1,4 +1,5 @@
 import { useId, type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes } from 'react'
+import { Coded } from './Coded'
 
 const box =
   'w-full min-h-11 desk:min-h-9 rounded-control border border-edge bg-surface px-3 py-1.5 text-[1rem] desk:text-body text-content placeholder:text-muted disabled:opacity-60 aria-invalid:border-danger'
@@ -18,7 +19,7 @@ function Frame({ id, label, hint, error, children }: Labelled & { id: string; ch
       {children}
       {error ? (
         <p id={`${id}-note`} className="text-minor text-danger">
-          {error}
+          <Coded text={error} />
         </p>
       ) : (
         hint && (

@@ -4,6 +4,7 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { Held } from './Held'
 import { Icon } from './Icon'
 import { PortalPlace } from './portal'
+import { useBack } from './useBack'
 
 const panel = 'z-50 min-w-48 max-w-80 animate-rise scroller rounded-card border border-line bg-surface p-1 shadow-float'
 const hanging = `${panel} max-h-[min(26rem,var(--radix-dropdown-menu-content-available-height))]`
@@ -15,11 +16,13 @@ const Kind = createContext<Pick<typeof DropdownMenu | typeof UnderPointer, 'Item
 
 /** A menu that hangs from a button. Not modal: a modal one would write styles into the page, which its policy forbids. */
 export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode; children: ReactNode; align?: 'start' | 'end' }) {
+  const [open, setOpen] = useState(false)
   return (
-    <DropdownMenu.Root modal={false}>
+    <DropdownMenu.Root modal={false} open={open} onOpenChange={setOpen}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal container={useContext(PortalPlace)}>
         <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={hanging}>
+          <ByBack onClose={() => setOpen(false)} />
           {children}
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
@@ -43,6 +46,7 @@ export function ContextMenu({ items, children }: { items: ReactNode; children: R
         {/* The tap that takes it away is not one on what lies there. Another right click is one there. */}
         <div role="presentation" className="fixed inset-0 z-50" onClick={(e) => e.target === e.currentTarget && setOpen(false)} onContextMenu={(e) => e.preventDefault()}>
           <UnderPointer.Content collisionPadding={8} className={under} onPointerDownOutside={(e) => e.detail.originalEvent.button === 0 && e.preventDefault()}>
+            <ByBack onClose={() => setOpen(false)} />
             <Kind value={UnderPointer}>
               {/* What people open the browser's own menu of a link for, which this one hides. */}
               {link !== null && (
@@ -59,6 +63,12 @@ export function ContextMenu({ items, children }: { items: ReactNode; children: R
       </UnderPointer.Portal>
     </UnderPointer.Root>
   )
+}
+
+/** Only what is open listens to Back. */
+function ByBack({ onClose }: { onClose: () => void }) {
+  useBack(onClose)
+  return null
 }
 
 export function MenuItem({ onSelect, children, danger = false, disabled }: { onSelect: () => void; children: ReactNode; danger?: boolean; disabled?: boolean }) {

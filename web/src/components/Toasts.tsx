@@ -1,6 +1,7 @@
 import { useSyncExternalStore } from 'react'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Button, IconButton } from './Button'
+import { Coded } from './Coded'
 import { Icon } from './Icon'
 
 interface Toast {
@@ -39,7 +40,9 @@ export function Toasts() {
     <div role="status" className="pointer-events-none fixed inset-x-0 bottom-[calc(env(safe-area-inset-bottom)+4.5rem)] z-40 flex flex-col items-center gap-2 px-4 desk:bottom-6">
       {shown.map((t) => (
         <div key={t.id} className="pointer-events-auto flex max-w-full animate-rise items-center gap-1 rounded-card border bg-surface py-1 pr-1 pl-4 text-minor shadow-float">
-          <span className="min-w-0 truncate">{t.text}</span>
+          <span className="min-w-0 truncate">
+            <Coded text={t.text} />
+          </span>
           {t.action && (
             <Button
               look="plain"

@@ -5,6 +5,7 @@ import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import type { Instance } from '@/api/wire'
 import { Button, IconButton } from '@/components/Button'
+import { Coded } from '@/components/Coded'
 import { Confirm } from '@/components/Confirm'
 import { Empty, Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
@@ -105,7 +106,7 @@ function InstanceCard({ instance: i, recent, name, onAsk }: { instance: Instance
       </div>
       {i.health.detail && (
         <p className={i.health.status === 'healthy' ? 'border-t px-4 py-2 text-minor text-muted' : 'border-t bg-removed px-4 py-2 text-minor'}>
-          {i.health.consecutive_failures > 0 && m.health_failed({ count: i.health.consecutive_failures })} {i.health.detail}
+          {i.health.consecutive_failures > 0 && m.health_failed({ count: i.health.consecutive_failures })} <Coded text={i.health.detail} />
         </p>
       )}
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 border-t px-4 py-3 desk:grid-cols-4">

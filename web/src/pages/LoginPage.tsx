@@ -26,7 +26,8 @@ export function LoginPage() {
       void navigate({ to: next ?? '/', replace: true })
     },
   })
-  const wrong = login.error instanceof ApiError && login.error.code === 'unauthenticated'
+  const refused = login.error instanceof ApiError && login.error.code === 'unauthenticated' ? login.error : undefined
+  const off = refused?.fields.get('username') // told to who knows the password
   return (
     <Entrance title={m.login_title()}>
       <form
@@ -36,9 +37,9 @@ export function LoginPage() {
           login.mutate()
         }}
       >
-        <Field label={m.username_or_email()} value={username} onChange={(e) => setUsername(e.target.value)} required autoFocus autoComplete="username" autoCapitalize="none" spellCheck={false} />
+        <Field label={m.username_or_email()} value={username} onChange={(e) => setUsername(e.target.value)} required autoFocus error={off} autoComplete="username" autoCapitalize="none" spellCheck={false} />
         <Field label={m.password()} type="password" value={password} onChange={(e) => setPassword(e.target.value)} required autoComplete="current-password" />
-        {login.error && (wrong ? <Notice tone="danger" title={m.login_wrong()}>{m.login_wrong_text()}</Notice> : <Failure error={login.error} />)}
+        {login.error && !off && (refused ? <Notice tone="danger" title={m.login_wrong()}>{m.login_wrong_text()}</Notice> : <Failure error={login.error} />)}
         <Button type="submit" look="primary" busy={login.isPending}>
           {m.login_do()}
         </Button>

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { queries } from '@/api/queries'
 import type { ServerHealth } from '@/api/wire'
 import { Button } from '@/components/Button'
+import { Coded } from '@/components/Coded'
 import { Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { Failure, Notice } from '@/components/Notice'
@@ -48,12 +49,12 @@ function Health({ server: s }: { server: ServerHealth }) {
         <>
           {bad.map((c) => (
             <Notice key={c.name} tone={c.state === 'fail' ? 'danger' : 'wait'} title={c.state === 'fail' ? m.check_failed({ name: checkName(c.name) }) : m.check_warns({ name: checkName(c.name) })}>
-              {c.detail} {c.remedy && m.check_remedy({ remedy: c.remedy })}
+              <Coded text={c.detail ?? ''} /> {c.remedy && <Coded text={m.check_remedy({ remedy: c.remedy })} />}
             </Notice>
           ))}
           {s.troubled.map((t) => (
             <Notice key={t.user_id} tone={t.status === 'unhealthy' ? 'danger' : 'wait'} title={m.instance_troubled({ name: name(t.user_id) })}>
-              {t.detail}
+              <Coded text={t.detail} />
             </Notice>
           ))}
         </>
@@ -79,7 +80,7 @@ function Health({ server: s }: { server: ServerHealth }) {
           <li key={c.name} className="flex flex-wrap items-center gap-x-3 gap-y-0.5 border-t px-4 py-2 first:border-t-0">
             <Icon name={c.state === 'ok' ? 'check' : 'warn'} size={16} className={c.state === 'ok' ? 'text-accent' : c.state === 'fail' ? 'text-danger' : 'text-wait'} />
             <span className="font-strong">{checkName(c.name)}</span>
-            <span className="min-w-0 text-muted [overflow-wrap:anywhere]">{c.detail || (c.state === 'ok' ? m.check_ok() : '')}</span>
+            <span className="min-w-0 text-muted [overflow-wrap:anywhere]"><Coded text={c.detail || (c.state === 'ok' ? m.check_ok() : '')} /></span>
           </li>
         ))}
       </ul>

@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link, useParams, useSearch } from '@tanstack/react-router'
+import { useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { ApiError } from '@/api/client'
 import { queries } from '@/api/queries'
@@ -17,6 +17,7 @@ import { Waiting, waitingOf } from '@/modules/conversation/Waiting'
 import { Foot } from '@/modules/conversation/work/Foot'
 import { useWork } from '@/modules/conversation/work/useWork'
 import { Work } from '@/modules/conversation/work/Work'
+import { Gone } from '@/modules/sessions/Gone'
 import { lightOfState } from '@/modules/sessions/order'
 import { see } from '@/modules/sessions/seen'
 import { titleOf } from '@/modules/sessions/SessionList'
@@ -45,11 +46,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
   const [jump, setJump] = useState<{ seq: number }>()
   useLooking(session)
   if (error instanceof ApiError && error.status === 404) {
-    return (
-      <Empty title={m.session_gone_title()} action={<Link to="/" className="inline-flex min-h-11 items-center rounded-control border border-edge/50 px-4 text-minor hover:bg-hover">{m.to_sessions()}</Link>}>
-        {m.session_gone_text()}
-      </Empty>
-    )
+    return <Gone id={id} />
   }
   const state = view.requests.length > 0 ? 'waiting' : (view.state ?? session?.state)
   const running = view.activity !== 'none' || state === 'running' || state === 'waiting' || state === 'queued'

@@ -9,8 +9,9 @@ import { Confirm } from '@/components/Confirm'
 import { Empty, Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { Menu, MenuItem } from '@/components/Menu'
-import { Failure } from '@/components/Notice'
+import { Failure, Notice } from '@/components/Notice'
 import { Page } from '@/components/Page'
+import { plain } from '@/components/plain'
 import { toast, Toasts } from '@/components/Toasts'
 import { useNow } from '@/components/useNow'
 import { ago, bytes, dateTime } from '@/i18n/format'
@@ -24,7 +25,7 @@ export function SnapshotsPage() {
   const snapshots = useQuery(queries.snapshots())
   const [ask, setAsk] = useState<Ask | null>(null)
   const refresh = () => void client.invalidateQueries({ queryKey: queries.snapshots().queryKey })
-  const take = useMutation({ mutationFn: () => call(api.POST('/snapshots', {})), onSuccess: () => toast(m.snapshot_taken()), onSettled: refresh })
+  const take = useMutation({ mutationFn: () => call(api.POST('/snapshots', {})), onSuccess: (made) => !made.skipped && toast(m.snapshot_taken()), onSettled: refresh })
   const takeButton = (
     <Button look="primary" busy={take.isPending} onClick={() => take.mutate()}>
       {take.isPending ? m.snapshot_taking() : m.snapshot_take()}
@@ -39,6 +40,21 @@ export function SnapshotsPage() {
           <Failure error={take.error} />
         </div>
       )}
+      {take.data?.skipped ? (
+        <div className="pb-4">
+          <Notice
+            tone="wait"
+            title={m.snapshot_skipped({ count: take.data.skipped })}
+            actions={
+              <Button look="plain" onClick={() => take.reset()}>
+                {m.dismiss()}
+              </Button>
+            }
+          >
+            {m.snapshot_skipped_text({ first: plain(take.data.skipped_first ?? '') })}
+          </Notice>
+        </div>
+      ) : null}
       {snapshots.error && !snapshots.data ? (
         <Failure error={snapshots.error} actions={<Button onClick={() => void snapshots.refetch()}>{m.try_again()}</Button>} />
       ) : snapshots.isPending ? (

@@ -1,4 +1,4 @@
-import { useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useId, useState } from 'react'
 import { ApiError, api, call } from '@/api/client'
 import { useMutation } from '@/api/mutation'
@@ -9,10 +9,11 @@ import { Confirm } from '@/components/Confirm'
 import { Dialog } from '@/components/Dialog'
 import { Field, Select } from '@/components/Field'
 import { Failure } from '@/components/Notice'
+import { bytes } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useMe } from '@/modules/shell/me'
 import { suggested } from './password'
-import { formOf, quotaOf, unreadable, type QuotaForm } from './quotaForm'
+import { formOf, lessThanUsed, quotaOf, unreadable, type QuotaForm } from './quotaForm'
 import { roleName, roles } from './words'
 
 /** What an administrator may change of a user: role, whether they may come in, password, and limits. */
@@ -27,6 +28,8 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
   const [wrong, setWrong] = useState<readonly (keyof QuotaForm)[]>([])
   const [deleting, setDeleting] = useState(false)
   const passwordNote = useId()
+  // Known while they have an instance.
+  const used = useQuery({ ...queries.instances(), select: (all) => all.find((i) => i.user_id === user.id)?.usage.storage_bytes }).data
   const refresh = () => void client.invalidateQueries({ queryKey: queries.users().queryKey })
   const save = useMutation({
     mutationFn: async () => {
@@ -112,7 +115,7 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
           <div className="grid gap-4 desk:grid-cols-2">
             {field('cpu', 'cpu', m.with_unit({ name: m.quota_cpu(), unit: m.unit_cores() }))}
             {field('memoryGiB', 'memory_bytes', m.with_unit({ name: m.quota_memory(), unit: 'GiB' }))}
-            {field('storageGiB', 'storage_bytes', m.with_unit({ name: m.quota_storage(), unit: 'GiB' }))}
+            {field('storageGiB', 'storage_bytes', m.with_unit({ name: m.quota_storage(), unit: 'GiB' }), lessThanUsed(form, user.quota, used) ? m.quota_less_than_used({ used: bytes(used ?? 0), limit: bytes(quotaOf(form, user.quota).storage_bytes) }) : undefined)}
             {field('pids', 'pids', m.quota_pids())}
             {field('liveSessions', 'live_sessions', m.quota_live_sessions())}
             {field('inodes', 'inodes', m.quota_inodes())}

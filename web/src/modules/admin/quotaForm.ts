@@ -53,6 +53,12 @@ export function quotaOf(form: QuotaForm, before: Quota): Quota {
   }
 }
 
+/** Whether the form gives less storage than is used already. */
+export function lessThanUsed(form: QuotaForm, before: Quota, used: number | undefined): boolean {
+  const { storage_bytes } = quotaOf(form, before)
+  return used !== undefined && storage_bytes > 0 && storage_bytes < used
+}
+
 function gibText(bytes: number): string {
   return String(Math.round((bytes / gib) * 1000) / 1000)
 }

@@ -1,12 +1,12 @@
 import { useEffect, useEffectEvent, useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react'
-import { IconButton } from '@/components/Button'
+import { Button, IconButton } from '@/components/Button'
 import { Icon } from '@/components/Icon'
 import type { Command } from '@/conversation/line'
 import { m } from '@/i18n/paraglide/messages.js'
 import { takeHanded } from '@/share/handed'
 import { stream } from '@/stream/page'
 import { Attachments } from './Attachments'
-import { useDraft } from './draft'
+import { drafts, useDraft } from './draft'
 import { step } from './history'
 import { mention, mentionAt, naming } from './mention'
 import { contentOf } from './pictures'
@@ -106,7 +106,7 @@ export function Composer({ sessionId, project, running, waiting, fresh, commands
     if (empty || sending) return
     const named = draft.files.map((f) => naming(f.path)).join(' ')
     stream.prompt(sessionId, contentOf([text.trim(), named].filter(Boolean).join('\n\n'), draft.pictures))
-    change({ text: '', pictures: [], files: [] })
+    drafts.done(sessionId)
     setPast(-1)
     setClosed(false)
   }
@@ -146,6 +146,20 @@ export function Composer({ sessionId, project, running, waiting, fresh, commands
       {items.length > 0 && <Suggestions id={listId} label={at !== null ? m.mention_files() : m.commands()} items={items} chosen={current} />}
       <div className="relative rounded-card border border-edge bg-surface focus-within:border-accent focus-within:outline focus-within:outline-accent">
         {dragging && <p className="absolute inset-0 z-10 grid min-h-11 place-items-center rounded-card border-2 border-dashed border-accent bg-surface text-minor font-strong">{m.attach_drop()}</p>}
+        {draft.aside.length > 0 && (
+          <div className="flex items-center gap-2 border-b ps-3 pe-1 text-minor text-muted">
+            <p className="min-w-0 flex-1 py-1.5">{m.draft_aside()}</p>
+            <Button
+              look="plain"
+              onClick={() => {
+                drafts.done(sessionId)
+                area.current?.focus()
+              }}
+            >
+              {m.draft_aside_drop()}
+            </Button>
+          </div>
+        )}
         <Attachments draft={draft} onChange={change} uploads={uploads} onCancel={cancel} onRetry={retry} />
         {voice?.failed && (
           <p role="alert" className="px-3 pt-2 text-minor text-danger">

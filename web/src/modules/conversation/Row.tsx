@@ -1,5 +1,6 @@
 import { memo, useState } from 'react'
 import { Button } from '@/components/Button'
+import { Coded } from '@/components/Coded'
 import { CopyButton } from '@/components/CopyButton'
 import { Icon } from '@/components/Icon'
 import { Picture } from '@/components/Picture'
@@ -10,12 +11,14 @@ import { compact, duration, number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { problemTitle } from '@/i18n/problem'
 import { stream } from '@/stream/page'
+import { contentOf, picturesOf } from './pictures'
 import { PromptMenu } from './PromptMenu'
+import { useSessionId } from './SessionId'
 import { errorTitle } from './words'
 import { ToolCard } from './tools/ToolCard'
 
 /** One row of the timeline. It is drawn again only when its row is another object. */
-export const RowView = memo(function RowView({ row, cwd, nested = false }: { row: TimelineRow | Row; cwd: string | null; nested?: boolean }) {
+export const RowView = memo(function RowView({ row, cwd, nested = false, again = null }: { row: TimelineRow | Row; cwd: string | null; nested?: boolean; again?: PromptRow | null }) {
   switch (row.kind) {
     case 'prompt':
       return <PromptView row={row} />
@@ -28,7 +31,7 @@ export const RowView = memo(function RowView({ row, cwd, nested = false }: { row
     case 'reads':
       return <ReadsView row={row} cwd={cwd} />
     case 'error':
-      return <ErrorView row={row} />
+      return <ErrorView row={row} again={again} />
     case 'note':
       return <NoteView row={row} />
     case 'raw':
@@ -86,7 +89,7 @@ function PromptState({ row }: { row: PromptRow }) {
           <p className="text-danger">
             {m.prompt_failed()} {row.problem && problemTitle(row.problem.code)}
           </p>
-          {row.problem?.detail && <p className="text-muted">{row.problem.detail}</p>}
+          {row.problem?.detail && <p className="text-muted"><Coded text={row.problem.detail} /></p>}
           <div className="flex gap-2">
             <Button look="plain" onClick={() => stream.discard(row.id)}>
               {m.prompt_discard()}
@@ -152,14 +155,24 @@ function ReadsView({ row, cwd }: { row: ReadsRow; cwd: string | null }) {
   )
 }
 
-function ErrorView({ row }: { row: ErrorRow }) {
+function ErrorView({ row, again }: { row: ErrorRow; again: PromptRow | null }) {
+  const sessionId = useSessionId()
   const title = row.source === 'carrel' ? problemTitle(row.code) : errorTitle(row)
   return (
     <div role="alert" className="flex gap-3 rounded-card border border-danger/50 bg-removed px-4 py-3 text-minor">
       <Icon name="warn" className="text-danger" />
       <div className="min-w-0 [overflow-wrap:anywhere]">
         <p className="font-strong">{title}</p>
-        {row.text !== '' && <p className="mt-0.5 text-muted">{row.text}</p>}
+        {row.text !== '' && (
+          <p className="mt-0.5 text-muted">
+            <Coded text={row.text} />
+          </p>
+        )}
+        {again && (
+          <Button className="mt-2" onClick={() => stream.prompt(sessionId, contentOf(commandText(textOf(again)), picturesOf(again.blocks)))}>
+            {m.prompt_again()}
+          </Button>
+        )}
       </div>
     </div>
   )

@@ -8,6 +8,7 @@ import type { PromptRow } from '@/conversation/model'
 import { rowOfEvent } from '@/conversation/place'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/held'
+import { failedPrompt } from './again'
 import { Find } from './Find'
 import { KeepPlace } from './KeepPlace'
 import { countOfNew, PromptView, RowView } from './Row'
@@ -98,6 +99,7 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
     lastSent.current = sent
   }, [sent, follow])
 
+  const failed = failedPrompt(view)
   const nothing = rows.length === 0 && sent === 0
   return (
     <div className="relative min-h-0 flex-1 short:min-h-[16dvh]">
@@ -119,7 +121,7 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
             <SessionId value={sessionId}>
             {rows.slice(start, end).map((row, i) => (
               <div key={row.key} data-row={row.key} tabIndex={-1} className={`scroll-mt-4 ${end - start - i > 12 ? 'row-far' : ''} ${row.key === found ? 'found' : ''}`}>
-                <RowView row={row} cwd={view.cwd} />
+                <RowView row={row} cwd={view.cwd} again={start + i === rows.length - 1 ? failed : null} />
               </div>
             ))}
             </SessionId>

@@ -39,7 +39,7 @@ function WaitingPrompt({ sessionId, row }: { sessionId: string; row: PromptRow }
   const pictures = picturesOf(row.blocks)
   const edit = async () => {
     await withdraw.mutateAsync()
-    drafts.restore(sessionId, textOf(row), pictures)
+    drafts.edit(sessionId, textOf(row), pictures)
     document.querySelector<HTMLTextAreaElement>('[data-composer]')?.focus()
   }
   const error = withdraw.error

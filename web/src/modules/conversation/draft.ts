@@ -8,13 +8,21 @@ export interface Attached {
   path: string
 }
 
-export interface Draft {
+interface Written {
   text: string
   pictures: readonly Picture[]
   files: readonly Attached[]
 }
 
-const none: Draft = { text: '', pictures: [], files: [] }
+export interface Draft extends Written {
+  /** What was being written when a prompt that waits came to be edited. It comes back after that, the last first. */
+  aside: readonly Written[]
+}
+
+const empty: Written = { text: '', pictures: [], files: [] }
+const none: Draft = { ...empty, aside: [] }
+
+const isEmpty = (w: Written) => w.text.trim() === '' && w.pictures.length + w.files.length === 0
 const prefix = 'carrel.draft.'
 /** Pictures of more than this, as they are sent, do not survive a reload. */
 export const maxKeptChars = 24 << 20
@@ -60,7 +68,7 @@ export class Drafts {
     const kept = await this.shelf?.get(id).catch(() => undefined)
     if (!kept) return
     const now = this.get(id)
-    this.hold(id, { ...now, pictures: [...(kept.pictures ?? []), ...now.pictures], files: [...(kept.files ?? []), ...now.files] })
+    this.hold(id, { ...now, pictures: [...(kept.pictures ?? []), ...now.pictures], files: [...(kept.files ?? []), ...now.files], aside: [...(kept.aside ?? []), ...now.aside] })
   }
 
   change(id: string, change: Partial<Draft>): void {
@@ -72,17 +80,35 @@ export class Drafts {
     } catch {
       // It holds while the page is open, then.
     }
-    if (change.pictures || change.files) void this.keep(id, next).catch(() => {})
+    if (change.pictures || change.files || change.aside) void this.keep(id, next).catch(() => {})
   }
 
-  /** Puts a prompt that was withdrawn in front of what is being written. */
+  /** Puts what came from elsewhere in front of what is being written. */
   restore(id: string, text: string, pictures: readonly Picture[]): void {
     const now = this.get(id)
     this.change(id, { text: [text, now.text].filter((t) => t.trim() !== '').join('\n\n'), pictures: [...pictures, ...now.pictures] })
   }
 
+  /** Takes a prompt that was withdrawn to be edited. What was being written is kept until `done`. */
+  edit(id: string, text: string, pictures: readonly Picture[]): void {
+    const { aside, ...now } = this.get(id)
+    this.change(id, { text, pictures, files: [], aside: isEmpty(now) ? aside : [...aside, now] })
+  }
+
+  /** What was written has been sent, or dropped: what was put aside for it comes back. */
+  done(id: string): void {
+    const { aside } = this.get(id)
+    this.change(id, { ...(aside.at(-1) ?? empty), aside: aside.slice(0, -1) })
+  }
+
   clear(id: string): void {
     this.change(id, none)
+  }
+
+  /** Another tab wrote a text. This one follows, so that neither writes over the other's with an older one. */
+  follow(key: string | null, text: string | null): void {
+    const id = key?.startsWith(prefix) ? key.slice(prefix.length) : ''
+    if (this.held.has(id)) this.hold(id, { ...this.get(id), text: text ?? '' })
   }
 
   /** Forgets all, on this device too: who wrote it has signed out. */
@@ -107,9 +133,10 @@ export class Drafts {
   }
 
   private async keep(id: string, draft: Draft): Promise<void> {
-    const size = draft.pictures.reduce((n, p) => n + p.data.length, 0)
-    if (draft.pictures.length + draft.files.length === 0) return this.shelf?.del(id)
-    await this.shelf?.set(id, { pictures: size <= maxKeptChars ? draft.pictures : [], files: draft.files })
+    const size = [draft, ...draft.aside].flatMap((w) => w.pictures).reduce((n, p) => n + p.data.length, 0)
+    const bounded = <W extends Written>(w: W): W => (size <= maxKeptChars ? w : { ...w, pictures: [] })
+    if (draft.pictures.length + draft.files.length + draft.aside.length === 0) return this.shelf?.del(id)
+    await this.shelf?.set(id, { pictures: bounded(draft).pictures, files: draft.files, aside: draft.aside.map(bounded) })
   }
 }
 
@@ -128,6 +155,7 @@ function pageTexts(): Storage | null {
 }
 
 export const drafts = new Drafts(typeof window === 'undefined' ? null : pageTexts(), pageShelf())
+if (typeof window !== 'undefined') window.addEventListener('storage', (e) => drafts.follow(e.key, e.newValue))
 
 export function useDraft(id: string): [Draft, (change: Partial<Draft>) => void] {
   const draft = useSyncExternalStore(drafts.subscribe, () => drafts.get(id))

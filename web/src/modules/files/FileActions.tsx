@@ -3,7 +3,7 @@ import { createContext, useContext, useMemo, useState, type ReactNode } from 're
 import { ApiError, api, call } from '@/api/client'
 import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
-import { writeText } from '@/api/text'
+import { naming, querying, writeText } from '@/api/text'
 import type { FileEntry } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Confirm } from '@/components/Confirm'
@@ -46,17 +46,17 @@ export function FileActions({ children, onMoved, onMade }: Props) {
   const close = () => setOpen(null)
   const again = () => client.invalidateQueries({ queryKey: queries.files() })
   const trash = useMutation({
-    mutationFn: (entry: FileEntry) => call(api.POST('/files/trash', { body: { path: entry.path } })),
+    mutationFn: (entry: FileEntry) => call(api.POST('/files/trash', { body: naming(entry) })),
     onSuccess: (kept, entry) => {
       onMoved?.(entry.path, null)
       void again()
-      toast(m.file_deleted({ name: plain(entry.name) }), { label: m.undo(), act: () => undo.mutate({ from: kept.path, to: entry.path }) })
+      toast(m.file_deleted({ name: plain(entry.name) }), { label: m.undo(), act: () => undo.mutate({ ...moving(kept), to: entry.path }) })
     },
     // Where there is no room even for the trash, or it is in it already, there is still the other way.
     onError: (error, entry) => (['quota_exceeded', 'conflict'].includes(problemOf(error).code) ? setOpen({ kind: 'erase', entry }) : toast(saying(error))),
   })
   const undo = useMutation({
-    mutationFn: (body: { from: string; to: string }) => call(api.POST('/files/move', { body })),
+    mutationFn: (body: { from: string; encoded?: boolean; to: string }) => call(api.POST('/files/move', { body })),
     onSuccess: () => void again(),
     onError: (error) => toast(saying(error)),
   })
@@ -74,6 +74,11 @@ export function FileActions({ children, onMoved, onMade }: Props) {
       {open?.kind === 'erase' && <Erase entry={open.entry} onClose={close} onGone={() => (void again(), onMoved?.(open.entry.path, null))} />}
     </Context>
   )
+}
+
+const moving = (entry: FileEntry) => {
+  const { path: from, ...how } = naming(entry)
+  return { from, ...how }
 }
 
 function saying(error: unknown): string {
@@ -103,7 +108,7 @@ function Make({ what, folder, onClose, onMade }: { what: 'file' | 'folder'; fold
 function Move({ entry, onClose, onMoved }: { entry: FileEntry; onClose: () => void; onMoved: (to: string) => void }) {
   const [to, setTo] = useState(entry.path)
   const move = useMutation({
-    mutationFn: () => (to === entry.path ? Promise.resolve(entry) : call(api.POST('/files/move', { body: { from: entry.path, to: to.trim() } }))),
+    mutationFn: () => (to === entry.path ? Promise.resolve(entry) : call(api.POST('/files/move', { body: { ...moving(entry), to: to.trim() } }))),
     onSuccess: (moved) => {
       onClose()
       onMoved(moved.path)
@@ -140,7 +145,7 @@ function PathForm(p: { title: string; label: string; hint: string; action: strin
 
 function Erase({ entry, onClose, onGone }: { entry: FileEntry; onClose: () => void; onGone: () => void }) {
   const erase = useMutation({
-    mutationFn: () => call(api.DELETE('/files', { params: { query: { path: entry.path } } })),
+    mutationFn: () => call(api.DELETE('/files', { params: { query: { path: entry.path } }, ...querying(entry) })),
     onSuccess: () => {
       onClose()
       onGone()

@@ -33,7 +33,7 @@ export function FileEntries({ entry }: { entry: FileEntry }) {
   return (
     <>
       {(folder || entry.type === 'file') && (
-        <MenuDownload href={folder ? archiveUrl(entry.path) : contentUrl(entry.path)}>
+        <MenuDownload href={folder ? archiveUrl(entry) : contentUrl(entry)}>
           <Icon name="download" size={16} /> {folder ? m.file_download_zip() : m.file_download()}
         </MenuDownload>
       )}

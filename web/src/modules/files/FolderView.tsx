@@ -62,7 +62,8 @@ export function FolderView({ folder, hidden, tabs, onUpload }: Props) {
 
 function Line({ entry, tabs, top }: { entry: FileEntry; tabs: readonly string[]; top: number }) {
   const now = useNow()
-  const opens = entry.type === 'folder' || entry.type === 'file'
+  // An address of the page cannot name what is not UTF-8: such a file is taken along, or given another name, from its menu.
+  const opens = (entry.type === 'folder' || entry.type === 'file') && entry.encoded_path === undefined
   const face = (
     <>
       <Icon name={iconOf(entry)} className="text-muted" />

@@ -3,6 +3,7 @@ import { useState, type KeyboardEvent } from 'react'
 import { queries } from '@/api/queries'
 import type { FileEntry } from '@/api/wire'
 import { Button } from '@/components/Button'
+import { Coded } from '@/components/Coded'
 import { Icon } from '@/components/Icon'
 import { ContextMenu } from '@/components/Menu'
 import { problemOf, problemTitle } from '@/i18n/problem'
@@ -114,7 +115,7 @@ function Rows({ path, level, shared }: { path: string; level: number; shared: Sh
   if (folder.error && !folder.data)
     return (
       <li role="none" className="py-1 text-danger" style={indent}>
-        {problemOf(folder.error).detail || problemTitle(problemOf(folder.error).code)}{' '}
+        <Coded text={problemOf(folder.error).detail || problemTitle(problemOf(folder.error).code)} />{' '}
         <Button look="plain" onClick={() => void folder.refetch()}>
           {m.try_again()}
         </Button>

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { queries } from '@/api/queries'
+import type { Session } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Dialog } from '@/components/Dialog'
 import { Loading } from '@/components/Empty'
@@ -9,20 +10,23 @@ import { Select } from '@/components/Field'
 import { Failure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
 import { lastProjectKey } from './lastProject'
+import { lastUsed } from './lastUsed'
 import { useBegin } from './useBegin'
 import { modeName, modeNote } from './words'
 
-
 /** Begins a session: in which project, and when Claude asks before it acts. */
-export function NewSession({ onClose, project: given }: { onClose: () => void; project?: string }) {
+export function NewSession({ onClose, onBegun, project: given }: { onClose: () => void; onBegun?: (session: Session) => void; project?: string }) {
   const navigate = useNavigate()
   const projects = useQuery(queries.projects())
+  const { data: sessions = [] } = useQuery(queries.sessions())
   const [chosen, setChosen] = useState(given ?? localStorage.getItem(lastProjectKey) ?? '')
   const [mode, setMode] = useState('default')
-  const names = projects.data?.map((p) => p.name) ?? []
+  const { last, others } = lastUsed(projects.data ?? [], sessions)
+  const names = [...last, ...others]
   const project = names.includes(chosen) ? chosen : (names[0] ?? '')
   const create = useBegin((session) => {
     localStorage.setItem(lastProjectKey, session.project)
+    onBegun?.(session)
     onClose()
     void navigate({ to: '/s/$sessionId', params: { sessionId: session.id } })
   })
@@ -46,9 +50,18 @@ export function NewSession({ onClose, project: given }: { onClose: () => void; p
           }}
         >
           <Select label={m.project()} value={project} onChange={(e) => setChosen(e.target.value)}>
-            {names.map((n) => (
-              <option key={n}>{n}</option>
-            ))}
+            {others.length === 0 ? (
+              <Names of={last} />
+            ) : (
+              <>
+                <optgroup label={m.projects_recent()}>
+                  <Names of={last} />
+                </optgroup>
+                <optgroup label={m.projects_others()}>
+                  <Names of={others} />
+                </optgroup>
+              </>
+            )}
           </Select>
           <Select label={m.mode()} value={mode} hint={modeNote(mode)} onChange={(e) => setMode(e.target.value)}>
             {['default', 'acceptEdits', 'plan'].map((v) => (
@@ -65,4 +78,8 @@ export function NewSession({ onClose, project: given }: { onClose: () => void; p
       )}
     </Dialog>
   )
+}
+
+function Names({ of }: { of: readonly string[] }) {
+  return of.map((n) => <option key={n}>{n}</option>)
 }

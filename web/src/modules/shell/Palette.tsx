@@ -5,6 +5,7 @@ import { queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
 import { Icon, type IconName } from '@/components/Icon'
 import { Lamp } from '@/components/Lamp'
+import { useBack } from '@/components/useBack'
 import { m } from '@/i18n/paraglide/messages.js'
 import { grouped, lightOfState } from '@/modules/sessions/order'
 import { titleOf } from '@/modules/sessions/SessionList'
@@ -24,6 +25,7 @@ export function Palette({ me, onClose, onNew, onKeys }: { me: Me; onClose: () =>
   const id = useId()
   const entries = useEntries(me, typed, onNew, onKeys)
   const current = Math.min(chosen, entries.length - 1)
+  useBack(onClose)
   useEffect(() => {
     const el = dialog.current
     el?.showModal()

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'react'
 import type { Request } from '@/conversation/model'
 import { m } from '@/i18n/paraglide/messages.js'
+import { Coded } from '@/components/Coded'
 import { Notice } from '@/components/Notice'
 import { Button, IconButton } from '@/components/Button'
 import { Icon } from '@/components/Icon'
@@ -37,7 +38,7 @@ export function Dock({ sessionId, view, keys = true }: { sessionId: string; view
             </>
           }
         >
-          {view.problem.detail}
+          <Coded text={view.problem.detail} />
         </Notice>
       )}
       {!request && view.answered && view.state === 'running' && !stream.answeredHere(view.answered.requestId) && (

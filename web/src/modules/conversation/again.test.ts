@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest'
+import type { PromptRow } from '@/conversation/model'
+import type { TimelineRow } from '@/conversation/rows'
+import type { SessionView } from '@/stream/held'
+import { failedPrompt } from './again'
+
+const prompt = { kind: 'prompt', key: 'p', blocks: [{ type: 'text', text: 'hello' }] } as unknown as PromptRow
+const error = { kind: 'error', key: 'e' } as TimelineRow
+const text = { kind: 'text', key: 't' } as TimelineRow
+const idle: Pick<SessionView, 'queue' | 'outgoing' | 'activity' | 'state'> = { queue: [], outgoing: [], activity: 'none', state: 'ready' }
+
+it('is the prompt before an error that nothing came after', () => {
+  expect(failedPrompt({ ...idle, rows: [text, prompt, text, error] })).toBe(prompt)
+  expect(failedPrompt({ ...idle, rows: [prompt, error, text] })).toBeNull()
+  expect(failedPrompt({ ...idle, rows: [error] })).toBeNull()
+})
+
+it('waits while something runs or is on its way, and offers nothing that cannot be sent as it was', () => {
+  const rows = [prompt, error]
+  expect(failedPrompt({ ...idle, rows, activity: 'requesting' })).toBeNull()
+  expect(failedPrompt({ ...idle, rows, state: 'running' })).toBeNull()
+  expect(failedPrompt({ ...idle, rows, queue: [prompt] })).toBeNull()
+  expect(failedPrompt({ ...idle, rows, outgoing: [prompt] as never })).toBeNull()
+  expect(failedPrompt({ ...idle, rows: [{ ...prompt, blocks: [{ type: 'document', title: 'd' }] } as unknown as PromptRow, error] })).toBeNull()
+})
