@@ -68,16 +68,17 @@ async function failedAndGone(world, bob) {
 
   world.note('what was being written in a session that was deleted elsewhere is taken into a new one')
   await bob.composer().fill('half a thought')
-  await bob.excusing([/\b404\b.*\/sessions\//], async () => {
+  // The page asks for the session and for its events, and both are gone.
+  await bob.excusing([/\b404\b.*\/sessions\//, /404.*\/events/], async () => {
     await bob.api('DELETE', `/sessions/${session}`, { status: 204 })
     await page.goto(`/s/${session}`)
     await page.getByText('half a thought').waitFor()
+    await accessible(page, 'a session that is gone')
+    await picture(world, page, 'session-gone')
+    await page.getByRole('button', { name: 'Start a session with it' }).click()
+    await page.getByRole('dialog', { name: 'New session' }).getByRole('button', { name: 'Start the session' }).click()
+    await bob.composer().waitFor()
   })
-  await accessible(page, 'a session that is gone')
-  await picture(world, page, 'session-gone')
-  await page.getByRole('button', { name: 'Start a session with it' }).click()
-  await page.getByRole('dialog', { name: 'New session' }).getByRole('button', { name: 'Start the session' }).click()
-  await bob.composer().waitFor()
   assert.equal(await bob.composer().inputValue(), 'half a thought')
   await bob.composer().fill('')
 }

@@ -178,12 +178,15 @@ async function holdRow(world, bob, list) {
   // A finger rests as long as it takes, and the test does not: the page's time is put forward.
   await page.clock.install()
   const rest = () => page.clock.fastForward(2000)
+  const middleOfShown = async (row) => {
+    await row.evaluate((el) => el.scrollIntoView({ block: 'center' }))
+    return middle(row)
+  }
 
   world.note('a finger that scrolls the list opens no menu and follows no link')
   await page.setViewportSize({ ...size, height: 480 })
-  await row.evaluate((el) => el.scrollIntoView({ block: 'center' }))
   const home = page.url()
-  const [x, y] = await middle(row)
+  const [x, y] = await middleOfShown(row)
   const was = (await row.boundingBox()).y
   await finger.down([x, y])
   await finger.through([x, y - 8], [x, y - 30], [x, y - 60])
@@ -195,7 +198,7 @@ async function holdRow(world, bob, list) {
   assert.equal(page.url(), home)
 
   world.note('a finger that rests opens the menu of the row, selects nothing and goes nowhere')
-  const at = await middle(row)
+  const at = await middleOfShown(row)
   await finger.down(at)
   await rest()
   await menu.waitFor()
@@ -221,7 +224,7 @@ async function holdRow(world, bob, list) {
   await list.getByRole('link', { name: /Held and renamed/ }).waitFor()
 
   world.note('a short tap goes to the conversation')
-  await finger.down(await middle(list.getByRole('link', { name: /Held and renamed/ })))
+  await finger.down(await middleOfShown(list.getByRole('link', { name: /Held and renamed/ })))
   await finger.up()
   await bob.composer().waitFor()
   await page.goBack()

@@ -19,6 +19,7 @@ it('waits while something runs or is on its way, and offers nothing that cannot 
   const rows = [prompt, error]
   expect(failedPrompt({ ...idle, rows, activity: 'requesting' })).toBeNull()
   expect(failedPrompt({ ...idle, rows, state: 'running' })).toBeNull()
+  expect(failedPrompt({ ...idle, rows, state: 'starting' })).toBeNull() // it is about to go on by itself
   expect(failedPrompt({ ...idle, rows, queue: [prompt] })).toBeNull()
   expect(failedPrompt({ ...idle, rows, outgoing: [prompt] as never })).toBeNull()
   expect(failedPrompt({ ...idle, rows: [{ ...prompt, blocks: [{ type: 'document', title: 'd' }] } as unknown as PromptRow, error] })).toBeNull()

@@ -5,7 +5,7 @@ import { promptBeside } from './usePrompts'
 /** The prompt of a turn that ended in an error, while nobody has gone on since and it can be sent as it was. */
 export function failedPrompt({ rows, queue, outgoing, activity, state }: Pick<SessionView, 'rows' | 'queue' | 'outgoing' | 'activity' | 'state'>): PromptRow | null {
   if (rows.at(-1)?.kind !== 'error' || activity !== 'none' || queue.length + outgoing.length > 0) return null
-  if (state === 'running' || state === 'waiting' || state === 'queued') return null
+  if (state === 'starting' || state === 'running' || state === 'waiting' || state === 'queued') return null
   const prompt = rows[promptBeside(rows, rows.length, -1)]
   if (prompt?.kind !== 'prompt') return null
   return prompt.blocks.length > 0 && prompt.blocks.every((b) => b.type === 'text' || (b.type === 'image' && b.data !== undefined)) ? prompt : null

@@ -24,7 +24,7 @@ export function Gone({ id }: { id: string }) {
         {m.session_gone_text()}
       </Empty>
       {draft.text !== '' && (
-        <section aria-label={m.session_gone_draft()} className="mx-auto -mt-6 flex max-w-md flex-col gap-3 px-6 pb-8">
+        <section aria-label={m.session_gone_draft()} className="mx-auto -mt-6 flex max-w-lg flex-col gap-3 px-6 pb-8">
           <p className="text-minor text-muted">{m.session_gone_draft()}</p>
           <p className="scroller max-h-[40dvh] rounded-card border bg-surface px-4 py-3 whitespace-pre-wrap [overflow-wrap:anywhere]">{draft.text}</p>
           <div className="flex flex-wrap justify-center gap-2">
