@@ -18,6 +18,7 @@ var sessionZH = map[string]string{ //nolint:gosec // texts about passwords and t
 	"Claude did not take up a prompt within %d seconds and is ended.":                    "Claude 在 %d 秒内没有接收提示词，已被结束。",
 	"Claude ended %d times while it worked (%s). What it worked on was given up; send it again to try once more.":     "Claude 在工作中结束了 %d 次（%s）。正在处理的内容已放弃；要再试一次，请重新发送。",
 	"Claude ended while it worked (%s). It is started again and goes on.":                                             "Claude 在工作中结束了（%s）。它已重新启动，将继续工作。",
+	"Claude cannot read what was said in this session before, and begins anew. The file with it is left as it is.":    "Claude 无法读取此会话之前的内容，将重新开始。保存这些内容的文件保持原样。",
 	"Claude has begun with this prompt already. Interrupt the turn to stop it.":                                       "Claude 已经开始处理这条提示词。要停止，请中断这一轮。",
 	"Claude has just ended. Try again in a moment.":                                                                   "Claude 刚刚结束。请稍后重试。",
 	"Claude is at work. Interrupt it or let it finish, then rewind the files.":                                        "Claude 正在工作。请停止它或等它完成，然后再恢复文件。",

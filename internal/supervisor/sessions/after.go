@@ -61,6 +61,9 @@ func (s *session) afterStartLocked(r *run, exit process.Exit, said string) (reas
 		s.meta.moved(s.id, uuid.NewString())
 		s.guessed, s.meta.Ran, s.held = false, false, protocol.HeldResponse{}
 		s.saveLocked()
+		if len(s.meta.Usage) > 0 { // it has answered before
+			s.complainLocked(fault.Internal, "Claude cannot read what was said in this session before, and begins anew. The file with it is left as it is.")
+		}
 		return s.againLocked()
 	case claude.Unknown(said) && s.meta.ForkOf != "" && !s.meta.Ran:
 		s.complainLocked(fault.NotFound, "The conversation to copy was not found. It may have been deleted, or nothing was said in it yet.")
