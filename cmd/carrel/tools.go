@@ -27,6 +27,9 @@ func toolsCommand() *cobra.Command {
 		ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 		defer cancel()
 		hosts, settings := egress.AskTools(ctx, os.Environ())
+		if err := cmd.Context().Err(); err != nil {
+			return err // not all of them were asked
+		}
 		b, err := json.Marshal(toolsFound{Hosts: hosts, Env: settings.Environ()})
 		if err != nil {
 			return err

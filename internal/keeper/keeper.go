@@ -188,6 +188,11 @@ func (k *keeper) askTools(ctx context.Context) {
 	cmd.Args[0] = "carrel"
 	cmd.Env = k.config.ToolsEnv
 	cmd.Dir = "/"
+	// It ends with its keeper, also one that is killed. That means the thread, which therefore stays.
+	osruntime.LockOSThread()
+	defer osruntime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it ends the tool that it is asking
 	cmd.WaitDelay = time.Second
 	if out, err := cmd.CombinedOutput(); err != nil && ctx.Err() == nil {
 		k.log.Warn("ask this machine's tools what they are set up for", "err", err, "said", string(out))
