@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -106,6 +107,27 @@ type Caller struct {
 
 // Dialer connects to the other side.
 type Dialer func(ctx context.Context) (net.Conn, error)
+
+// settleWithin is what a transport may take to share a connection that it has.
+const settleWithin = time.Second
+
+// Once gives the one connection that there is. A transport may ask for another while it is just about to share the
+// first, and takes that as soon as it can: so who asks again is kept waiting a moment before there is none.
+func Once(conn net.Conn) Dialer {
+	var given atomic.Bool
+	return func(ctx context.Context) (net.Conn, error) {
+		if given.CompareAndSwap(false, true) {
+			return conn, nil
+		}
+		settle := time.NewTimer(settleWithin)
+		defer settle.Stop()
+		select {
+		case <-settle.C:
+		case <-ctx.Done():
+		}
+		return nil, errors.New("the one connection is gone")
+	}
+}
 
 // NewCaller returns a caller that dials as it needs: one connection, HTTP/2
 // without TLS, many calls at a time.

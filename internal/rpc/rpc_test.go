@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -165,5 +166,38 @@ func TestNothingIsCompressed(t *testing.T) {
 				t.Errorf("%s: %q; want no compression", name, got)
 			}
 		}
+	}
+}
+
+// TestOnce: many who ask at one time, before there is a connection, share the only one; and when it is gone, they are told.
+func TestOnce(t *testing.T) {
+	mux := http.NewServeMux()
+	Unary(mux, "/t/Ask", true, func(_ context.Context, q *question) (*answer, error) { return &answer{N: q.N + 1}, nil })
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := NewServer(mux)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(l) }()
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := NewCaller(Once(conn))
+	t.Cleanup(func() { c.Close(); _ = srv.Close(); <-done })
+	var asking sync.WaitGroup
+	for n := range 20 {
+		asking.Go(func() {
+			if res, err := Call[question, answer](t.Context(), c, "/t/Ask", &question{N: n}); err != nil || res.N != n+1 {
+				t.Errorf("%d: got %v, %v", n, res, err)
+			}
+		})
+	}
+	asking.Wait()
+	_ = srv.Close()
+	if _, err := Call[question, answer](t.Context(), c, "/t/Ask", &question{}); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("once it is gone: got %v", err)
 	}
 }

@@ -199,14 +199,7 @@ func (h *helper) start() (*running, error) {
 		conn.Close()
 		return nil, err
 	}
-	dialled := false
-	run.caller = rpc.NewCaller(func(context.Context) (net.Conn, error) {
-		if dialled {
-			return nil, errors.New("the file helper's connection is gone")
-		}
-		dialled = true // by the first request below; there is no other yet
-		return heldConn{conn, run}, nil
-	})
+	run.caller = rpc.NewCaller(rpc.Once(heldConn{conn, run}))
 	if t, ok := run.caller.HTTP.Transport.(*http.Transport); ok {
 		t.ResponseHeaderTimeout = helperAnswer
 		t.IdleConnTimeout = 0 // idleness is reckoned here

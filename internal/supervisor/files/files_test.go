@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/rpc"
 	"github.com/carrel-dev/carrel/internal/supervisor/client"
 	"github.com/carrel-dev/carrel/internal/workspace"
 )
@@ -70,7 +71,7 @@ func setup(t *testing.T) *bench {
 	go func() {
 		served <- serve(context.Background(), ends[0], New(root, "/home/ana", slog.New(slog.DiscardHandler)))
 	}()
-	b.client = client.New(func(context.Context) (net.Conn, error) { return ends[1], nil })
+	b.client = client.New(rpc.Once(ends[1]))
 	t.Cleanup(func() {
 		b.client.Close()
 		ends[1].Close()
