@@ -19,9 +19,10 @@ import (
 type question struct{ N int }
 type answer struct{ N int }
 
-func serve(t *testing.T, mux *http.ServeMux) *Caller {
+// listen serves at a socket, until it is stopped or the test ends.
+func listen(t *testing.T, mux *http.ServeMux) (path string, stop func()) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "s")
+	path = filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -29,11 +30,19 @@ func serve(t *testing.T, mux *http.ServeMux) *Caller {
 	srv := NewServer(mux)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(l) }()
+	stop = func() { _ = srv.Close(); <-done }
+	t.Cleanup(stop)
+	return path, stop
+}
+
+func serve(t *testing.T, mux *http.ServeMux) *Caller {
+	t.Helper()
+	path, _ := listen(t, mux)
 	c := NewCaller(func(ctx context.Context) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", path)
 	})
-	t.Cleanup(func() { c.Close(); _ = srv.Close(); <-done })
+	t.Cleanup(c.Close)
 	return c
 }
 
@@ -173,20 +182,13 @@ func TestNothingIsCompressed(t *testing.T) {
 func TestOnce(t *testing.T) {
 	mux := http.NewServeMux()
 	Unary(mux, "/t/Ask", true, func(_ context.Context, q *question) (*answer, error) { return &answer{N: q.N + 1}, nil })
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := NewServer(mux)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = srv.Serve(l) }()
+	path, stop := listen(t, mux)
 	conn, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := NewCaller(Once(conn))
-	t.Cleanup(func() { c.Close(); _ = srv.Close(); <-done })
+	t.Cleanup(c.Close)
 	var asking sync.WaitGroup
 	for n := range 20 {
 		asking.Go(func() {
@@ -196,7 +198,7 @@ func TestOnce(t *testing.T) {
 		})
 	}
 	asking.Wait()
-	_ = srv.Close()
+	stop()
 	if _, err := Call[question, answer](t.Context(), c, "/t/Ask", &question{}); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("once it is gone: got %v", err)
 	}
