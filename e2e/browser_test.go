@@ -136,7 +136,7 @@ func (b *browser) run(t *testing.T, part string) {
 				return
 			default:
 				last = m.Note
-				t.Log(m.Note)
+				fmt.Fprintln(t.Output(), m.Note)
 			}
 		case <-overdue:
 			t.Fatalf("the part takes too long; it was at: %s", last)

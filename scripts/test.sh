@@ -5,11 +5,13 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=()
 passed=0
+printed=$(mktemp -d)
+trap 'rm -rf "$printed"' EXIT
 step() { # name, command…
   local name=$1 start=$SECONDS
   shift
   printf '\n\033[1m== %s\033[0m\n' "$name"
-  if "$@"; then passed=$((passed + 1)); echo "-- $name: passed in $((SECONDS - start)) s"
+  if "$@" 2>&1 | tee "$printed/$name"; then passed=$((passed + 1)); echo "-- $name: passed in $((SECONDS - start)) s"
   else failed+=("$name"); echo "-- $name: FAILED after $((SECONDS - start)) s"; fi
 }
 
@@ -26,6 +28,7 @@ step "end to end: real CLI, real sandbox, real browser" go test -timeout 20m -v 
 step "demo" bin/carrel demo
 
 echo
-for name in "${failed[@]}"; do echo "FAILED: $name"; done
+# Once more at the end, in short: above it is among thousands of lines.
+for name in "${failed[@]}"; do echo "FAILED: $name"; awk -f scripts/failures.awk "$printed/$name" | head -40; done
 echo "$passed passed, ${#failed[@]} failed"
 [ ${#failed[@]} -eq 0 ]
