@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"sync"
@@ -27,6 +28,16 @@ func TestLogin(t *testing.T) {
 		if want := b.clock.now().Add(loginLife); !expires.Equal(want) {
 			t.Errorf("expires = %v, want %v", expires, want)
 		}
+	}
+}
+
+// A secret is of https by its mark alone, and not by chance.
+func TestNoSecretBearsTheMarkByChance(t *testing.T) {
+	if _, err := base64.RawURLEncoding.DecodeString(securePrefix + "AA"); err == nil {
+		t.Errorf("%q may begin a secret", securePrefix)
+	}
+	if secret, _ := newSecret(securePrefix); !OfHTTPS(secret) {
+		t.Errorf("%q is not of https", secret)
 	}
 }
 

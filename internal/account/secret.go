@@ -12,8 +12,8 @@ import (
 // tokenPrefix lets people and scanners for leaked secrets know a token of ours.
 const tokenPrefix = "carrel_"
 
-// securePrefix marks the cookie of a sign-in by https.
-const securePrefix = "s-"
+// securePrefix marks the cookie of a sign-in by https. Its point is in no secret: base64url has none.
+const securePrefix = "s."
 
 // OfHTTPS tells whether a cookie's secret was given by https, for what only https can have set.
 func OfHTTPS(secret string) bool { return strings.HasPrefix(secret, securePrefix) }

@@ -269,6 +269,27 @@ func TestWhoOnlyHasTasks(t *testing.T) {
 	b.evicted(t, "background", 1)
 }
 
+// TestItsEndIsKnownBeforeTheAnswer: a process that is ended has no tasks any more, and is idle for a moment. It counts
+// once, for what it was ended for.
+func TestItsEndIsKnownBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	p := New(Options{})
+	w := &watched{Session: protocol.Session{ID: "a1", State: ready, Tasks: 1}}
+	inst := p.newInstance(1, "i-1")
+	inst.sessions, inst.dealt.told = map[string]*watched{"a1": w}, &protocol.Places{Held: []string{"a1"}}
+	p.closeSessionLocked(inst, w, "background")
+	req := p.requestLocked(inst)
+	p.apply(inst, &protocol.Notice{Session: &protocol.Session{ID: "a1", State: ready}}, map[string]bool{}, true)
+	p.closeSessionLocked(inst, w, "crowd")
+	p.answered(inst, req, &protocol.PlaceResponse{Places: *inst.dealt.told})
+	if got := p.figures.evictions; len(got) != 1 || got["background"] != 1 {
+		t.Errorf("counted %v", got)
+	}
+	if again := p.requestLocked(inst); again != nil && len(again.Take) > 0 {
+		t.Errorf("it is asked again: %+v", again)
+	}
+}
+
 // TestAnAdoptedOneThatTellsNothing may hold as many places as its user may have: until it answers or is replaced,
 // nobody else is given them.
 func TestAnAdoptedOneThatTellsNothing(t *testing.T) {
