@@ -106,6 +106,7 @@ async function invitations(world, ada) {
   world.note('an invitation is taken back, and serves no more')
   const { page } = ada
   await page.getByRole('link', { name: 'Invitations' }).click()
+  await page.getByRole('heading', { name: 'Invitations', level: 1 }).waitFor() // the page before has such a button too
   await page.getByRole('button', { name: 'Invite', exact: true }).click()
   const dialog = page.getByRole('dialog', { name: 'Invite' })
   await dialog.getByRole('button', { name: 'Make the invitation' }).click()
