@@ -62,6 +62,12 @@ func TestStrangersDoNotFillTheRecord(t *testing.T) {
 	for _, e := range page.Items {
 		codes[e.Detail["code"]]++
 	}
+	for query, want := range map[string]bool{"": true, "&actor_id=0": true, "&actor_id=1": false} {
+		got := decodeTo[List[audit.Entry]](t, r.do(call{method: "GET", path: "/audit?action=login.fail" + query, as: "rita"})).Items
+		if (len(got) > 0) != want || want && got[0].ActorID != 0 {
+			t.Errorf("asked for %q: %+v", query, got)
+		}
+	}
 	// Sixty requests lie in two minutes at most.
 	if n := len(page.Items); codes["unauthenticated"] < 5 || codes["rate_limited"] < 1 || n > 2*(refusalsOfAddress+1) {
 		t.Errorf("got %d entries: %v", n, codes)

@@ -13,11 +13,11 @@ import (
 
 type auditInput struct {
 	Page
-	ActorID int64     `query:"actor_id" minimum:"0" doc:"Only what this user did."`
-	Action  string    `query:"action" maxLength:"100" example:"user.*" doc:"Only this action, or those that begin so, with a * at the end."`
-	Target  string    `query:"target" maxLength:"200" doc:"Only what was done to this."`
-	Since   time.Time `query:"since" doc:"Not before this time."`
-	Before  time.Time `query:"before" doc:"Before this time."`
+	ActorID optional[int64] `query:"actor_id" minimum:"0" doc:"Only what this user did; 0: what nobody did who was signed in."`
+	Action  string          `query:"action" maxLength:"100" example:"user.*" doc:"Only this action, or those that begin so, with a * at the end."`
+	Target  string          `query:"target" maxLength:"200" doc:"Only what was done to this."`
+	Since   time.Time       `query:"since" doc:"Not before this time."`
+	Before  time.Time       `query:"before" doc:"Before this time."`
 }
 
 func (s *Server) registerAudit() {
@@ -26,7 +26,7 @@ func (s *Server) registerAudit() {
 			if s.deps.Audit == nil {
 				return listOf[audit.Entry](nil, ""), nil
 			}
-			f := audit.Filter{ActorID: in.ActorID, Action: in.Action, Target: in.Target, Since: in.Since, Before: in.Before}
+			f := audit.Filter{ActorID: in.ActorID.value, Nobody: in.ActorID.given && in.ActorID.value == 0, Action: in.Action, Target: in.Target, Since: in.Since, Before: in.Before}
 			p, err := s.deps.Audit.List(ctx, f, in.Limit, in.Cursor)
 			if err != nil {
 				return nil, err

@@ -39,6 +39,7 @@ type Entry struct {
 // Filter chooses entries; what is zero does not choose.
 type Filter struct {
 	ActorID int64
+	Nobody  bool   // only what was done by nobody who was signed in
 	Action  string // itself, or all that begin with "user." for "user.*"
 	Target  string
 	Since   time.Time // at this time or later
@@ -140,6 +141,9 @@ func (l *Log) List(ctx context.Context, f Filter, limit int, cursor string) (Pag
 	}
 	if f.ActorID != 0 {
 		query.Where("a.actor_id = ?", f.ActorID)
+	}
+	if f.Nobody {
+		query.Where("a.actor_id IS NULL")
 	}
 	if prefix, ok := strings.CutSuffix(f.Action, "*"); ok {
 		prefix = text(prefix)

@@ -70,6 +70,7 @@ func TestRecordAndList(t *testing.T) {
 	}{
 		"all":    {Filter{}, all},
 		"actor":  {Filter{ActorID: 1}, all[1:3]},
+		"nobody": {Filter{Nobody: true}, all[3:]},
 		"action": {Filter{Action: "user.create"}, all[2:3]},
 		"prefix": {Filter{Action: "user.*"}, all[1:3]},
 		"target": {Filter{Target: "ana"}, all[3:]},

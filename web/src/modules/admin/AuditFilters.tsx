@@ -18,9 +18,10 @@ export function AuditFilters({ filter, onChange }: { filter: AuditFilter; onChan
     <search className="@container mb-4 block">
       <div className="grid grid-cols-2 gap-3 @4xl:flex @4xl:flex-wrap @4xl:items-end">
         <div className="@4xl:w-48">
-          <Select label={m.audit_by()} value={by ?? ''} onChange={(e) => change({ by: Number(e.target.value) || undefined })}>
+          <Select label={m.audit_by()} value={by ?? ''} onChange={(e) => change({ by: e.target.value === '' ? undefined : Number(e.target.value) })}>
             <option value="">{m.audit_by_all()}</option>
-            {by && !users.some((u) => u.id === by) && <option value={by}>{name(by)}</option>}
+            <option value={0}>{m.audit_nobody()}</option>
+            {by !== undefined && by > 0 && !users.some((u) => u.id === by) && <option value={by}>{name(by)}</option>}
             {users.map((u) => (
               <option key={u.id} value={u.id}>
                 {u.username}

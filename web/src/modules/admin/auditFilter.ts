@@ -2,7 +2,7 @@ import type { AuditChoice } from '@/api/wire'
 
 /** What of the audit record is looked at, as the address has it. */
 export interface AuditFilter {
-  /** Who did it. */
+  /** Who did it; 0: nobody who was signed in. */
   by?: number
   /** What was done, or how that begins, with a * at the end. */
   did?: string
@@ -16,7 +16,7 @@ export interface AuditFilter {
 export function filterOf(search: Record<string, unknown>): AuditFilter {
   const { by, did, to, from, until } = search
   return {
-    ...(typeof by === 'number' && Number.isSafeInteger(by) && by > 0 && { by }),
+    ...(typeof by === 'number' && Number.isSafeInteger(by) && by >= 0 && { by }),
     ...(typeof did === 'string' && did !== '' && { did: did.slice(0, 100) }),
     ...(typeof to === 'string' && to !== '' && { to: to.slice(0, 200) }),
     ...(dayOf(from) && { from: from as string }),
@@ -29,7 +29,7 @@ export function choiceOf({ by, did, to, from, until }: AuditFilter): AuditChoice
   const [first, last] = [dayOf(from), dayOf(until)]
   last?.setDate(last.getDate() + 1)
   return {
-    ...(by && { actor_id: by }),
+    ...(by !== undefined && { actor_id: by }),
     ...(did && { action: did }),
     ...(to && { target: to }),
     ...(first && { since: first.toISOString() }),
