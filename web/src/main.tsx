@@ -1,4 +1,4 @@
-import { createRoot, StrictMode } from './react'
+import { createRoot, startTransition, StrictMode } from './react'
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { ApiError } from './api/client'
@@ -63,10 +63,20 @@ function App() {
   return <RouterProvider key={useLocale()} router={router} />
 }
 
-createRoot(document.getElementById('root')!).render(
-  <StrictMode>
-    <QueryClientProvider client={client}>
-      <App />
-    </QueryClientProvider>
-  </StrictMode>,
-)
+const root = createRoot(document.getElementById('root')!)
+
+// Drawn as a transition once the first view is known: in pieces, between which the browser gets its turn.
+void router
+  .load()
+  .catch(() => {}) // what the view itself tells
+  .then(() =>
+    startTransition(() =>
+      root.render(
+        <StrictMode>
+          <QueryClientProvider client={client}>
+            <App />
+          </QueryClientProvider>
+        </StrictMode>,
+      ),
+    ),
+  )
