@@ -22,8 +22,9 @@ for pair in "${needed[@]}"; do
 done
 # The letters that the views are drawn with.
 if [ "$what" = test ]; then
-  fc-list 2>/dev/null | grep -q NotoSansCJK || missing+=(fonts-noto-cjk fontconfig)
-  fc-list 2>/dev/null | grep -q DejaVuSansMono || missing+=(fonts-dejavu-core)
+  fonts=$(fc-list 2>/dev/null || true)
+  [[ $fonts == *NotoSansCJK* ]] || missing+=(fonts-noto-cjk fontconfig)
+  [[ $fonts == *DejaVuSansMono* ]] || missing+=(fonts-dejavu-core)
 fi
 
 if [ "$what" != claude ] && [ ${#missing[@]} -gt 0 ]; then
@@ -48,7 +49,7 @@ case "$(uname -m)" in
   aarch64) platform=linux-arm64 ;;
   *) echo "The Claude CLI is not made for $(uname -m)." >&2; exit 1 ;;
 esac
-ldd --version 2>&1 | grep -qi musl && platform+=-musl
+[[ $(ldd --version 2>&1) != *musl* ]] || platform+=-musl
 package=@anthropic-ai/claude-code-$platform
 cli=.cache/claude/node_modules/$package/claude
 if [ -n "${CARREL_CLAUDE_PATH:-}" ]; then
