@@ -138,6 +138,8 @@ async function invitations(world, ada) {
   await page.waitForFunction(() => document.querySelectorAll('main li').length === 2) // of all that was done
   await page.getByLabel('By', { exact: true }).selectOption('bob')
   await page.getByText('Nothing matches').waitFor()
+  await page.getByLabel('By', { exact: true }).selectOption('Not signed in')
+  await page.waitForURL(/[?&]by=0(&|$)/)
   await page.getByRole('button', { name: 'Show everything' }).click()
   await entry.waitFor()
 }

@@ -64,7 +64,7 @@ type watched struct {
 	closing   bool      // an end of its idle process is under way
 	taken     bool      // and the supervisor knows
 	why       string    // it is ended
-	told      string    // why it was, in the request under way: what it causes may be known before its answer
+	asked     string    // why, in the request under way: what that causes may be known before its answer
 	suspend   bool      // though it waits for its person
 	busyUntil time.Time // it was not idle when it was to be ended
 }

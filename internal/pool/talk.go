@@ -59,7 +59,7 @@ func (p *Pool) requestLocked(inst *Instance) *protocol.PlaceRequest {
 	}
 	for id, w := range inst.sessions {
 		if w.closing && !w.taken {
-			req.Take, w.told = append(req.Take, id), w.why
+			req.Take, w.asked = append(req.Take, id), w.why
 			if w.suspend {
 				req.Suspend = append(req.Suspend, id)
 			}
@@ -85,8 +85,8 @@ func (p *Pool) answered(inst *Instance, req *protocol.PlaceRequest, res *protoco
 		case w == nil:
 		case !slices.Contains(res.Busy, id):
 			w.taken = w.closing // else its end was told before
-			p.figures.evictions[w.told]++
-			p.o.Log.Info("ended the process of a session", "instance", inst.id, "session", id, "why", w.told)
+			p.figures.evictions[w.asked]++
+			p.o.Log.Info("ended the process of a session", "instance", inst.id, "session", id, "why", w.asked)
 		case w.closing:
 			w.closing, w.taken, w.suspend = false, false, false
 			w.busyUntil = p.now().Add(busyPause)
