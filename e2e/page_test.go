@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"regexp"
@@ -32,7 +33,27 @@ func TestBuiltPage(t *testing.T) {
 	}
 	entry := find("first script", `<script type="module"[^>]* src="/([^"]+)"`)
 	react := find("React fetched with it", `<link rel="modulepreload"[^>]* href="/(assets/react-[^"]+)"`)
-	conversation := find("conversation's code before early.js", `(?s)<link id="conversation"[^>]* href="/(assets/conversation-[^"]+)".*/early\.js`)
+	views := map[string][]string{}
+	if err := json.Unmarshal([]byte(find("code of the views", `<script src="/early\.js" data-code='([^']+)'`)), &views); err != nil {
+		t.Fatal(err)
+	}
+	var conversation string
+	for path, files := range views {
+		for _, name := range files {
+			name = strings.TrimPrefix(name, "/")
+			size(name)
+			if !strings.HasPrefix(name, "assets/conversation-") {
+				continue
+			}
+			if path != "/s" {
+				t.Errorf("%s fetches a conversation's code", path)
+			}
+			conversation = name
+		}
+	}
+	if conversation == "" {
+		t.Fatalf("a conversation's code is not fetched ahead: %v", views)
+	}
 	var first int64
 	for _, name := range []string{entry, react, conversation} {
 		first += size(name + ".br")

@@ -49,17 +49,36 @@ function compiledWhole(): Plugin {
   }
 }
 
-/** Names a conversation's code before public/early.js runs, which says when the browser shall fetch it. */
-function nameConversation(): Plugin {
+/** Which file of src/pages is shown where. What is below such an address is shown by the same one. */
+const views: Record<string, string> = {
+  '/s': 'Session', '/projects': 'Projects', '/files': 'Files', '/search': 'Search', '/terminal': 'Terminal', '/share': 'Share', '/more': 'More', '/snapshots': 'Snapshots', '/account': 'Account',
+  '/admin/users': 'Users', '/admin/users/invitations': 'Invitations', '/admin/instances': 'Instances', '/admin/server': 'Server', '/admin/audit': 'Audit', '/setup': 'Setup', '/register': 'Register',
+}
+
+/** Tells public/early.js what code each view needs beside the page's own, so that both come together. */
+function nameCode(): Plugin {
   return {
-    name: 'carrel-name-conversation',
+    name: 'carrel-name-code',
     apply: 'build',
     transformIndexHtml: {
       order: 'post',
-      handler: (_, { bundle }) =>
-        Object.values(bundle ?? {})
-          .filter((file) => file.type === 'chunk' && file.name === 'conversation')
-          .map((file) => ({ tag: 'link', attrs: { id: 'conversation', as: 'script', crossorigin: true, href: `/${file.fileName}` }, injectTo: 'head-prepend' })),
+      handler(html, { bundle }) {
+        const chunks = Object.values(bundle ?? {}).filter((file) => file.type === 'chunk')
+        const named = (name: string) => chunks.find((c) => c.fileName === name)
+        const needs = (name: string, known: Set<string>): string[] => (known.has(name) ? [] : (known.add(name), [name, ...(named(name)?.imports ?? []).flatMap((n) => needs(n, known))]))
+        const first = new Set<string>()
+        for (const c of chunks) if (c.isEntry) needs(c.fileName, first)
+        const pages = new Map(chunks.flatMap((c) => (first.has(c.fileName) ? [] : c.moduleIds.flatMap((id) => /\/src\/pages\/(\w+)Page\.tsx$/.exec(id)?.[1] ?? []).map((page) => [page, c.fileName] as const))))
+        const code: Record<string, string[]> = {}
+        for (const [path, page] of Object.entries(views)) {
+          const file = pages.get(page)
+          if (!file) throw new Error(`There is no ${page}Page for ${path}.`)
+          pages.delete(page)
+          code[path] = needs(file, new Set(first)).map((n) => `/${n}`)
+        }
+        if (pages.size > 0) throw new Error(`Where is what is shown: ${[...pages.keys()].join()}?`)
+        return html.replace('<script src="/early.js">', `<script src="/early.js" data-code='${JSON.stringify(code)}'>`)
+      },
     },
   }
 }
@@ -76,7 +95,7 @@ export default defineConfig({
     react(),
     tailwindcss(),
     compiledWhole(),
-    nameConversation(),
+    nameCode(),
     serviceWorker(),
     compressed(),
   ],
@@ -89,8 +108,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
     chunkSizeWarningLimit: 900,
-    // What every page needs is one file: thirty small ones wait for each other.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'react', test: /node_modules\/(react|react-dom|scheduler)\/|src\/react\.ts/ }, { name: 'page', tags: ['$initial'] }, { name: 'conversation', test: /pages\/SessionPage/ }] } } },
+    // What every page needs is one file, and what some share another: thirty small ones wait for each other.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'react', test: /node_modules\/(react|react-dom|scheduler)\/|src\/react\.ts/ }, { name: 'page', tags: ['$initial'] }, { name: 'shared', test: /paraglide\/messages|src\/(components|modules\/admin|push|share|theme)\/\w+\.tsx?$/, minShareCount: 2 }, { name: 'conversation', test: /pages\/SessionPage/ }] } } },
   },
   // Its grammars come one by one, when they are met.
   worker: { format: 'es' },

@@ -2,6 +2,7 @@ import { createRoot, startTransition, StrictMode } from './react'
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { ApiError } from './api/client'
+import { codeOf } from './api/early'
 import { queries } from './api/queries'
 import { followViews, whenIdle } from './idle'
 import { startLocale, useLocale } from './i18n/locale'
@@ -54,6 +55,11 @@ const router = makeRouter(client)
 followViews(router)
 // In development every file is new: there is nothing to keep. The worker fetches all of the page, which is no hurry.
 if (import.meta.env.PROD) whenIdle(keepUpdated)
+
+// Where most go next. It is fetched, not run.
+whenIdle(() => {
+  for (const href of codeOf('/s')) document.head.append(Object.assign(document.createElement('link'), { rel: 'prefetch', as: 'script', crossOrigin: '', href }))
+})
 
 // A page's own code comes while it is asked who is signed in, not after.
 for (const { routeId } of router.matchRoutes(router.latestLocation.pathname)) void router.loadRouteChunk(router.routesById[routeId])?.catch(() => {})

@@ -1,4 +1,4 @@
-import type { QueryClient } from '@tanstack/react-query'
+import type { FetchQueryOptions, QueryClient, QueryKey } from '@tanstack/react-query'
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, notFound, Outlet, redirect } from '@tanstack/react-router'
 import { ApiError } from './api/client'
 import { queries } from './api/queries'
@@ -12,7 +12,8 @@ import { HomePage } from './pages/HomePage'
 import { Broken, NotFound } from './pages/Broken'
 import { LoginPage } from './pages/LoginPage'
 import { stream } from './stream/page'
-import { filterOf } from './modules/admin/auditFilter'
+import { choiceOf, filterOf } from './modules/admin/auditFilter'
+import { pathShown } from './modules/files/paths'
 import { isWorkTab, type WorkTab } from './modules/conversation/work/tabs'
 import { useMe } from './modules/shell/me'
 
@@ -21,6 +22,11 @@ interface Context {
 }
 
 const root = createRootRouteWithContext<Context>()({ component: Outlet, notFoundComponent: NotFound, errorComponent: Broken })
+
+/** What a view shows is asked for before the view is drawn, and not waited for. */
+function ask(client: QueryClient, ...wanted: { queryKey: QueryKey; queryFn?: unknown }[]): void {
+  for (const query of wanted) void client.prefetchQuery(query as FetchQueryOptions)
+}
 
 /** So long the server may take before what the device kept is shown. */
 const patienceMs = 4000
@@ -51,6 +57,7 @@ const app = createRoute({
       throw redirect({ to: '/login', search: location.pathname === '/' ? {} : { next: location.pathname } })
     }
   },
+  loader: ({ context }) => ask(context.client, queries.sessions()),
   component: function App() {
     return <Shell me={useMe()} />
   },
@@ -96,6 +103,7 @@ const home = createRoute({
   path: '/',
   // The way in from the system's menu of the installed app.
   validateSearch: (s: Record<string, unknown>): { add?: boolean } => (s.add === true ? { add: true } : {}),
+  loader: ({ context }) => ask(context.client, queries.projects()),
   component: HomePage,
 })
 const session = createRoute({
@@ -116,6 +124,7 @@ const projects = createRoute({
   getParentRoute: () => app,
   path: '/projects',
   validateSearch: (s: Record<string, unknown>): { add?: boolean } => (s.add === true ? { add: true } : {}),
+  loader: ({ context }) => ask(context.client, queries.projects()),
   component: lazyRouteComponent(() => import('./pages/ProjectsPage'), 'ProjectsPage'),
 })
 const files = createRoute({
@@ -127,6 +136,7 @@ const files = createRoute({
     ...(s.find !== undefined && { find: String(s.find as string) }),
     ...((s.in === 'names' || s.in === 'lines') && { in: s.in }),
   }),
+  loader: ({ context, params, preload }) => (preload ? undefined : ask(context.client, queries.folder(pathShown(params)))),
   component: lazyRouteComponent(() => import('./pages/FilesPage'), 'FilesPage'),
 })
 const search = createRoute({
@@ -145,7 +155,7 @@ const share = createRoute({
 })
 const more = createRoute({ getParentRoute: () => app, path: '/more', component: lazyRouteComponent(() => import('./pages/MorePage'), 'MorePage') })
 const snapshots = createRoute({ getParentRoute: () => app, path: '/snapshots', component: lazyRouteComponent(() => import('./pages/SnapshotsPage'), 'SnapshotsPage') })
-const account = createRoute({ getParentRoute: () => app, path: '/account', component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
+const account = createRoute({ getParentRoute: () => app, path: '/account', loader: ({ context }) => ask(context.client, queries.tokens(), queries.signIns()), component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
 /** For others these views are not there. The server refuses what they ask anyway. */
 const onlyFor =
   (...roles: Role[]) =>
@@ -154,15 +164,17 @@ const onlyFor =
     if (me && !roles.includes(me.role)) throw notFound()
   }
 const adminsOnly = onlyFor('admin')
-const users = createRoute({ getParentRoute: () => app, path: '/admin/users', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
+const users = createRoute({ getParentRoute: () => app, path: '/admin/users', beforeLoad: adminsOnly, loader: ({ context }) => ask(context.client, queries.users()), component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
 const invitations = createRoute({ getParentRoute: () => app, path: '/admin/users/invitations', beforeLoad: onlyFor('admin', 'moderator'), component: lazyRouteComponent(() => import('./pages/InvitationsPage'), 'InvitationsPage') })
-const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
+const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', beforeLoad: adminsOnly, loader: ({ context }) => ask(context.client, queries.instances(), queries.users()), component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
 const server = createRoute({ getParentRoute: () => app, path: '/admin/server', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/ServerPage'), 'ServerPage') })
 const audit = createRoute({
   getParentRoute: () => app,
   path: '/admin/audit',
   beforeLoad: adminsOnly,
   validateSearch: filterOf,
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, deps, preload }) => void (preload || context.client.prefetchInfiniteQuery(queries.audit(choiceOf(deps)))),
   component: lazyRouteComponent(() => import('./pages/AuditPage'), 'AuditPage'),
 })
 

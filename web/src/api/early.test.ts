@@ -1,18 +1,20 @@
 import { readFileSync } from 'node:fs'
+import { QueryClient, type FetchQueryOptions } from '@tanstack/react-query'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 
 const script = readFileSync(new URL('../../public/early.js', import.meta.url), 'utf8')
 const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } })
 let asked: string[]
 let answer: (path: string) => Response
-/** The link that names a conversation's code. */
-const code = { rel: '' }
+/** What is fetched ahead of being asked for. */
+let fetched: { rel: string; href: string }[]
+const code = { '/s': ['/assets/talk.js', '/assets/shared.js'], '/admin/users': ['/assets/users.js'], '/admin/users/invitations': ['/assets/invitations.js'], '/files': ['/assets/files.js'] }
 
 function visit(address: string): void {
   const { origin, pathname, search } = new URL(address)
   vi.stubGlobal('window', globalThis)
   vi.stubGlobal('location', { origin, pathname, search })
-  vi.stubGlobal('document', { getElementById: (id: string) => (id === 'conversation' ? code : null) })
+  vi.stubGlobal('document', { currentScript: { dataset: { code: JSON.stringify(code) } }, createElement: () => ({}), head: { appendChild: (link: (typeof fetched)[number]) => fetched.push(link) } })
   vi.stubGlobal('fetch', async (r: string | Request) => {
     const path = typeof r === 'string' ? r : r.url.slice(origin.length)
     asked.push(path)
@@ -26,17 +28,20 @@ function visit(address: string): void {
     }
   })
   // A browser runs it as it is, before the modules.
-  new Function(script)()
+  new Function('Worker', 'setTimeout', script)(class {}, (f: () => void) => f())
 }
 
 beforeEach(() => {
   asked = []
+  fetched = []
   answer = (path) => json({ path })
   vi.resetModules()
 })
 afterEach(() => {
   vi.unstubAllGlobals()
-  delete (globalThis as { carrelEarly?: unknown }).carrelEarly
+  const page = globalThis as { carrelEarly?: unknown; carrelCode?: unknown }
+  delete page.carrelEarly
+  delete page.carrelCode
 })
 
 const get = async (path: string) => {
@@ -44,31 +49,54 @@ const get = async (path: string) => {
   return fetchOnce(new Request(`http://carrel.test${path}`))
 }
 
-it('asks for the person and the end of the conversation just as the page will, and once', async () => {
+it('asks for the person, the sessions and the end of the conversation just as the page will, and once', async () => {
   visit('http://carrel.test/s/abc')
-  await vi.waitFor(() => expect(asked).toEqual(['/api/v1/config', '/api/v1/me', '/api/v1/sessions/abc/events?before=0&limit=200']))
+  await vi.waitFor(() => expect(asked).toEqual(['/api/v1/config', '/api/v1/me', '/api/v1/sessions/abc/events?before=0&limit=200', '/api/v1/sessions?limit=200']))
   const { api, call } = await import('./client')
   await call(api.GET('/config'))
   await call(api.GET('/me'))
+  await call(api.GET('/sessions', { params: { query: { limit: 200 } } }))
   await call(api.GET('/sessions/{id}/events', { params: { path: { id: 'abc' }, query: { before: 0, limit: 200 } } }))
-  expect(asked).toHaveLength(3)
-  await call(api.GET('/me'))
   expect(asked).toHaveLength(4)
+  await call(api.GET('/me'))
+  expect(asked).toHaveLength(5)
 })
 
-it('asks for no conversation elsewhere, nor for the end of one that is opened in the middle', () => {
+it('asks for what a view shows, just as the page will', async () => {
+  const lists = { '/': ['sessions', 'projects'], '/projects': ['sessions', 'projects'], '/admin/users': ['sessions', 'users'], '/admin/instances': ['sessions', 'instances', 'users'] } as const
+  answer = () => json({ items: [], next_cursor: null })
+  for (const [path, wanted] of Object.entries(lists)) {
+    asked = []
+    visit(`http://carrel.test${path}`)
+    await vi.waitFor(() => expect(asked).toHaveLength(2 + wanted.length))
+    vi.resetModules()
+    const { queries } = await import('./queries')
+    for (const query of wanted) await new QueryClient().fetchQuery(queries[query]() as FetchQueryOptions)
+    expect(asked).toHaveLength(2 + wanted.length)
+  }
+})
+
+it('asks for no conversation elsewhere, nor for the end of one that is opened in the middle, and for nothing where nobody is signed in', async () => {
   visit('http://carrel.test/files/')
   visit('http://carrel.test/s/abc?at=12')
-  expect(asked).toEqual(['/api/v1/config', '/api/v1/me', '/api/v1/config', '/api/v1/me'])
+  await vi.waitFor(() => expect(asked).toHaveLength(6))
+  expect(new Set(asked)).toEqual(new Set(['/api/v1/config', '/api/v1/me', '/api/v1/sessions?limit=200']))
   visit('http://carrel.test/login')
-  expect(asked.slice(4)).toEqual(['/api/v1/config'])
+  expect(asked.slice(6)).toEqual(['/api/v1/config'])
 })
 
-it("has a conversation's code compiled where it is looked at, and fetched for later elsewhere", () => {
-  visit('http://carrel.test/s/abc?at=12')
-  expect(code.rel).toBe('modulepreload')
-  visit('http://carrel.test/projects')
-  expect(code.rel).toBe('prefetch')
+it("fetches a view's code beside the page's own, by the longest address that names it", () => {
+  const at = (path: string) => {
+    fetched = []
+    visit(`http://carrel.test${path}`)
+    expect(fetched.every((f) => f.rel === 'modulepreload')).toBe(true)
+    return fetched.map((f) => f.href)
+  }
+  expect(at('/s/abc?at=12')).toEqual(code['/s'])
+  expect(at('/files/projects/a/b.ts')).toEqual(code['/files'])
+  expect(at('/admin/users')).toEqual(code['/admin/users'])
+  expect(at('/admin/users/invitations')).toEqual(code['/admin/users/invitations'])
+  for (const path of ['/', '/nowhere', '/filesystem', '/constructor']) expect(at(path)).toEqual([])
 })
 
 it('reads an answer to its end, also where nobody takes it', async () => {
@@ -78,7 +106,7 @@ it('reads an answer to its end, also where nobody takes it', async () => {
     return all.at(-1)!
   }
   visit('http://carrel.test/nowhere')
-  await vi.waitFor(() => expect(all.map((r) => r.bodyUsed)).toEqual([true, true]))
+  await vi.waitFor(() => expect(all.map((r) => r.bodyUsed)).toEqual([true, true, true]))
 })
 
 it('asks again for what failed, but for that nobody is signed in', async () => {
@@ -97,10 +125,10 @@ it('asks again for what failed, but for that nobody is signed in', async () => {
 it('keeps no answer for whoever signs in next', async () => {
   visit('http://carrel.test/s/abc')
   const { fetchOnce } = await import('./early')
-  await vi.waitFor(() => expect(asked).toHaveLength(3))
+  await vi.waitFor(() => expect(asked).toHaveLength(4))
   await fetchOnce(new Request('http://carrel.test/api/v1/auth/login', { method: 'POST' }))
   await get(asked[2]!)
-  expect(asked).toHaveLength(5)
+  expect(asked).toHaveLength(6)
 })
 
 it('asks again when the network failed', async () => {

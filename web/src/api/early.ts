@@ -1,5 +1,10 @@
+const page = globalThis as { carrelEarly?: Map<string, Promise<Response>>; carrelCode?: Record<string, string[]> }
+
 /** Answers that public/early.js asked for before this code was there, by path. */
-const early = (globalThis as { carrelEarly?: Map<string, Promise<Response>> }).carrelEarly
+const early = page.carrelEarly
+
+/** The files that what is shown at an address needs beside the page's own. None in development. */
+export const codeOf = (path: string): string[] => page.carrelCode?.[path] ?? []
 
 /**
  * `fetch`, but for what was asked for already: such an answer is taken once. A

@@ -19,13 +19,13 @@ export const queries = {
       queryFn: ({ pageParam, signal }) => call(api.GET('/invitations', { params: { query: { limit: 50, cursor: pageParam } }, signal })),
       ...paged,
     }),
-  /** What others do is noted, too: it is asked for whenever somebody comes to look. */
+  /** What others do is noted, too: it is asked for whenever somebody comes to look, once. */
   audit: (chosen: AuditChoice) =>
     infiniteQueryOptions({
       queryKey: ['audit', chosen],
       queryFn: ({ pageParam, signal }) => call(api.GET('/audit', { params: { query: { limit: 50, cursor: pageParam, ...chosen } }, signal })),
       ...paged,
-      staleTime: 0,
+      staleTime: 1_000,
     }),
   instances: () => queryOptions({ queryKey: ['instances'], queryFn: () => all((cursor) => call(api.GET('/instances', { params: { query: { limit: 200, cursor } } }))), refetchInterval: 5_000 }),
   /** One's own; null where there is none. */

@@ -1,6 +1,7 @@
 import { useSyncExternalStore } from 'react'
 
 const listeners = new Set<() => void>()
+const renewed = 30_000
 let now = Date.now()
 let timer: ReturnType<typeof setInterval> | undefined
 
@@ -11,11 +12,12 @@ export function useNow(): number {
 
 function subscribe(l: () => void): () => void {
   listeners.add(l)
-  now = Date.now()
+  // Not for each one: all that is drawn already would be drawn again.
+  if (Date.now() - now > renewed) now = Date.now()
   timer ??= setInterval(() => {
     now = Date.now()
     for (const each of listeners) each()
-  }, 30_000)
+  }, renewed)
   return () => {
     listeners.delete(l)
     if (listeners.size === 0) {

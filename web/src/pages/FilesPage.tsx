@@ -8,6 +8,7 @@ import { Icon } from '@/components/Icon'
 import { Menu, MenuDownload, MenuItem, MenuLine } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
 import { usePageTitle } from '@/components/pageTitle'
+import { useDesk } from '@/components/room'
 import { archiveUrl } from '@/api/text'
 import { problemOf } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
@@ -15,11 +16,11 @@ import { CloseUnsaved } from '@/modules/files/CloseUnsaved'
 import { draftsOf } from '@/modules/files/drafts'
 import { FileActions, useFileActions } from '@/modules/files/FileActions'
 import { FileMenu } from '@/modules/files/FileMenu'
-import { FileView } from '@/modules/files/FileView'
+import { FileView, fetchEditor } from '@/modules/files/FileView'
 import { Find } from '@/modules/files/Find'
 import { FolderView } from '@/modules/files/FolderView'
 import { useAfterTurns, useWatching } from '@/modules/files/fresh'
-import { above, join, parentOf, shownName } from '@/modules/files/paths'
+import { above, join, parentOf, pathShown, shownName } from '@/modules/files/paths'
 import { Tabs } from '@/modules/files/Tabs'
 import { Tree } from '@/modules/files/Tree'
 import { chosen, dropped } from '@/modules/files/upload/dropped'
@@ -32,10 +33,11 @@ const maxTabs = 12
 
 /** The workspace: folders and files. The address says what is shown and which files stand open beside it. */
 export function FilesPage() {
-  const path = useParams({ from: '/app/files/$' })._splat?.replace(/\/+$/, '') ?? ''
+  const path = pathShown(useParams({ from: '/app/files/$' }))
   const search = useSearch({ from: '/app/files/$' })
   const navigate = useNavigate()
   const client = useQueryClient()
+  const desk = useDesk()
   const userId = useMe().id
   useAfterTurns()
   usePageTitle(shownName(path) || m.files())
@@ -43,6 +45,7 @@ export function FilesPage() {
   const uploads = uploadsOf(userId)
   useEffect(() => uploads.onDone(() => void client.invalidateQueries({ queryKey: queries.files() })), [uploads, client])
 
+  useEffect(() => fetchEditor(path), [path])
   const at = useQuery({ ...queries.folder(path), ...useWatching() })
   const entry = at.data?.entry
   const isFile = entry !== undefined && entry.type !== 'folder'
@@ -66,11 +69,13 @@ export function FilesPage() {
     <FileActions onMoved={moved} onMade={(p) => go(p)}>
       <Dropzone onDrop={(items) => void dropped(items, folder).then((files) => uploads.add(files))}>
         <div className="flex min-h-0 flex-1">
-          <aside className="hidden w-[260px] shrink-0 flex-col border-r bg-page desk:flex" aria-label={m.files_tree()}>
-            <div className="scroller min-h-0 flex-1">
-              <Tree selected={path} onOpen={(e) => go(e.path)} />
-            </div>
-          </aside>
+          {desk && (
+            <aside className="flex w-[260px] shrink-0 flex-col border-r bg-page" aria-label={m.files_tree()}>
+              <div className="scroller min-h-0 flex-1">
+                <Tree selected={path} onOpen={(e) => go(e.path)} />
+              </div>
+            </aside>
+          )}
           <div className="flex min-h-0 min-w-0 flex-1 flex-col">
             {tabs.length > 0 && <Tabs tabs={tabs} current={path} userId={userId} onClose={(t) => (draftsOf(userId).get(t) ? setClosing(t) : close(t))} />}
             {search.find !== undefined ? (

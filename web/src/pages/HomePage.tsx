@@ -6,6 +6,7 @@ import { Button } from '@/components/Button'
 import { Loading } from '@/components/Empty'
 import { Failure } from '@/components/Notice'
 import { usePageTitle } from '@/components/pageTitle'
+import { useDesk } from '@/components/room'
 import { m } from '@/i18n/paraglide/messages.js'
 import { FirstSteps } from '@/modules/home/FirstSteps'
 import { Projects } from '@/modules/home/Projects'
@@ -47,6 +48,7 @@ export function HomePage() {
 
 function Sections({ sessions, onNew }: { sessions: readonly Session[]; onNew: (project: string) => void }) {
   const client = useQueryClient()
+  const desk = useDesk()
   const groups = grouped(sessions)
   const others = groups.filter((g) => g.group !== 'waiting')
   const of = (group: string) => groups.find((g) => g.group === group)?.sessions ?? []
@@ -58,23 +60,26 @@ function Sections({ sessions, onNew }: { sessions: readonly Session[]; onNew: (p
     <>
       <Waiting sessions={of('waiting')} />
       <div className="flex flex-col gap-7 peer-has-[[data-unknown]]/waiting:animate-late">
-        {calm && <p className="text-muted max-desk:hidden">{m.home_calm()}</p>}
-        <div className="contents max-desk:hidden">
-          <List title={m.group_running()} sessions={atWork} />
-          <List
-            title={m.home_finished()}
-            sessions={news}
-            action={
-              <Button look="plain" onClick={() => void see(client, news)}>
-                {m.home_seen()}
-              </Button>
-            }
-          />
-        </div>
-        {others.length > 0 && (
-          <nav aria-label={m.sessions()} className="-mx-4 desk:hidden">
-            <SessionGroups groups={others} />
-          </nav>
+        {desk ? (
+          <>
+            {calm && <p className="text-muted">{m.home_calm()}</p>}
+            <List title={m.group_running()} sessions={atWork} />
+            <List
+              title={m.home_finished()}
+              sessions={news}
+              action={
+                <Button look="plain" onClick={() => void see(client, news)}>
+                  {m.home_seen()}
+                </Button>
+              }
+            />
+          </>
+        ) : (
+          others.length > 0 && (
+            <nav aria-label={m.sessions()} className="-mx-4">
+              <SessionGroups groups={others} />
+            </nav>
+          )
         )}
         <Projects sessions={sessions} onNew={onNew} />
         <Use live={live} />

@@ -3,7 +3,8 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { number } from '@/i18n/format'
 import { Button } from '@/components/Button'
 import { plain } from '@/components/plain'
-import { setBeside, useBeside, useWide } from './beside'
+import { useWide } from '@/components/room'
+import { setBeside, useBeside } from './beside'
 import type { Patch } from './diff'
 
 const shownLines = 400

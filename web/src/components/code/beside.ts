@@ -31,17 +31,3 @@ function listen(l: () => void): () => void {
 export function useBeside(): boolean {
   return useSyncExternalStore(listen, getBeside, () => false)
 }
-
-const width = typeof matchMedia === 'function' ? matchMedia('(min-width: 75rem)') : null
-
-/** Whether there is room for two columns of code. */
-export function useWide(): boolean {
-  return useSyncExternalStore(
-    (l) => {
-      width?.addEventListener('change', l)
-      return () => width?.removeEventListener('change', l)
-    },
-    () => width?.matches ?? false,
-    () => false,
-  )
-}

@@ -5,8 +5,6 @@ import { queries } from '@/api/queries'
 import { contentUrl, maxTextBytes, type FileText } from '@/api/text'
 import type { FileEntry } from '@/api/wire'
 import { Button } from '@/components/Button'
-import { Diff } from '@/components/code/Diff'
-import { patchOf } from '@/components/code/diff'
 import { Dialog } from '@/components/Dialog'
 import { Empty, Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
@@ -19,13 +17,20 @@ import { draftsOf, useDraft, type Draft } from './drafts'
 import { useWatching } from './fresh'
 import { kindOf, type Kind } from './paths'
 import { ImagePreview } from './preview/ImagePreview'
-import { MarkdownPreview } from './preview/MarkdownPreview'
 import { saveText } from './save'
 
-const Editor = lazy(() => import('./Editor'))
+const editor = () => import('./Editor')
+const Editor = lazy(editor)
+const Compared = lazy(() => import('./Compared'))
+const MarkdownPreview = lazy(() => import('./preview/MarkdownPreview'))
 const PdfPreview = lazy(() => import('./preview/PdfPreview'))
 const TablePreview = lazy(() => import('./preview/TablePreview'))
 const NotebookPreview = lazy(() => import('./preview/NotebookPreview'))
+
+/** A name with an ending is most likely a file's: what edits it comes while it is asked what there is. */
+export function fetchEditor(path: string): void {
+  if (/[^/.][^/]*\.\w+$/.test(path) && kindOf(path) === 'text') void editor().catch(() => {}) // told when it is drawn
+}
 
 const previewed: readonly Kind[] = ['markdown', 'table', 'notebook', 'svg']
 
@@ -170,7 +175,9 @@ function Conflict({ draft, theirs, onTheirs, onMine }: { draft: Draft; theirs: F
         <Dialog title={m.conflict_compare_title()} onClose={() => setCompare(false)} wide>
           <p className="mb-3 text-minor text-muted">{m.conflict_compare_text()}</p>
           <div className="max-h-[50dvh] overflow-auto rounded-card border">
-            <Diff patch={patchOf(theirs.text ?? '', draft.text)} />
+            <Suspense fallback={<Loading label={m.loading()} rows={8} />}>
+              <Compared was={theirs.text ?? ''} is={draft.text} />
+            </Suspense>
           </div>
           <div className="mt-4 flex flex-wrap justify-end gap-2">{choices}</div>
         </Dialog>

@@ -9,6 +9,9 @@ export const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
 export const shownName = (path: string) => plain(nameOf(path))
 export const join = (folder: string, name: string) => (folder === '' ? name : `${folder}/${name}`)
 
+/** What the address of the files' view shows. */
+export const pathShown = ({ _splat = '' }: { _splat?: string }) => _splat.replace(/\/+$/, '')
+
 /** The folders above a path, the outermost first. */
 export function above(path: string): string[] {
   const parts = path.split('/').filter(Boolean)

@@ -3,6 +3,7 @@ import { Outlet, useNavigate, useParams, useRouterState } from '@tanstack/react-
 import { useEffect, useEffectEvent, useState } from 'react'
 import { forgetSession, noteSession, queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
+import { useDesk } from '@/components/room'
 import { writes } from '@/modules/conversation/dock/useCardKeys'
 import { NewSession } from '@/modules/sessions/NewSession'
 import { SessionActions } from '@/modules/sessions/SessionActions'
@@ -25,6 +26,7 @@ export function Shell({ me }: { me: Me }) {
   const path = useRouterState({ select: (s) => s.location.pathname })
   const inSession = useParams({ strict: false }).sessionId !== undefined
   const atHome = path === '/'
+  const desk = useDesk()
   useEffect(() => keepStream(), [])
   useEffect(
     () =>
@@ -41,22 +43,17 @@ export function Shell({ me }: { me: Me }) {
     [client],
   )
   useAdding(() => setAdding({}))
-  useAfterReconnect()
-  useTabMark()
   usePaletteKey(() => setFinding((on) => !on))
   useKeys({ n: () => setAdding({}), '?': () => setShowKeys(true) })
   return (
     <div className="flex h-full flex-col safe-top">
+      <InStep />
       <UpdateLine />
       <SessionActions>
         <div className="group/shell grid min-h-0 flex-1 grid-rows-[minmax(0,1fr)_auto] desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
-          <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} />
+          {desk && <Sidebar me={me} onNew={() => setAdding({})} onFind={() => setFinding(true)} />}
           <main className="flex min-h-0 min-w-0 flex-col bg-surface">
-            {atHome && (
-              <div className="desk:hidden">
-                <Head onNew={() => setAdding({})} onFind={() => setFinding(true)} />
-              </div>
-            )}
+            {atHome && !desk && <Head onNew={() => setAdding({})} onFind={() => setFinding(true)} />}
             <ScriptedBanner me={me} compact={!atHome} />
             <Outlet />
           </main>
@@ -81,6 +78,13 @@ function useAdding(add: () => void): void {
   useEffect(() => {
     if (asked) begin()
   }, [asked])
+}
+
+/** Follows the connection and the sessions by itself, so that what they tell does not draw the whole frame anew. */
+function InStep() {
+  useAfterReconnect()
+  useTabMark()
+  return null
 }
 
 /** What happened while the connection was away was not told: ask anew when it stands again. */

@@ -12,7 +12,7 @@ import { AccountMenu } from './AccountMenu'
 /** The first column of the desk: the sessions, and the way to the rest. */
 export function Sidebar({ me, onNew, onFind }: { me: Me; onNew: () => void; onFind: () => void }) {
   return (
-    <nav aria-label={m.sessions()} className="hidden min-h-0 flex-col border-r bg-page desk:flex">
+    <nav aria-label={m.sessions()} className="flex min-h-0 flex-col border-r bg-page">
       <Head onNew={onNew} onFind={onFind} />
       <div className="scroller min-h-0 flex-1">
         <SessionList />

@@ -1,6 +1,6 @@
 import { useNavigate, useParams, useRouter, useSearch } from '@tanstack/react-router'
 import { useEffect, useEffectEvent, useRef } from 'react'
-import { useWide } from '@/components/code/beside'
+import { useWide } from '@/components/room'
 import { writes } from '../dock/useCardKeys'
 import { changeColumn, useColumn } from './column'
 import type { WorkTab } from './tabs'

@@ -3,7 +3,7 @@ import { CodeBlock } from '@/components/code/CodeBlock'
 import { Empty } from '@/components/Empty'
 import { Markdown } from '@/components/markdown/Markdown'
 import { m } from '@/i18n/paraglide/messages.js'
-import { useAddresses } from './MarkdownPreview'
+import { useAddresses } from './addresses'
 import { cells, type Output } from './notebook'
 
 export default function NotebookPreview({ path, text }: { path: string; text: string }) {

@@ -1,0 +1,4 @@
+// See early.js.
+new Intl.NumberFormat()
+new Intl.DateTimeFormat()
+close()
