@@ -203,6 +203,7 @@ func TestBadBodies(t *testing.T) {
 		{"other case", "POST", "/sessions", `{"Project":"p"}`, "", 400, "invalid", ""},
 		{"missing field", "POST", "/sessions", `{"title":"t"}`, "", 400, "invalid", "body"},
 		{"wrong type", "POST", "/sessions", `{"project":7}`, "", 400, "invalid", "body.project"},
+		{"JSON in other letters", "POST", "/sessions", `{"project":7}`, "Application/JSON; charset=utf-8", 400, "invalid", "body.project"},
 		{"null", "POST", "/sessions", `{"project":null}`, "", 400, "invalid", "body.project"},
 		{"deep nesting", "POST", "/sessions", deep, "", 400, "invalid", "body"},
 		{"a form", "POST", "/sessions", `project=p`, "application/x-www-form-urlencoded", 400, "invalid", "header.Content-Type"},

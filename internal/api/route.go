@@ -78,6 +78,7 @@ func (s *Server) jsonOnly(ctx huma.Context, next func(huma.Context)) {
 			s.failHuma(ctx, fault.InvalidField("header.Content-Type", "The body must be application/json."))
 			return
 		}
+		r.Header.Set("Content-Type", "application/json") // huma knows it only in these letters
 	}
 	next(ctx)
 }

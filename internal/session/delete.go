@@ -12,8 +12,12 @@ import (
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
-// retryDelete is between two tries to finish a deletion.
-const retryDelete = 2 * time.Second
+// retryDelete and retryDeleteMost are between two tries to finish deletions: longer from one that failed to the next.
+// What fails for long is for its person to mend, whose workspace it is in.
+const (
+	retryDelete     = 2 * time.Second
+	retryDeleteMost = 5 * time.Minute
+)
 
 // Delete removes a session for ever: from the catalogue, and what the user's volume has of it. Whoever is subscribed is
 // told. From the first step on nobody finds it; its row is removed last, so that what is cut short in between is
@@ -114,7 +118,7 @@ func (s *Service) leftDeletions(ctx context.Context) error {
 
 // finish goes on with deletions that were cut short, as soon as there is an instance to ask. It makes none.
 func (s *Service) finish(ctx context.Context) {
-	for {
+	for wait := retryDelete; ; {
 		select {
 		case <-s.finishNow:
 		case <-ctx.Done():
@@ -141,9 +145,12 @@ func (s *Service) finish(ctx context.Context) {
 				failed = true
 			}
 		}
-		if failed {
-			_ = pause(ctx, retryDelete) // the loop sees that ctx has ended
+		if !failed {
+			wait = retryDelete
+			continue
 		}
+		_ = pause(ctx, wait) // the loop sees that ctx has ended
+		wait = min(2*wait, retryDeleteMost)
 	}
 }
 

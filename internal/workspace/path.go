@@ -9,11 +9,11 @@ import (
 	"github.com/carrel-dev/carrel/internal/fault"
 )
 
-// Limits of Linux: of a whole path, and of one name in it.
-const (
-	maxPathBytes = 4095
-	maxNameBytes = 255
-)
+// maxPathBytes is the limit of Linux for a whole path.
+const maxPathBytes = 4095
+
+// MaxNameBytes is the limit of Linux for one name.
+const MaxNameBytes = 255
 
 // Resolve turns a path that somebody asked for into one relative to the workspace, clean, with "." for the
 // workspace itself. Relative paths are taken from the workspace; absolute ones must lie under home, which is
@@ -46,8 +46,8 @@ func Resolve(home, p string) (string, error) {
 		return "", invalidPath("The path leads out of your workspace.")
 	}
 	for name := range strings.SplitSeq(rel, "/") {
-		if len(name) > maxNameBytes {
-			return "", invalidPath("A name in the path is longer than %d bytes.", maxNameBytes)
+		if len(name) > MaxNameBytes {
+			return "", invalidPath("A name in the path is longer than %d bytes.", MaxNameBytes)
 		}
 	}
 	return rel, nil
@@ -87,7 +87,7 @@ func CheckProject(name string) error {
 	if !utf8.ValidString(name) {
 		return refuse(fault.Say("must be valid UTF-8"))
 	}
-	if utf8.RuneCountInString(name) > maxProjectRunes || len(name) > maxNameBytes {
+	if utf8.RuneCountInString(name) > maxProjectRunes || len(name) > MaxNameBytes {
 		return refuse(fault.Say("is too long"))
 	}
 	for i, r := range name {

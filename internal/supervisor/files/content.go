@@ -92,6 +92,9 @@ func (s *Server) getContent(w http.ResponseWriter, r *http.Request) error {
 	if mime.TypeByExtension(path.Ext(rel)) == "" {
 		h.Set("Content-Type", "application/octet-stream")
 	}
+	if info.Size() == 0 {
+		r.Header.Del("Range") // of nothing there is no part; ServeContent would give "bytes 0--1/0"
+	}
 	var content io.ReadSeeker = f
 	if small != nil {
 		content = bytes.NewReader(small)

@@ -250,6 +250,10 @@ func TestContentRoundTrip(t *testing.T) {
 	if r := b.get("empty"); r.status != 200 || r.body != "" {
 		t.Errorf("got %d %q", r.status, r.body)
 	}
+	part = b.do("GET", "/content", at("empty"), http.Header{"Range": {"bytes=-10"}}, nil)
+	if part.status != 200 || part.header.Get("Content-Range") != "" {
+		t.Errorf("a part of nothing: got %d %v", part.status, part.header)
+	}
 	b.wantCode(b.get("nothing"), fault.NotFound, "missing file")
 	b.wantCode(b.get("README.md/x"), fault.NotFound, "below a file")
 	b.wantCode(b.get("projects"), fault.Conflict, "a folder")

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -380,11 +381,17 @@ func (s *Server) finishUpload(ctx context.Context, id string, u upload) (string,
 	return to, s.dropUpload(ctx, id)
 }
 
-// numbered makes "plan.md" into "plan (2).md".
+// numbered makes "plan.md" into "plan (2).md". A name that would be too long with it loses letters before it.
 func numbered(p string, n int) string {
-	ext := path.Ext(p)
-	if base := path.Base(p); base == ext {
+	dir, base := path.Split(p)
+	ext := path.Ext(base)
+	if base == ext {
 		ext = "" // a hidden file
 	}
-	return fmt.Sprintf("%s (%d)%s", strings.TrimSuffix(p, ext), n, ext)
+	stem, end := strings.TrimSuffix(base, ext), fmt.Sprintf(" (%d)%s", n, ext)
+	for len(stem)+len(end) > workspace.MaxNameBytes && stem != "" {
+		_, size := utf8.DecodeLastRuneInString(stem)
+		stem = stem[:len(stem)-size]
+	}
+	return dir + stem + end
 }

@@ -122,6 +122,13 @@ func TestUploadWhereTheNameIsTaken(t *testing.T) {
 	if got := b.get("uploads/late").body + b.get("uploads/late (2)").body; got != "firstu" {
 		t.Errorf("got %q", got)
 	}
+	// Where the number makes the name too long, letters of it give way.
+	long := "uploads/" + strings.Repeat("长", 84) + ".md"
+	b.wantOK(b.put(long, "old"), 201, "put")
+	b.wantOK(b.begin(long, 3, "keep", "new"), 201, "keep")
+	if got := b.get("uploads/" + strings.Repeat("长", 82) + " (2).md").body; got != "new" {
+		t.Errorf("got %q", got)
+	}
 }
 
 // A connection that hangs does not keep away the one that comes after it.

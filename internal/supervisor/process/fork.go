@@ -86,8 +86,17 @@ func startError(s Spec, err error) error {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR):
 		// The folder may be what is missing, which the kernel does not tell apart.
 		return fault.Wrap(cause, fault.Invalid, "%s could not be run: there is no such program or folder.", name)
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOEXEC):
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		// Nor does it tell whether the program is closed or the folder.
+		return fault.Wrap(cause, fault.Invalid, "%s could not be run: it is not an executable program, or the folder that it is to run in is closed to you. If it is your home, restart your instance: that opens it again.", name)
+	case errors.Is(err, syscall.ENOEXEC):
 		return fault.Wrap(cause, fault.Invalid, "%s could not be run: it is not an executable program.", name)
+	case errors.Is(err, syscall.ELOOP):
+		return fault.Wrap(cause, fault.Invalid, "%s could not be run: it, or the folder that it is to run in, is a link that leads to itself.", name)
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return fault.Wrap(cause, fault.Invalid, "%s could not be run: the name of the program or of the folder is too long.", name)
+	case errors.Is(err, syscall.ETXTBSY):
+		return fault.Wrap(cause, fault.Invalid, "%s could not be run: something is writing to it. Try again when that has ended.", name)
 	case errors.Is(err, syscall.E2BIG), errors.Is(err, syscall.EINVAL):
 		return fault.Wrap(cause, fault.Invalid, "%s could not be run: its arguments or variables are too long or hold a zero byte.", name)
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -384,12 +385,39 @@ func TestTracedChildIsNotTakenForDead(t *testing.T) {
 func TestStartFails(t *testing.T) {
 	eachMode(t, func(t *testing.T, opt Options) {
 		table := newTable(t, opt)
+		dir := t.TempDir()
+		if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		loop, script, busy, closed := filepath.Join(dir, "loop"), filepath.Join(dir, "script"), filepath.Join(dir, "busy"), filepath.Join(dir, "closed")
+		written, err := os.OpenFile(busy, os.O_CREATE|os.O_WRONLY, 0o755)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer written.Close()
+		program, err := os.ReadFile("/bin/true")
+		if err == nil {
+			_, err = written.Write(program)
+		}
+		if err := errors.Join(err, os.Symlink("loop", loop), os.WriteFile(script, []byte("#!"+script+"\n"), 0o755), os.Mkdir(closed, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if os.Getuid() == 0 && opt.UID < 0 {
+			closed = "/no/such/folder" // nothing is closed to root
+		}
 		for name, s := range map[string]Spec{
 			"no argv":       {},
 			"no program":    {Argv: []string{"no-such-program-here"}},
 			"no path":       {Argv: []string{"/no/such/program"}},
 			"no folder":     {Argv: []string{"true"}, Dir: "/no/such/folder"},
 			"not a program": {Argv: []string{"/etc/passwd"}},
+			"closed folder": {Argv: []string{"true"}, Dir: closed},
+			"long name":     {Argv: []string{strings.Repeat("x", 300)}},
+			"long path":     {Argv: []string{"/" + strings.Repeat("x", 300)}},
+			"link to self":  {Argv: []string{loop}},
+			"folder a loop": {Argv: []string{"true"}, Dir: loop},
+			"its own #!":    {Argv: []string{script}},
+			"written to":    {Argv: []string{busy}},
 			"zero byte":     {Argv: []string{"true", "a\x00b"}},
 		} {
 			r, w, err := os.Pipe()

@@ -302,9 +302,10 @@ const (
 	// EventHistory says that the CLI's lines that follow, up to the next event of ours, were said elsewhere, say in a
 	// terminal, and come from the CLI's transcript.
 	EventHistory = "carrel.history" // {left_out?}
-	EventQueue   = "carrel.queue"   // {place}
-	EventAnswer  = "carrel.answer"  // {request_id, behavior, author, message?, interrupt?, updated_input?, updated_permissions?, truncated?}
-	EventError   = "carrel.error"   // {code, detail}
+	// EventQueue has own where the person's sessions themselves are what it waits for, and not the server.
+	EventQueue  = "carrel.queue"  // {place, own?}
+	EventAnswer = "carrel.answer" // {request_id, behavior, author, message?, interrupt?, updated_input?, updated_permissions?, truncated?}
+	EventError  = "carrel.error"  // {code, detail}
 )
 
 // Transcript is a conversation that the CLI left in the workspace, of ours or not. All of it is the person's own

@@ -90,6 +90,7 @@ type (
 	queueEvent struct {
 		Type  string `json:"type"`
 		Place int    `json:"place"` // 1: the next one
+		Own   bool   `json:"own,omitempty"`
 	}
 	errorEvent struct {
 		Type   string `json:"type"`

@@ -94,7 +94,7 @@ func (s *session) takeSlot(ctx context.Context, n need) error {
 	ss := s.ss
 	var later <-chan struct{} // closed when somebody else is wanted ahead
 	told := false             // that there will be no place before the limit is raised
-	for shown := 0; ; {
+	for shown := (inQueue{}); ; {
 		ss.mu.Lock()
 		none := ss.limit <= 0
 		if none && n != inLine {
@@ -134,8 +134,9 @@ func (s *session) takeSlot(ctx context.Context, n need) error {
 		}
 		switch {
 		case n == inLine:
-			if place := ss.places.last() + before + 1; place != shown {
-				shown = place
+			ahead := ss.places.last()
+			if now := (inQueue{place: ahead + before + 1, own: ahead == 0}); now != shown {
+				shown = now
 				s.showPlace(shown)
 			}
 			if soon == nil {
@@ -169,11 +170,17 @@ func (ss *Sessions) comeAhead() <-chan struct{} {
 	return ss.line.ahead
 }
 
+// inQueue is how far a session is from its turn, from 1.
+type inQueue struct {
+	place int
+	own   bool // its person's other sessions are all that it waits for: they can change it, and more room would not
+}
+
 // showPlace tells everyone how far the session is from its turn.
-func (s *session) showPlace(n int) {
+func (s *session) showPlace(now inQueue) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.recordLocked(queueEvent{Type: protocol.EventQueue, Place: n}); err != nil {
+	if _, err := s.recordLocked(queueEvent{Type: protocol.EventQueue, Place: now.place, Own: now.own}); err != nil {
 		s.ss.opt.Log.Error("journal a place in line", "session", s.id, "error", err)
 	}
 }

@@ -54,7 +54,9 @@ func TestLine(t *testing.T) {
 		w.prompt(id, fmt.Sprintf("[echo turn %d]", i))
 		f := w.follow(id, 0)
 		f.state(protocol.StateQueued)
-		f.typed(protocol.EventQueue)
+		if e := f.typed(protocol.EventQueue); !strings.Contains(e.Raw, `"own":true`) {
+			t.Errorf("it waits for its person's own session alone, and is told %s", e.Raw)
+		}
 		if got := w.state(id); got != protocol.StateQueued {
 			t.Errorf("the list says %s", got)
 		}

@@ -75,7 +75,7 @@ func (p *places) acquire(ctx context.Context, s *session, n need) error {
 			return p.withdraw(w, errAtWork)
 		case n == inLine && now.place > 0 && now.place != shown:
 			shown = now.place
-			s.showPlace(shown)
+			s.showPlace(inQueue{place: shown})
 		}
 		select {
 		case <-moved:

@@ -110,7 +110,9 @@ func TestNoProcessWithoutAPlace(t *testing.T) {
 	f.state(protocol.StateQueued)
 	s.until("the want of one in line", wants(id))
 	s.say(protocol.PlaceRequest{Line: map[string]int{id: 7}, Crowded: true})
-	f.until("place 7", func(e event) bool { return e.Type == protocol.EventQueue && strings.Contains(e.Raw, `"place":7`) })
+	f.until("place 7", func(e event) bool {
+		return e.Type == protocol.EventQueue && strings.Contains(e.Raw, `"place":7`) && !strings.Contains(e.Raw, `"own"`)
+	})
 	s.say(protocol.PlaceRequest{Line: map[string]int{id: 2}, Crowded: true})
 	f.until("place 2", func(e event) bool { return e.Type == protocol.EventQueue && strings.Contains(e.Raw, `"place":2`) })
 	if n := len(w.table.List()); n != 0 {

@@ -113,6 +113,11 @@ func (s *session) startFault(err error) error {
 		}
 		return fault.Wrap(err, fault.NotFound, "The folder of project %q is not there. Make it again, or open the session in another project.", s.meta.Project)
 	}
+	for _, closed := range []error{syscall.EACCES, syscall.EPERM, syscall.ELOOP} {
+		if errors.Is(err, closed) { // Claude itself is not
+			return fault.Wrap(err, fault.Invalid, "The folder of project %q cannot be entered: it, or one above it, is closed to you or a link that leads to itself. Change that in a terminal; if your home is closed, restart your instance: that opens it again.", s.meta.Project)
+		}
+	}
 	return fmt.Errorf("start claude: %w", err)
 }
 

@@ -278,7 +278,9 @@ describe('events of our own', () => {
     const spent = { type: 'assistant', error: 'rate_limit', api_error_status: 429, message: { id: 'm', content: [{ type: 'text', text: 'API Error' }] } }
     expect(brief(of(spent, { type: 'carrel.error', code: 'budget_exceeded', detail: 'Spent.' }).rows)).toEqual(['error carrel budget_exceeded -'])
     const s = of({ type: 'carrel.state', state: 'queued' }, { type: 'carrel.queue', place: 3 }, { type: 'carrel.error', code: 'budget_exceeded', detail: 'Spent.' })
-    expect(s.place).toBe(3)
+    expect([s.place, s.own]).toEqual([3, false])
+    const own = of({ type: 'carrel.state', state: 'queued' }, { type: 'carrel.queue', place: 1, own: true })
+    expect([own.place, own.own]).toEqual([1, true])
     expect(brief(s.rows)).toEqual(['error carrel budget_exceeded -'])
   })
 

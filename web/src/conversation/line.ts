@@ -5,7 +5,7 @@ export type Line =
   | { kind: 'prompt'; id: string; uuid: string; author: string; content: Block[] }
   | { kind: 'promptWithdrawn'; id: string }
   | { kind: 'state'; state: string; reason?: string }
-  | { kind: 'queue'; place: number }
+  | { kind: 'queue'; place: number; own: boolean }
   | { kind: 'answer'; requestId: string; behavior: string; author: string; message?: string }
   | { kind: 'failure'; code: string; detail: string }
   | { kind: 'init'; model?: string; mode?: string; cwd?: string; commands: string[] }

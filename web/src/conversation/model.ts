@@ -181,6 +181,8 @@ export interface Conversation {
   /** The last answer to a request, whoever gave it. */
   answered: Answered | null
   place: number | null
+  /** It waits for the person's own sessions, and not for the server. */
+  own: boolean
   turnOpen: boolean
   turnErrorShown: boolean
   status: string | null
@@ -218,6 +220,7 @@ export function emptyConversation(cut = false): Conversation {
     stateReason: null,
     answered: null,
     place: null,
+    own: false,
     turnOpen: false,
     turnErrorShown: false,
     status: null,

@@ -23,7 +23,7 @@ export function normalise(event: unknown): Line {
     case 'carrel.state':
       return { kind: 'state', state: str(event.state) ?? '', reason: str(event.reason) }
     case 'carrel.queue':
-      return { kind: 'queue', place: num(event.place) ?? 0 }
+      return { kind: 'queue', place: num(event.place) ?? 0, own: event.own === true }
     case 'carrel.answer':
       return {
         kind: 'answer',

@@ -49,6 +49,7 @@ function take(c: Conversation, line: Line, e: Event): void {
       return takeState(c, line.state, line.reason)
     case 'queue':
       c.place = line.place
+      c.own = line.own
       return
     case 'failure':
       put(c, { kind: 'error', key: (line.code === 'budget_exceeded' && refusal(c)) || `e:${e.seq}`, seq: e.seq, parent: null, source: 'carrel', code: line.code, status: null, text: line.detail })

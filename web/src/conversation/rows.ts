@@ -25,6 +25,7 @@ export interface Snapshot {
   stateReason: string | null
   answered: Answered | null
   place: number | null
+  own: boolean
   models: Model[]
   commands: Command[]
   model: string | null
@@ -56,6 +57,7 @@ export function snapshot(c: Conversation, before?: Snapshot): Snapshot {
     stateReason: c.stateReason,
     answered: c.answered,
     place: c.place,
+    own: c.own,
     models: c.models,
     commands: c.commands,
     model: c.model,

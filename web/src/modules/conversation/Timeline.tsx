@@ -235,7 +235,7 @@ function Now({ view }: { view: SessionView }) {
       </p>
     )
   }
-  if (view.state === 'queued') return <p className="text-minor text-muted">{view.place ? m.queue_place({ place: view.place }) : m.queue_waiting()}</p>
+  if (view.state === 'queued') return <p className="text-minor text-muted">{!view.place ? m.queue_waiting() : view.own ? m.queue_own({ place: view.place }) : m.queue_place({ place: view.place })}</p>
   const text = activityText(view.activity)
   if (text === '' || view.activity === 'writing') return null
   return (
