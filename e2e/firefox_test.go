@@ -10,6 +10,7 @@ import (
 // TestFirefox walks through the built page in another engine than the rest of
 // the tests use, against a mock server.
 func TestFirefox(t *testing.T) {
+	t.Parallel()
 	firefox := os.Getenv("FIREFOX")
 	if firefox == "" {
 		var err error

@@ -11,17 +11,33 @@ import (
 // and on a phone, light and dark, is compared with web/dev/views. The page is
 // the built one, its server a mock whose data and clock stand still.
 func TestViews(t *testing.T) {
+	t.Parallel()
+	if out, err := onMock(t, "views"); err != nil {
+		t.Errorf("the views do not look as they did: %v\n%s", err, out)
+	}
+}
+
+// TestFlow walks through the page as a user does, beside the same mock: what needs no real Claude.
+func TestFlow(t *testing.T) {
+	t.Parallel()
+	if out, err := onMock(t, "flow"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// onMock runs a script of web/dev with the built page.
+func onMock(t *testing.T, script string) ([]byte, error) {
 	chromium := findChromium(t)
 	page, shots := absolute(t, "../internal/webui/dist"), absolute(t, "../build/views")
 	if _, err := os.Stat(filepath.Join(page, "index.html")); err != nil {
 		t.Fatalf("%v: build the page first, with `make web`", err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", "dev/views.mjs")
+	cmd := exec.CommandContext(t.Context(), "node", "dev/"+script+".mjs")
 	cmd.Dir = "../web"
 	cmd.Env = append(os.Environ(), "CHROMIUM="+chromium, "PAGE="+page, "SHOTS="+shots)
 	out, err := cmd.CombinedOutput()
-	t.Logf("%s", out)
-	if err != nil {
-		t.Errorf("the views do not look as they did: %v", err)
+	if err == nil {
+		t.Logf("%s", out)
 	}
+	return out, err
 }

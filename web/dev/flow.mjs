@@ -2,6 +2,8 @@
 // project, a session, prompts, answers, a lost connection, both input habits.
 import { spawn } from 'node:child_process'
 import assert from 'node:assert/strict'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 
 const port = 8590
@@ -117,7 +119,7 @@ try {
   await page.goto(`${url}/s/running`)
   const log = page.getByRole('log')
   const bottom = () => log.evaluate((el) => el.scrollHeight - el.scrollTop - el.clientHeight)
-  await page.waitForFunction(() => document.querySelector('[role=log]').scrollHeight > 1500, null, { timeout: 60_000 })
+  await page.waitForFunction(() => (document.querySelector('[role=log]')?.scrollHeight ?? 0) > 1500, null, { timeout: 60_000 })
   assert.ok((await bottom()) < 40, 'follows')
   await log.hover()
   await page.mouse.wheel(0, -600)
@@ -170,7 +172,7 @@ try {
   await page.getByRole('heading', { name: 'Sign in' }).waitFor()
 } catch (e) {
   const [page] = browser.contexts()[0]?.pages() ?? []
-  await page?.screenshot({ path: '/tmp/flow-failure.png' })
+  await page?.screenshot({ path: join(process.env.SHOTS ?? tmpdir(), 'flow-failure.png') })
   console.error(e)
   process.exitCode = 1
 } finally {
