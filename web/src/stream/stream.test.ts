@@ -382,9 +382,111 @@ describe('answers', () => {
   })
 })
 
+describe('what was pressed', () => {
+  const running = fixture('01-plain-turn')
+  const ended = running.findIndex((e) => (e.event as any).type === 'result')
+
+  /** A session in the middle of its turn. */
+  async function atWork() {
+    const t = setup()
+    t.stream.subscribe('s', () => {})
+    t.stream.start()
+    await t.accept()
+    for (const e of running.slice(0, ended)) t.server().say({ type: 'event', session_id: 's', ...e })
+    const lose = async () => {
+      t.server().drop()
+      t.clock.pass(20_000)
+      await t.accept()
+    }
+    const end = () => t.server().say({ type: 'event', session_id: 's', ...running[ended]! })
+    const unsure = () => {
+      t.paint()
+      return t.stream.view('s').stopUnsure
+    }
+    const sent = (type: string) => t.server().sent.filter((f) => f.type === type)
+    return { ...t, lose, end, unsure, sent }
+  }
+
+  it('says that Stop was not confirmed before the connection broke, and never sends it to a later turn', async () => {
+    const t = await atWork()
+    t.stream.interrupt('s')
+    expect(t.sent('interrupt')).toEqual([{ type: 'interrupt', id: 'id1', session_id: 's' }])
+    expect(t.unsure()).toBe(false)
+    await t.lose()
+    expect(t.sent('interrupt')).toEqual([])
+    expect(t.unsure()).toBe(true)
+    t.stream.interrupt('s') // pressed again
+    expect(t.sent('interrupt')).toHaveLength(1)
+    expect(t.unsure()).toBe(false)
+    t.server().say({ type: 'ack', id: 'id2' })
+    await t.lose()
+    expect(t.unsure()).toBe(false)
+  })
+
+  it('says at once that Stop was not sent, until the turn has ended', async () => {
+    const t = await atWork()
+    t.server().drop()
+    t.stream.interrupt('s')
+    expect(t.unsure()).toBe(true)
+    t.clock.pass(20_000)
+    await t.accept()
+    expect(t.sent('interrupt')).toEqual([])
+    expect(t.unsure()).toBe(true)
+    t.end()
+    expect(t.unsure()).toBe(false)
+  })
+
+  it('does not doubt a Stop whose turn has ended', async () => {
+    const t = await atWork()
+    t.stream.interrupt('s')
+    t.end()
+    await t.lose()
+    expect(t.unsure()).toBe(false)
+  })
+
+  it('sends a choice again until the server has it, before the prompts that follow', async () => {
+    const t = await atWork()
+    expect(t.stream.set('s', { permission_mode: 'plan' })).toBe(true)
+    expect(t.stream.stopTask('s', 'task')).toBe(true)
+    t.stream.prompt('s', 'go on')
+    await t.lose()
+    const again = t.server().sent.filter((f) => f.type !== 'subscribe')
+    expect(again).toEqual([
+      { type: 'set', id: 'id1', session_id: 's', permission_mode: 'plan' },
+      { type: 'stop', id: 'id2', session_id: 's', task_id: 'task' },
+      { type: 'prompt', id: 'id3', session_id: 's', content: 'go on' },
+    ])
+    t.server().say({ type: 'ack', id: 'id1' })
+    t.server().say({ type: 'error', id: 'id2', session_id: 's', code: 'instance_unavailable', detail: 'Away.' })
+    t.paint()
+    expect(t.stream.view('s').problem).toMatchObject({ code: 'instance_unavailable' })
+    await t.lose()
+    expect(t.server().sent.some((f) => f.type === 'set' || f.type === 'stop')).toBe(false)
+  })
+
+  it('keeps the last of two choices of the same kind', async () => {
+    const t = await atWork()
+    t.stream.set('s', { model: 'a' })
+    t.stream.set('s', { model: 'b' })
+    t.stream.set('s', { effort: 'low' })
+    await t.lose()
+    expect(t.sent('set')).toMatchObject([{ model: 'b' }, { effort: 'low' }])
+  })
+
+  it('is refused without a connection, so that nobody waits for it', async () => {
+    const t = await atWork()
+    t.server().drop()
+    expect(t.stream.set('s', { model: 'opus' })).toBe(false)
+    expect(t.stream.stopTask('s', 'task')).toBe(false)
+    t.clock.pass(20_000)
+    await t.accept()
+    expect(t.server().sent.map((f) => f.type)).toEqual(['subscribe'])
+  })
+})
+
 describe('the wire', () => {
   it('is JSON in the names of the contract', async () => {
-    expect(encode({ type: 'set', session_id: 's', permission_mode: 'plan' })).toBe('{"type":"set","session_id":"s","permission_mode":"plan"}')
+    expect(encode({ type: 'set', id: 'i', session_id: 's', permission_mode: 'plan' })).toBe('{"type":"set","id":"i","session_id":"s","permission_mode":"plan"}')
   })
 
   it.each(['', 'nonsense', '[]', '7', '{"type":"event"}', '{"type":"event","seq":"1","session_id":"s"}', '{"type":"later"}'])('takes %j for nothing it knows', (text) => {

@@ -1,4 +1,5 @@
-import type { AnswerFrame, ClientFrame, Content, NoticeFrame, ServerFrame } from '@/api/wire'
+import type { AnswerFrame, ClientFrame, Content, NoticeFrame, ServerFrame, Wish } from '@/api/wire'
+import { isObj, type Obj } from '@/conversation/json'
 import type { PromptRow } from '@/conversation/model'
 import { blocksOf } from '@/conversation/normalise'
 import { Connection, type Link, type Socket } from './connection'
@@ -32,6 +33,8 @@ export class Stream {
   private readonly dirty = new Set<string>()
   /** Requests that were answered on this device, while the page is open. */
   private readonly answeredIds = new Set<string>()
+  /** What was pressed and the server has not confirmed, by its name. */
+  private readonly wishes = new Map<string, Wish>()
   private readonly noticeListeners = new Set<(n: NoticeFrame) => void>()
   private readonly linkListeners = new Set<() => void>()
   private link: Link = { status: 'idle' }
@@ -50,6 +53,7 @@ export class Stream {
       onOpen: () => this.opened(),
       onChange: (link) => {
         this.link = link
+        if (link.status !== 'open') this.doubtStops()
         for (const l of this.linkListeners) l()
       },
     })
@@ -68,6 +72,7 @@ export class Stream {
   reset(): void {
     this.connection.stop()
     this.outbox.clear()
+    this.wishes.clear()
     for (const h of this.held.values()) h.renew()
     this.flush()
     this.held.clear()
@@ -150,17 +155,47 @@ export class Stream {
     if (o) this.touch(o.sessionId)
   }
 
-  interrupt(sessionId: string): boolean {
-    return this.send({ type: 'interrupt', session_id: sessionId })
+  /** Ends the turn that runs. Where that cannot be known to have reached the server the view says so. */
+  interrupt(sessionId: string): void {
+    this.forgetStop(sessionId)
+    this.of(sessionId).stopUnsure = !this.wish({ type: 'interrupt', id: this.o.newId(), session_id: sessionId })
+    this.touch(sessionId)
   }
 
-  /** Ends a task in the background. */
+  /** Ends a task in the background. Without a connection it gives false, and does nothing. */
   stopTask(sessionId: string, taskId: string): boolean {
-    return this.send({ type: 'stop', session_id: sessionId, task_id: taskId })
+    return this.wish({ type: 'stop', id: this.o.newId(), session_id: sessionId, task_id: taskId })
   }
 
+  /** Chooses how the session goes on. Without a connection it gives false, and does nothing. */
   set(sessionId: string, change: { model?: string; permission_mode?: string; effort?: string }): boolean {
-    return this.send({ type: 'set', session_id: sessionId, ...change })
+    const wish: Wish = { type: 'set', id: this.o.newId(), session_id: sessionId, ...change }
+    if (!this.wish(wish)) return false
+    // Sent again after a later one, it would win.
+    for (const [id, w] of this.wishes) if (w.type === 'set' && w !== wish && w.session_id === sessionId && Object.keys(w).every((k) => k in wish)) this.wishes.delete(id)
+    return true
+  }
+
+  /** Sends what is kept until the server confirms it: a connection that is dying takes everything, and says nothing. */
+  private wish(wish: Wish): boolean {
+    const sent = this.send(wish)
+    if (sent) this.wishes.set(wish.id, wish)
+    return sent
+  }
+
+  /** The turn that was to end may be over once the server is there again: a Stop is not sent to the next one. */
+  private doubtStops(): void {
+    for (const [id, w] of this.wishes) {
+      if (w.type !== 'interrupt') continue
+      this.wishes.delete(id)
+      this.of(w.session_id).stopUnsure = true
+      this.touch(w.session_id)
+    }
+  }
+
+  private forgetStop(sessionId: string): void {
+    for (const [id, w] of this.wishes) if (w.type === 'interrupt' && w.session_id === sessionId) this.wishes.delete(id)
+    this.of(sessionId).stopUnsure = false
   }
 
   answer(sessionId: string, requestId: string, answer: Omit<AnswerFrame, 'type' | 'id' | 'session_id' | 'request_id'>): void {
@@ -206,6 +241,8 @@ export class Stream {
 
   private opened(): void {
     for (const [id, h] of this.held) if (h.listeners.size > 0) this.attach(id, h)
+    // Before the prompts, which may be meant to run with what was chosen.
+    for (const wish of this.wishes.values()) this.send(wish)
     // The same id runs once, so all that has no answer can be said again.
     for (const o of this.outbox.all()) if (o.status === 'sending') this.post(o)
     for (const h of this.held.values()) for (const frame of h.answers.values()) this.send(frame)
@@ -214,8 +251,10 @@ export class Stream {
   private take(frame: ServerFrame): void {
     switch (frame.type) {
       case 'event':
+        if (isObj(frame.event) && endsTurn(frame.event)) this.forgetStop(frame.session_id)
         return this.of(frame.session_id).take(frame)
       case 'ack':
+        this.wishes.delete(frame.id)
         return // the prompt itself comes as an event, and takes the outgoing one's place
       case 'error':
         return this.refused(frame)
@@ -230,6 +269,7 @@ export class Stream {
 
   private refused(frame: Extract<ServerFrame, { type: 'error' }>): void {
     const problem = { code: frame.code, detail: frame.detail }
+    if (frame.id !== undefined) this.wishes.delete(frame.id)
     const o = frame.id === undefined ? undefined : this.outbox.change(frame.id, { status: 'failed', problem })
     if (o) return this.touch(o.sessionId)
     if (frame.session_id === undefined) return
@@ -300,6 +340,11 @@ export class Stream {
     for (const o of this.outbox.of(sessionId)) if (h.has(o.id)) this.outbox.remove(o.id)
     return this.outbox.of(sessionId).map(rowOf)
   }
+}
+
+/** Whether an event says that the turn, or the wait for a place, is over. */
+function endsTurn(event: Obj): boolean {
+  return event.type === 'result' || (event.type === 'carrel.state' && !['starting', 'running', 'waiting', 'queued'].includes(String(event.state)))
 }
 
 function rowOf(o: Outgoing): PromptRow {
