@@ -94,7 +94,7 @@ export interface NoticeFrame {
 export type ServerFrame =
   | { type: 'hello'; user?: unknown; version?: string }
   | EventFrame
-  | { type: 'ack'; id: string }
+  | { type: 'ack'; id: string; seq?: number }
   | { type: 'error'; id?: string; session_id?: string; request_id?: string; code: string; detail: string }
   | NoticeFrame
   | { type: 'other' }

@@ -2,25 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { brief } from '@/conversation/brief'
 import { fixture, play } from '@/conversation/fixture'
 import type { Event } from '@/conversation/reduce'
-import { FakeClock, FakeSocket } from './fake'
+import { FakeClock, FakeSocket, FakeStorage } from './fake'
 import { Stream } from './stream'
 import { decode, encode } from './wire'
 
-class Memory {
-  readonly items = new Map<string, string>()
-  getItem(k: string) {
-    return this.items.get(k) ?? null
-  }
-  setItem(k: string, v: string) {
-    this.items.set(k, v)
-  }
-  removeItem(k: string) {
-    this.items.delete(k)
-  }
-}
-
 /** A server whose journal is `journal`; what is asked of it is in `asked`. */
-function setup(storage = new Memory(), journal: Event[] = []) {
+function setup(storage = new FakeStorage(), journal: Event[] = []) {
   const asked: { before: number; limit: number }[] = []
   const clock = new FakeClock()
   const sockets: FakeSocket[] = []
@@ -44,6 +31,7 @@ function setup(storage = new Memory(), journal: Event[] = []) {
     clock,
     random: () => 1,
   })
+  stream.belongTo(1)
   const paint = () => frames.splice(0).forEach((f) => f())
   const server = () => sockets.at(-1)!
   const accept = async () => {
@@ -123,7 +111,7 @@ describe('a long conversation', () => {
 
   it('opens at its end and is followed from there', async () => {
     const journal = turns(60)
-    const t = setup(new Memory(), journal)
+    const t = setup(new FakeStorage(), journal)
     t.stream.start()
     t.stream.subscribe('s', () => {})
     await t.accept()
@@ -139,7 +127,7 @@ describe('a long conversation', () => {
     // It sleeps: a process that is to come will greet.
     journal.push({ seq: journal.length + 1, at: '', event: { type: 'carrel.state', state: 'dormant' } })
     const whole = play(journal).s
-    const t = setup(new Memory(), journal)
+    const t = setup(new FakeStorage(), journal)
     t.stream.subscribe('s', () => {})
     await settled()
     t.paint()
@@ -159,7 +147,7 @@ describe('a long conversation', () => {
 
   it('goes back to the greeting of a process that runs, for what can be picked', async () => {
     const greeted = [...fixture('03-initialize-first').slice(0, 3), ...turns(60)].map((e, i) => ({ ...e, seq: i + 1 }))
-    const t = setup(new Memory(), greeted)
+    const t = setup(new FakeStorage(), greeted)
     t.stream.subscribe('s', () => {})
     await settled()
     t.paint()
@@ -168,7 +156,7 @@ describe('a long conversation', () => {
 
   it('reaches a message', async () => {
     const journal = turns(300)
-    const t = setup(new Memory(), journal)
+    const t = setup(new FakeStorage(), journal)
     t.stream.subscribe('s', () => {})
     await settled()
     await t.stream.reach('s', 50)
@@ -178,7 +166,7 @@ describe('a long conversation', () => {
 
   it('loses nothing and says nothing twice when events come while a page is fetched', async () => {
     const journal = turns(60)
-    const t = setup(new Memory(), journal.slice(0, -40))
+    const t = setup(new FakeStorage(), journal.slice(0, -40))
     t.stream.start()
     t.stream.subscribe('s', () => {})
     await t.accept()
@@ -332,6 +320,55 @@ describe('prompts', () => {
     expect(t.stream.view('s').outgoing[0]).toMatchObject({ status: 'failed', problem: { code: 'budget_exceeded' } })
     t.stream.retry('id1')
     expect(t.server().sent.filter((f) => f.type === 'prompt')).toHaveLength(2)
+  })
+
+  it('are off the device once they are acknowledged, and not said twice where their event lies further back', async () => {
+    const t = setup(new FakeStorage(), [{ seq: 9, at: '', event: { type: 'carrel.state', state: 'ready' } }])
+    t.stream.subscribe('s', () => {})
+    t.stream.start()
+    await t.accept()
+    t.stream.prompt('s', 'Hi')
+    t.server().say({ type: 'ack', id: 'id1', seq: 12 })
+    t.paint()
+    expect(brief(t.stream.view('s').outgoing)).toEqual(['> Hi (sent)'])
+    expect(t.storage.items.size).toBe(0)
+    t.server().drop()
+    t.clock.pass(20_000)
+    await t.accept()
+    expect(t.server().sent.filter((f) => f.type === 'prompt')).toEqual([])
+    t.server().say(event(13, { type: 'carrel.state', state: 'ready' }))
+    t.paint()
+    expect(t.stream.view('s').outgoing).toEqual([])
+  })
+
+  it('are never sent by the next one at this browser', async () => {
+    const t = setup()
+    t.stream.subscribe('s', () => {})
+    t.stream.start()
+    t.stream.prompt('s', 'secret')
+    t.stream.belongTo(2)
+    await t.accept()
+    t.paint()
+    expect(t.stream.view('s').outgoing).toEqual([])
+    expect(t.server().sent.filter((f) => f.type === 'prompt')).toEqual([])
+    expect(t.storage.items.size).toBe(0)
+  })
+
+  it('can be taken back for sure until they were put into a connection', async () => {
+    const t = setup()
+    t.stream.subscribe('s', () => {})
+    t.stream.start()
+    t.stream.prompt('s', 'not this')
+    t.stream.prompt('s', 'this')
+    t.paint()
+    expect(t.stream.view('s').outgoing.map((p) => p.free)).toEqual([true, true])
+    t.stream.discard('id1')
+    await t.accept()
+    t.paint()
+    expect(t.server().sent.filter((f) => f.type === 'prompt')).toMatchObject([{ content: 'this' }])
+    t.server().drop()
+    t.paint()
+    expect(t.stream.view('s').outgoing).toMatchObject([{ status: 'sending', free: false }])
   })
 
   it('too large for a message are refused here, not sent for ever', async () => {

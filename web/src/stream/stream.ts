@@ -4,12 +4,13 @@ import type { PromptRow } from '@/conversation/model'
 import { blocksOf } from '@/conversation/normalise'
 import { Connection, type Link, type Socket } from './connection'
 import { Held, type SessionView, type Sources } from './held'
-import { Outbox, type Outgoing, type Storage } from './outbox'
+import { Outbox, type Outgoing, type Shelf, type Storage } from './outbox'
 import { decode, encode } from './wire'
 
 export interface StreamOptions extends Sources {
   open: () => Socket
   storage: Storage | null
+  shelf?: Shelf
   newId: () => string
   /** Calls back once, soon: per animation frame in a visible page. */
   schedule: (f: () => void) => void
@@ -39,10 +40,14 @@ export class Stream {
   private readonly linkListeners = new Set<() => void>()
   private link: Link = { status: 'idle' }
   private scheduled = false
+  private owner: number | null = null
 
   constructor(o: StreamOptions) {
     this.o = o
-    this.outbox = new Outbox(o.storage)
+    this.outbox = new Outbox(o.storage, o.shelf ?? null, (p) => {
+      this.post(p)
+      this.touch(p.sessionId)
+    })
     this.connection = new Connection({
       open: o.open,
       clock: o.clock,
@@ -59,6 +64,17 @@ export class Stream {
     })
   }
 
+  /** Somebody is signed in. What was kept of anybody else goes. */
+  belongTo(owner: number): void {
+    if (this.owner !== null && this.owner !== owner) {
+      const on = this.link.status !== 'idle'
+      this.reset()
+      if (on) this.start()
+    }
+    this.owner = owner
+    this.outbox.belongTo(owner)
+  }
+
   start(): void {
     this.connection.start()
   }
@@ -71,6 +87,7 @@ export class Stream {
   /** Ends the connection and forgets everyone's conversations: the user signed out. */
   reset(): void {
     this.connection.stop()
+    this.owner = null
     this.outbox.clear()
     this.wishes.clear()
     for (const h of this.held.values()) h.renew()
@@ -135,10 +152,7 @@ export class Stream {
   // Doing.
 
   prompt(sessionId: string, content: Content): void {
-    const id = this.o.newId()
-    const o: Outgoing = { id, sessionId, content, status: 'sending' }
-    this.outbox.add(o)
-    this.post(o)
+    this.post(this.outbox.add(this.o.newId(), sessionId, content))
     this.touch(sessionId)
   }
 
@@ -148,6 +162,12 @@ export class Stream {
     if (!o) return
     this.post(o)
     this.touch(o.sessionId)
+  }
+
+  /** Another tab changed what the device keeps. */
+  follow(key: string | null, value: string | null): void {
+    const o = this.outbox.follow(key, value)
+    if (o) this.touch(o.sessionId)
   }
 
   discard(id: string): void {
@@ -244,7 +264,8 @@ export class Stream {
     // Before the prompts, which may be meant to run with what was chosen.
     for (const wish of this.wishes.values()) this.send(wish)
     // The same id runs once, so all that has no answer can be said again.
-    for (const o of this.outbox.all()) if (o.status === 'sending') this.post(o)
+    this.outbox.refresh()
+    for (const o of this.outbox.all()) this.post(o)
     for (const h of this.held.values()) for (const frame of h.answers.values()) this.send(frame)
   }
 
@@ -254,8 +275,7 @@ export class Stream {
         if (isObj(frame.event) && endsTurn(frame.event)) this.forgetStop(frame.session_id)
         return this.of(frame.session_id).take(frame)
       case 'ack':
-        this.wishes.delete(frame.id)
-        return // the prompt itself comes as an event, and takes the outgoing one's place
+        return this.acknowledged(frame)
       case 'error':
         return this.refused(frame)
       case 'notice':
@@ -267,10 +287,17 @@ export class Stream {
     }
   }
 
+  private acknowledged(frame: Extract<ServerFrame, { type: 'ack' }>): void {
+    this.wishes.delete(frame.id)
+    // The prompt itself comes as an event, and takes the outgoing one's place.
+    const o = this.outbox.change(frame.id, { status: 'sent', seq: frame.seq })
+    if (o) this.touch(o.sessionId)
+  }
+
   private refused(frame: Extract<ServerFrame, { type: 'error' }>): void {
     const problem = { code: frame.code, detail: frame.detail }
     if (frame.id !== undefined) this.wishes.delete(frame.id)
-    const o = frame.id === undefined ? undefined : this.outbox.change(frame.id, { status: 'failed', problem })
+    const o = frame.id === undefined ? undefined : this.outbox.change(frame.id, { status: 'failed', problem, written: false })
     if (o) return this.touch(o.sessionId)
     if (frame.session_id === undefined) return
     const h = this.of(frame.session_id)
@@ -286,12 +313,13 @@ export class Stream {
   }
 
   private post(o: Outgoing): void {
+    if (o.status !== 'sending' || o.loading) return
     const size = typeof o.content === 'string' ? o.content.length : JSON.stringify(o.content).length
     if (size > maxMessageChars) {
       this.outbox.change(o.id, { status: 'failed', problem: { code: 'too_large', detail: '' } })
       return
     }
-    this.send({ type: 'prompt', session_id: o.sessionId, id: o.id, content: o.content })
+    if (this.send({ type: 'prompt', session_id: o.sessionId, id: o.id, content: o.content })) this.outbox.change(o.id, { written: true })
   }
 
   private attach(sessionId: string, h: Held): void {
@@ -337,7 +365,7 @@ export class Stream {
 
   /** The prompts that the server has not taken. */
   private waiting(sessionId: string, h: Held): PromptRow[] {
-    for (const o of this.outbox.of(sessionId)) if (h.has(o.id)) this.outbox.remove(o.id)
+    for (const o of this.outbox.of(sessionId)) if (h.has(o.id) || (o.seq !== undefined && h.opened && h.last >= o.seq)) this.outbox.remove(o.id)
     return this.outbox.of(sessionId).map(rowOf)
   }
 }
@@ -348,5 +376,5 @@ function endsTurn(event: Obj): boolean {
 }
 
 function rowOf(o: Outgoing): PromptRow {
-  return { kind: 'prompt', key: `p:${o.id}`, seq: 0, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem }
+  return { kind: 'prompt', key: `p:${o.id}`, seq: 0, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem, free: !o.loading && !o.written }
 }

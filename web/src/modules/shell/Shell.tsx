@@ -25,7 +25,7 @@ export function Shell({ me }: { me: Me }) {
   const path = useRouterState({ select: (s) => s.location.pathname })
   const inSession = useParams({ strict: false }).sessionId !== undefined
   const atHome = path === '/'
-  useEffect(() => keepStream(), [])
+  useEffect(() => keepStream(me.id), [me.id])
   useEffect(
     () =>
       stream.onNotice((n) => {
