@@ -3,6 +3,7 @@ import { Outlet, useNavigate, useParams, useRouterState } from '@tanstack/react-
 import { useEffect, useEffectEvent, useState } from 'react'
 import { forgetSession, noteSession, queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
+import { Toasts } from '@/components/Toasts'
 import { writes } from '@/modules/conversation/dock/useCardKeys'
 import { NewSession } from '@/modules/sessions/NewSession'
 import { SessionActions } from '@/modules/sessions/SessionActions'
@@ -47,6 +48,7 @@ export function Shell({ me }: { me: Me }) {
   useKeys({ n: () => setAdding({}), '?': () => setShowKeys(true) })
   return (
     <div className="flex h-full flex-col safe-top">
+      <Toasts raised={inSession} />
       <UpdateLine />
       <SessionActions>
         <div className="group/shell grid min-h-0 flex-1 grid-rows-[minmax(0,1fr)_auto] desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">
