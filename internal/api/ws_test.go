@@ -215,8 +215,15 @@ func TestTurns(t *testing.T) {
 	if f := c.next(); f.Type != "ack" || f.ID != "two" || f.Seq != 2 {
 		t.Errorf("got %+v; want the second ack", f)
 	}
+	// With an id they are acknowledged, so that nothing that was pressed is lost with a connection that dies.
+	for _, m := range []string{`"type":"set","model":"opus"`, `"type":"stop","task_id":"t"`, `"type":"interrupt"`} {
+		c.send(`{%s,"session_id":%q,"id":"wish"}`, m, sid(1))
+		if f := c.next(); f.Type != "ack" || f.ID != "wish" || f.SessionID != sid(1) {
+			t.Errorf("%s: got %+v; want an ack", m, f)
+		}
+	}
 	s, err := r.sessions.Get(t.Context(), r.users["ana"].ID, sid(1))
-	if err != nil || s.Model != "opus" || strings.Join(r.sessions.calls, ",") != "answer r1 deny" {
+	if err != nil || s.Model != "opus" || strings.Join(r.sessions.calls, ",") != "answer r1 deny,stop t,interrupt" {
 		t.Errorf("got model %q and %v, %v; want what was sent, before the prompt", s.Model, r.sessions.calls, err)
 	}
 	// The same over HTTP, with the same ids.

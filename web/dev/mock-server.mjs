@@ -310,6 +310,7 @@ streams.on('connection', (socket) => {
     const s = sessions.get(f.session_id)
     if (f.type === 'ping') return send({ type: 'error', code: 'invalid', detail: 'There is no such type of message.' })
     if (!s) return send({ type: 'error', id: f.id, session_id: f.session_id, code: 'not_found', detail: 'There is no such session.' })
+    if (f.id && ['interrupt', 'stop', 'set'].includes(f.type)) send({ type: 'ack', id: f.id, session_id: s.id })
     switch (f.type) {
       case 'subscribe':
         for (const e of s.events) if (e.seq > f.after) send(e)

@@ -34,7 +34,7 @@ const (
 type ClientMessage struct {
 	Type               string          `json:"type" enum:"subscribe,unsubscribe,prompt,withdraw,interrupt,stop,answer,set,ping" doc:"What to do."`
 	SessionID          string          `json:"session_id,omitempty" doc:"The session it is about; all but ping need one."`
-	ID                 string          `json:"id,omitempty" doc:"prompt: your own unique name of it; the same again runs nothing. withdraw: that name. Any message: what an error about it names."`
+	ID                 string          `json:"id,omitempty" doc:"prompt: your own unique name of it; the same again runs nothing. withdraw: that name. interrupt, stop, set: with one it is acknowledged. Any message: what an error about it names."`
 	After              int64           `json:"after,omitempty" minimum:"0" doc:"subscribe: the last seq that was seen."`
 	Content            json.RawMessage `json:"content,omitempty" doc:"prompt: a text or Messages API content blocks."`
 	TaskID             string          `json:"task_id,omitempty" doc:"stop: which task in the background is to end."`

@@ -80,8 +80,11 @@ func (c *conn) handle(m ClientMessage) {
 	case typeSet:
 		_, err = sessions.Change(ctx, u.ID, m.SessionID, m.change())
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		c.report(m, err)
+	case m.ID != "" && (m.Type == typeInterrupt || m.Type == typeStop || m.Type == typeSet):
+		_ = c.send(Ack{Type: "ack", ID: m.ID, SessionID: m.SessionID}) // fails only at the end
 	}
 }
 

@@ -31,13 +31,13 @@ type (
 		At        time.Time       `json:"at" doc:"When it was written to the journal."`
 		Event     json.RawMessage `json:"event" doc:"A line of the CLI as it came, or one of ours, whose type starts with 'carrel.'."`
 	}
-	// Ack tells that a prompt is on disk.
+	// Ack tells that a prompt is on disk, or that what else was asked for with an id is done.
 	Ack struct {
 		Type      string `json:"type" enum:"ack" doc:"ack"`
-		ID        string `json:"id" doc:"The prompt's id."`
+		ID        string `json:"id" doc:"The prompt's id, or that of an interrupt, stop or set."`
 		SessionID string `json:"session_id" doc:"The session's id."`
-		Seq       int64  `json:"seq" doc:"Number of its carrel.prompt."`
-		Duplicate bool   `json:"duplicate" doc:"It was there already, and runs no second time."`
+		Seq       int64  `json:"seq" doc:"prompt: number of its carrel.prompt."`
+		Duplicate bool   `json:"duplicate" doc:"prompt: it was there already, and runs no second time."`
 	}
 	// Pong answers a ping.
 	Pong struct {

@@ -59,12 +59,13 @@ export type ClientFrame =
   | { type: 'subscribe'; session_id: string; after: number }
   | { type: 'unsubscribe'; session_id: string }
   | { type: 'prompt'; session_id: string; id: string; content: Content }
-  | { type: 'interrupt'; session_id: string }
-  | { type: 'stop'; session_id: string; task_id: string }
+  | Wish
   | AnswerFrame
-  | { type: 'set'; session_id: string; model?: string; permission_mode?: string; effort?: string }
   /** Any answer to it, even that there is no such type, proves that the connection lives. */
   | { type: 'ping' }
+
+/** What is acknowledged by the name that it has. */
+export type Wish = { id: string; session_id: string } & ({ type: 'interrupt' } | { type: 'stop'; task_id: string } | { type: 'set'; model?: string; permission_mode?: string; effort?: string })
 
 export interface AnswerFrame {
   type: 'answer'
@@ -93,7 +94,7 @@ export interface NoticeFrame {
 export type ServerFrame =
   | { type: 'hello'; user?: unknown; version?: string }
   | EventFrame
-  | { type: 'ack'; id: string }
+  | { type: 'ack'; id: string; seq?: number }
   | { type: 'error'; id?: string; session_id?: string; request_id?: string; code: string; detail: string }
   | NoticeFrame
   | { type: 'other' }

@@ -1,4 +1,4 @@
-import { useSyncExternalStore } from 'react'
+import { useEffect, useState, useSyncExternalStore } from 'react'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Button, IconButton } from './Button'
 import { Coded } from './Coded'
@@ -29,15 +29,28 @@ export function toast(text: string, action?: Toast['action']): void {
   setTimeout(() => close(id), staysFor)
 }
 
+const none: readonly Toast[] = []
+let places: readonly object[] = []
+
 function subscribe(l: () => void): () => void {
   listeners.add(l)
   return () => listeners.delete(l)
 }
 
-export function Toasts() {
-  const shown = useSyncExternalStore(subscribe, () => toasts)
+/** Where they are shown. In a sheet they have a place of their own, for what is under it cannot be used: the last place has them. `raised`: above what one writes in. */
+export function Toasts({ raised = false }: { raised?: boolean }) {
+  const [place] = useState(() => ({}))
+  const shown = useSyncExternalStore(subscribe, () => (places.at(-1) === place ? toasts : none))
+  useEffect(() => {
+    places = [...places, place]
+    become(toasts)
+    return () => {
+      places = places.filter((p) => p !== place)
+      become(toasts)
+    }
+  }, [place])
   return (
-    <div role="status" className="pointer-events-none fixed inset-x-0 bottom-[calc(env(safe-area-inset-bottom)+4.5rem)] z-40 flex flex-col items-center gap-2 px-4 desk:bottom-6">
+    <div role="status" className={`pointer-events-none fixed inset-x-0 z-40 flex flex-col items-center gap-2 px-4 ${raised ? 'bottom-[calc(env(safe-area-inset-bottom)+9rem)] desk:bottom-28' : 'bottom-[calc(env(safe-area-inset-bottom)+4.5rem)] desk:bottom-6'}`}>
       {shown.map((t) => (
         <div key={t.id} className="pointer-events-auto flex max-w-full animate-rise items-center gap-1 rounded-card border bg-surface py-1 pr-1 pl-4 text-minor shadow-float">
           <span className="min-w-0 truncate">

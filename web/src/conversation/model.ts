@@ -23,6 +23,8 @@ export interface PromptRow extends Base {
   status: PromptStatus
   /** Why it failed, for `failed`. */
   problem?: { code: string; detail: string }
+  /** Of one that is on its way: the server has not got it, so it can be taken back for sure. */
+  free?: boolean
   at?: string
 }
 

@@ -1,4 +1,25 @@
 import type { Clock, Socket } from './connection'
+import type { Storage } from './outbox'
+
+/** The device's storage, with what tabs of a test share. */
+export class FakeStorage implements Storage {
+  readonly items = new Map<string, string>()
+  get length(): number {
+    return this.items.size
+  }
+  key(i: number): string | null {
+    return [...this.items.keys()][i] ?? null
+  }
+  getItem(k: string): string | null {
+    return this.items.get(k) ?? null
+  }
+  setItem(k: string, v: string): void {
+    this.items.set(k, v)
+  }
+  removeItem(k: string): void {
+    this.items.delete(k)
+  }
+}
 
 /** A clock that tests turn by hand. */
 export class FakeClock implements Clock {

@@ -19,6 +19,8 @@ export interface SessionView extends Snapshot {
   answering: ReadonlySet<string>
   /** What the server last refused for this session. */
   problem: Problem | null
+  /** Whether the turn was to end, and the server did not confirm it. */
+  stopUnsure: boolean
   /** Whether the end of the conversation is there. */
   opened: boolean
   /** Whether there is more before what is there, and the number of the first event that is. */
@@ -65,6 +67,7 @@ export class Held {
   /** Answers that the server has not taken yet, by their request. */
   readonly answers = new Map<string, AnswerFrame>()
   problem: Problem | null = null
+  stopUnsure = false
   view: SessionView = emptyView
   private past = new Past()
   private conversation = emptyConversation()
@@ -142,6 +145,7 @@ export class Held {
     this.conversation = emptyConversation()
     this.answers.clear()
     this.problem = null
+    this.stopUnsure = false
     this.asOf = null
     this.changed()
   }
@@ -173,6 +177,7 @@ export class Held {
         if (this.past === past) this.problem = { code, detail: e instanceof Error ? e.message : '' }
       }
       if (this.past === past) this.conversation = past.reduce(this.conversation)
+      if (!this.conversation.turnOpen) this.stopUnsure = false
     }
     this.reading = work().finally(() => {
       this.reading = null
@@ -212,6 +217,7 @@ export class Held {
       outgoing,
       answering: new Set(this.answers.keys()),
       problem: this.problem,
+      stopUnsure: this.stopUnsure,
       opened: this.past.opened,
       more: this.past.more,
       first: this.past.first,
@@ -223,7 +229,7 @@ export class Held {
   }
 }
 
-const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null, opened: false, more: false, first: 0, reading: false, asOf: null }
+const emptyView: SessionView = { ...snapshot(emptyConversation()), outgoing: [], answering: new Set(), problem: null, stopUnsure: false, opened: false, more: false, first: 0, reading: false, asOf: null }
 
 function shows(past: Past): number {
   const c = past.reduce(emptyConversation())

@@ -2,25 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { brief } from '@/conversation/brief'
 import { fixture, play } from '@/conversation/fixture'
 import type { Event } from '@/conversation/reduce'
-import { FakeClock, FakeSocket } from './fake'
+import { FakeClock, FakeSocket, FakeStorage } from './fake'
 import { Stream } from './stream'
 import { decode, encode } from './wire'
 
-class Memory {
-  readonly items = new Map<string, string>()
-  getItem(k: string) {
-    return this.items.get(k) ?? null
-  }
-  setItem(k: string, v: string) {
-    this.items.set(k, v)
-  }
-  removeItem(k: string) {
-    this.items.delete(k)
-  }
-}
-
 /** A server whose journal is `journal`; what is asked of it is in `asked`. */
-function setup(storage = new Memory(), journal: Event[] = []) {
+function setup(storage = new FakeStorage(), journal: Event[] = []) {
   const asked: { before: number; limit: number }[] = []
   const clock = new FakeClock()
   const sockets: FakeSocket[] = []
@@ -44,6 +31,7 @@ function setup(storage = new Memory(), journal: Event[] = []) {
     clock,
     random: () => 1,
   })
+  stream.belongTo(1)
   const paint = () => frames.splice(0).forEach((f) => f())
   const server = () => sockets.at(-1)!
   const accept = async () => {
@@ -123,7 +111,7 @@ describe('a long conversation', () => {
 
   it('opens at its end and is followed from there', async () => {
     const journal = turns(60)
-    const t = setup(new Memory(), journal)
+    const t = setup(new FakeStorage(), journal)
     t.stream.start()
     t.stream.subscribe('s', () => {})
     await t.accept()
@@ -139,7 +127,7 @@ describe('a long conversation', () => {
     // It sleeps: a process that is to come will greet.
     journal.push({ seq: journal.length + 1, at: '', event: { type: 'carrel.state', state: 'dormant' } })
     const whole = play(journal).s
-    const t = setup(new Memory(), journal)
+    const t = setup(new FakeStorage(), journal)
     t.stream.subscribe('s', () => {})
     await settled()
     t.paint()
@@ -159,7 +147,7 @@ describe('a long conversation', () => {
 
   it('goes back to the greeting of a process that runs, for what can be picked', async () => {
     const greeted = [...fixture('03-initialize-first').slice(0, 3), ...turns(60)].map((e, i) => ({ ...e, seq: i + 1 }))
-    const t = setup(new Memory(), greeted)
+    const t = setup(new FakeStorage(), greeted)
     t.stream.subscribe('s', () => {})
     await settled()
     t.paint()
@@ -168,7 +156,7 @@ describe('a long conversation', () => {
 
   it('reaches a message', async () => {
     const journal = turns(300)
-    const t = setup(new Memory(), journal)
+    const t = setup(new FakeStorage(), journal)
     t.stream.subscribe('s', () => {})
     await settled()
     await t.stream.reach('s', 50)
@@ -178,7 +166,7 @@ describe('a long conversation', () => {
 
   it('loses nothing and says nothing twice when events come while a page is fetched', async () => {
     const journal = turns(60)
-    const t = setup(new Memory(), journal.slice(0, -40))
+    const t = setup(new FakeStorage(), journal.slice(0, -40))
     t.stream.start()
     t.stream.subscribe('s', () => {})
     await t.accept()
@@ -334,6 +322,55 @@ describe('prompts', () => {
     expect(t.server().sent.filter((f) => f.type === 'prompt')).toHaveLength(2)
   })
 
+  it('are off the device once they are acknowledged, and not said twice where their event lies further back', async () => {
+    const t = setup(new FakeStorage(), [{ seq: 9, at: '', event: { type: 'carrel.state', state: 'ready' } }])
+    t.stream.subscribe('s', () => {})
+    t.stream.start()
+    await t.accept()
+    t.stream.prompt('s', 'Hi')
+    t.server().say({ type: 'ack', id: 'id1', seq: 12 })
+    t.paint()
+    expect(brief(t.stream.view('s').outgoing)).toEqual(['> Hi (sent)'])
+    expect(t.storage.items.size).toBe(0)
+    t.server().drop()
+    t.clock.pass(20_000)
+    await t.accept()
+    expect(t.server().sent.filter((f) => f.type === 'prompt')).toEqual([])
+    t.server().say(event(13, { type: 'carrel.state', state: 'ready' }))
+    t.paint()
+    expect(t.stream.view('s').outgoing).toEqual([])
+  })
+
+  it('are never sent by the next one at this browser', async () => {
+    const t = setup()
+    t.stream.subscribe('s', () => {})
+    t.stream.start()
+    t.stream.prompt('s', 'secret')
+    t.stream.belongTo(2)
+    await t.accept()
+    t.paint()
+    expect(t.stream.view('s').outgoing).toEqual([])
+    expect(t.server().sent.filter((f) => f.type === 'prompt')).toEqual([])
+    expect(t.storage.items.size).toBe(0)
+  })
+
+  it('can be taken back for sure until they were put into a connection', async () => {
+    const t = setup()
+    t.stream.subscribe('s', () => {})
+    t.stream.start()
+    t.stream.prompt('s', 'not this')
+    t.stream.prompt('s', 'this')
+    t.paint()
+    expect(t.stream.view('s').outgoing.map((p) => p.free)).toEqual([true, true])
+    t.stream.discard('id1')
+    await t.accept()
+    t.paint()
+    expect(t.server().sent.filter((f) => f.type === 'prompt')).toMatchObject([{ content: 'this' }])
+    t.server().drop()
+    t.paint()
+    expect(t.stream.view('s').outgoing).toMatchObject([{ status: 'sending', free: false }])
+  })
+
   it('too large for a message are refused here, not sent for ever', async () => {
     const t = setup()
     t.stream.start()
@@ -382,9 +419,111 @@ describe('answers', () => {
   })
 })
 
+describe('what was pressed', () => {
+  const running = fixture('01-plain-turn')
+  const ended = running.findIndex((e) => (e.event as any).type === 'result')
+
+  /** A session in the middle of its turn. */
+  async function atWork() {
+    const t = setup()
+    t.stream.subscribe('s', () => {})
+    t.stream.start()
+    await t.accept()
+    for (const e of running.slice(0, ended)) t.server().say({ type: 'event', session_id: 's', ...e })
+    const lose = async () => {
+      t.server().drop()
+      t.clock.pass(20_000)
+      await t.accept()
+    }
+    const end = () => t.server().say({ type: 'event', session_id: 's', ...running[ended]! })
+    const unsure = () => {
+      t.paint()
+      return t.stream.view('s').stopUnsure
+    }
+    const sent = (type: string) => t.server().sent.filter((f) => f.type === type)
+    return { ...t, lose, end, unsure, sent }
+  }
+
+  it('says that Stop was not confirmed before the connection broke, and never sends it to a later turn', async () => {
+    const t = await atWork()
+    t.stream.interrupt('s')
+    expect(t.sent('interrupt')).toEqual([{ type: 'interrupt', id: 'id1', session_id: 's' }])
+    expect(t.unsure()).toBe(false)
+    await t.lose()
+    expect(t.sent('interrupt')).toEqual([])
+    expect(t.unsure()).toBe(true)
+    t.stream.interrupt('s') // pressed again
+    expect(t.sent('interrupt')).toHaveLength(1)
+    expect(t.unsure()).toBe(false)
+    t.server().say({ type: 'ack', id: 'id2' })
+    await t.lose()
+    expect(t.unsure()).toBe(false)
+  })
+
+  it('says at once that Stop was not sent, until the turn has ended', async () => {
+    const t = await atWork()
+    t.server().drop()
+    t.stream.interrupt('s')
+    expect(t.unsure()).toBe(true)
+    t.clock.pass(20_000)
+    await t.accept()
+    expect(t.sent('interrupt')).toEqual([])
+    expect(t.unsure()).toBe(true)
+    t.end()
+    expect(t.unsure()).toBe(false)
+  })
+
+  it('does not doubt a Stop whose turn has ended', async () => {
+    const t = await atWork()
+    t.stream.interrupt('s')
+    t.end()
+    await t.lose()
+    expect(t.unsure()).toBe(false)
+  })
+
+  it('sends a choice again until the server has it, before the prompts that follow', async () => {
+    const t = await atWork()
+    expect(t.stream.set('s', { permission_mode: 'plan' })).toBe(true)
+    expect(t.stream.stopTask('s', 'task')).toBe(true)
+    t.stream.prompt('s', 'go on')
+    await t.lose()
+    const again = t.server().sent.filter((f) => f.type !== 'subscribe')
+    expect(again).toEqual([
+      { type: 'set', id: 'id1', session_id: 's', permission_mode: 'plan' },
+      { type: 'stop', id: 'id2', session_id: 's', task_id: 'task' },
+      { type: 'prompt', id: 'id3', session_id: 's', content: 'go on' },
+    ])
+    t.server().say({ type: 'ack', id: 'id1' })
+    t.server().say({ type: 'error', id: 'id2', session_id: 's', code: 'instance_unavailable', detail: 'Away.' })
+    t.paint()
+    expect(t.stream.view('s').problem).toMatchObject({ code: 'instance_unavailable' })
+    await t.lose()
+    expect(t.server().sent.some((f) => f.type === 'set' || f.type === 'stop')).toBe(false)
+  })
+
+  it('keeps the last of two choices of the same kind', async () => {
+    const t = await atWork()
+    t.stream.set('s', { model: 'a' })
+    t.stream.set('s', { model: 'b' })
+    t.stream.set('s', { effort: 'low' })
+    await t.lose()
+    expect(t.sent('set')).toMatchObject([{ model: 'b' }, { effort: 'low' }])
+  })
+
+  it('is refused without a connection, so that nobody waits for it', async () => {
+    const t = await atWork()
+    t.server().drop()
+    expect(t.stream.set('s', { model: 'opus' })).toBe(false)
+    expect(t.stream.stopTask('s', 'task')).toBe(false)
+    t.clock.pass(20_000)
+    await t.accept()
+    expect(t.server().sent.map((f) => f.type)).toEqual(['subscribe'])
+  })
+})
+
 describe('the wire', () => {
   it('is JSON in the names of the contract', async () => {
-    expect(encode({ type: 'set', session_id: 's', permission_mode: 'plan' })).toBe('{"type":"set","session_id":"s","permission_mode":"plan"}')
+    expect(encode({ type: 'set', id: 'i', session_id: 's', permission_mode: 'plan' })).toBe('{"type":"set","id":"i","session_id":"s","permission_mode":"plan"}')
   })
 
   it.each(['', 'nonsense', '[]', '7', '{"type":"event"}', '{"type":"event","seq":"1","session_id":"s"}', '{"type":"later"}'])('takes %j for nothing it knows', (text) => {

@@ -1,14 +1,16 @@
-import type { AnswerFrame, ClientFrame, Content, NoticeFrame, ServerFrame } from '@/api/wire'
+import type { AnswerFrame, ClientFrame, Content, NoticeFrame, ServerFrame, Wish } from '@/api/wire'
+import { isObj, type Obj } from '@/conversation/json'
 import type { PromptRow } from '@/conversation/model'
 import { blocksOf } from '@/conversation/normalise'
 import { Connection, type Link, type Socket } from './connection'
 import { Held, type SessionView, type Sources } from './held'
-import { Outbox, type Outgoing, type Storage } from './outbox'
+import { Outbox, type Outgoing, type Shelf, type Storage } from './outbox'
 import { decode, encode } from './wire'
 
 export interface StreamOptions extends Sources {
   open: () => Socket
   storage: Storage | null
+  shelf?: Shelf
   newId: () => string
   /** Calls back once, soon: per animation frame in a visible page. */
   schedule: (f: () => void) => void
@@ -32,14 +34,20 @@ export class Stream {
   private readonly dirty = new Set<string>()
   /** Requests that were answered on this device, while the page is open. */
   private readonly answeredIds = new Set<string>()
+  /** What was pressed and the server has not confirmed, by its name. */
+  private readonly wishes = new Map<string, Wish>()
   private readonly noticeListeners = new Set<(n: NoticeFrame) => void>()
   private readonly linkListeners = new Set<() => void>()
   private link: Link = { status: 'idle' }
   private scheduled = false
+  private owner: number | null = null
 
   constructor(o: StreamOptions) {
     this.o = o
-    this.outbox = new Outbox(o.storage)
+    this.outbox = new Outbox(o.storage, o.shelf ?? null, (p) => {
+      this.post(p)
+      this.touch(p.sessionId)
+    })
     this.connection = new Connection({
       open: o.open,
       clock: o.clock,
@@ -50,9 +58,21 @@ export class Stream {
       onOpen: () => this.opened(),
       onChange: (link) => {
         this.link = link
+        if (link.status !== 'open') this.doubtStops()
         for (const l of this.linkListeners) l()
       },
     })
+  }
+
+  /** Somebody is signed in. What was kept of anybody else goes. */
+  belongTo(owner: number): void {
+    if (this.owner !== null && this.owner !== owner) {
+      const on = this.link.status !== 'idle'
+      this.reset()
+      if (on) this.start()
+    }
+    this.owner = owner
+    this.outbox.belongTo(owner)
   }
 
   start(): void {
@@ -67,7 +87,9 @@ export class Stream {
   /** Ends the connection and forgets everyone's conversations: the user signed out. */
   reset(): void {
     this.connection.stop()
+    this.owner = null
     this.outbox.clear()
+    this.wishes.clear()
     for (const h of this.held.values()) h.renew()
     this.flush()
     this.held.clear()
@@ -130,10 +152,7 @@ export class Stream {
   // Doing.
 
   prompt(sessionId: string, content: Content): void {
-    const id = this.o.newId()
-    const o: Outgoing = { id, sessionId, content, status: 'sending' }
-    this.outbox.add(o)
-    this.post(o)
+    this.post(this.outbox.add(this.o.newId(), sessionId, content))
     this.touch(sessionId)
   }
 
@@ -145,22 +164,58 @@ export class Stream {
     this.touch(o.sessionId)
   }
 
+  /** Another tab changed what the device keeps. */
+  follow(key: string | null, value: string | null): void {
+    const o = this.outbox.follow(key, value)
+    if (o) this.touch(o.sessionId)
+  }
+
   discard(id: string): void {
     const o = this.outbox.remove(id)
     if (o) this.touch(o.sessionId)
   }
 
-  interrupt(sessionId: string): boolean {
-    return this.send({ type: 'interrupt', session_id: sessionId })
+  /** Ends the turn that runs. Where that cannot be known to have reached the server the view says so. */
+  interrupt(sessionId: string): void {
+    this.forgetStop(sessionId)
+    this.of(sessionId).stopUnsure = !this.wish({ type: 'interrupt', id: this.o.newId(), session_id: sessionId })
+    this.touch(sessionId)
   }
 
-  /** Ends a task in the background. */
+  /** Ends a task in the background. Without a connection it gives false, and does nothing. */
   stopTask(sessionId: string, taskId: string): boolean {
-    return this.send({ type: 'stop', session_id: sessionId, task_id: taskId })
+    return this.wish({ type: 'stop', id: this.o.newId(), session_id: sessionId, task_id: taskId })
   }
 
+  /** Chooses how the session goes on. Without a connection it gives false, and does nothing. */
   set(sessionId: string, change: { model?: string; permission_mode?: string; effort?: string }): boolean {
-    return this.send({ type: 'set', session_id: sessionId, ...change })
+    const wish: Wish = { type: 'set', id: this.o.newId(), session_id: sessionId, ...change }
+    if (!this.wish(wish)) return false
+    // Sent again after a later one, it would win.
+    for (const [id, w] of this.wishes) if (w.type === 'set' && w !== wish && w.session_id === sessionId && Object.keys(w).every((k) => k in wish)) this.wishes.delete(id)
+    return true
+  }
+
+  /** Sends what is kept until the server confirms it: a connection that is dying takes everything, and says nothing. */
+  private wish(wish: Wish): boolean {
+    const sent = this.send(wish)
+    if (sent) this.wishes.set(wish.id, wish)
+    return sent
+  }
+
+  /** The turn that was to end may be over once the server is there again: a Stop is not sent to the next one. */
+  private doubtStops(): void {
+    for (const [id, w] of this.wishes) {
+      if (w.type !== 'interrupt') continue
+      this.wishes.delete(id)
+      this.of(w.session_id).stopUnsure = true
+      this.touch(w.session_id)
+    }
+  }
+
+  private forgetStop(sessionId: string): void {
+    for (const [id, w] of this.wishes) if (w.type === 'interrupt' && w.session_id === sessionId) this.wishes.delete(id)
+    this.of(sessionId).stopUnsure = false
   }
 
   answer(sessionId: string, requestId: string, answer: Omit<AnswerFrame, 'type' | 'id' | 'session_id' | 'request_id'>): void {
@@ -206,17 +261,21 @@ export class Stream {
 
   private opened(): void {
     for (const [id, h] of this.held) if (h.listeners.size > 0) this.attach(id, h)
+    // Before the prompts, which may be meant to run with what was chosen.
+    for (const wish of this.wishes.values()) this.send(wish)
     // The same id runs once, so all that has no answer can be said again.
-    for (const o of this.outbox.all()) if (o.status === 'sending') this.post(o)
+    this.outbox.refresh()
+    for (const o of this.outbox.all()) this.post(o)
     for (const h of this.held.values()) for (const frame of h.answers.values()) this.send(frame)
   }
 
   private take(frame: ServerFrame): void {
     switch (frame.type) {
       case 'event':
+        if (isObj(frame.event) && endsTurn(frame.event)) this.forgetStop(frame.session_id)
         return this.of(frame.session_id).take(frame)
       case 'ack':
-        return // the prompt itself comes as an event, and takes the outgoing one's place
+        return this.acknowledged(frame)
       case 'error':
         return this.refused(frame)
       case 'notice':
@@ -228,9 +287,17 @@ export class Stream {
     }
   }
 
+  private acknowledged(frame: Extract<ServerFrame, { type: 'ack' }>): void {
+    this.wishes.delete(frame.id)
+    // The prompt itself comes as an event, and takes the outgoing one's place.
+    const o = this.outbox.change(frame.id, { status: 'sent', seq: frame.seq })
+    if (o) this.touch(o.sessionId)
+  }
+
   private refused(frame: Extract<ServerFrame, { type: 'error' }>): void {
     const problem = { code: frame.code, detail: frame.detail }
-    const o = frame.id === undefined ? undefined : this.outbox.change(frame.id, { status: 'failed', problem })
+    if (frame.id !== undefined) this.wishes.delete(frame.id)
+    const o = frame.id === undefined ? undefined : this.outbox.change(frame.id, { status: 'failed', problem, written: false })
     if (o) return this.touch(o.sessionId)
     if (frame.session_id === undefined) return
     const h = this.of(frame.session_id)
@@ -246,12 +313,13 @@ export class Stream {
   }
 
   private post(o: Outgoing): void {
+    if (o.status !== 'sending' || o.loading) return
     const size = typeof o.content === 'string' ? o.content.length : JSON.stringify(o.content).length
     if (size > maxMessageChars) {
       this.outbox.change(o.id, { status: 'failed', problem: { code: 'too_large', detail: '' } })
       return
     }
-    this.send({ type: 'prompt', session_id: o.sessionId, id: o.id, content: o.content })
+    if (this.send({ type: 'prompt', session_id: o.sessionId, id: o.id, content: o.content })) this.outbox.change(o.id, { written: true })
   }
 
   private attach(sessionId: string, h: Held): void {
@@ -297,11 +365,16 @@ export class Stream {
 
   /** The prompts that the server has not taken. */
   private waiting(sessionId: string, h: Held): PromptRow[] {
-    for (const o of this.outbox.of(sessionId)) if (h.has(o.id)) this.outbox.remove(o.id)
+    for (const o of this.outbox.of(sessionId)) if (h.has(o.id) || (o.seq !== undefined && h.opened && h.last >= o.seq)) this.outbox.remove(o.id)
     return this.outbox.of(sessionId).map(rowOf)
   }
 }
 
+/** Whether an event says that the turn, or the wait for a place, is over. */
+function endsTurn(event: Obj): boolean {
+  return event.type === 'result' || (event.type === 'carrel.state' && !['starting', 'running', 'waiting', 'queued'].includes(String(event.state)))
+}
+
 function rowOf(o: Outgoing): PromptRow {
-  return { kind: 'prompt', key: `p:${o.id}`, seq: 0, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem }
+  return { kind: 'prompt', key: `p:${o.id}`, seq: 0, parent: null, id: o.id, uuid: '', author: '', blocks: blocksOf(o.content), status: o.status, problem: o.problem, free: !o.loading && !o.written }
 }

@@ -24,7 +24,7 @@ export function decode(text: string): ServerFrame {
       return { type: 'event', session_id: id, seq, at: str(v.at) ?? '', event: v.event }
     }
     case 'ack':
-      return { type: 'ack', id: str(v.id) ?? '' }
+      return { type: 'ack', id: str(v.id) ?? '', seq: num(v.seq) }
     case 'error':
       return { type: 'error', id: str(v.id), session_id: str(v.session_id), request_id: str(v.request_id), code: str(v.code) ?? 'internal', detail: str(v.detail) ?? '' }
     case 'notice':

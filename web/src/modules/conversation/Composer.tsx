@@ -23,6 +23,8 @@ interface Props {
   /** Its folder has the files that `@` names; empty while it is not known. */
   project: string
   running: boolean
+  /** A Stop may not have reached the server. */
+  stopUnsure: boolean
   waiting: boolean
   /** Nothing was said yet: writing is what one came for. */
   fresh: boolean
@@ -32,7 +34,7 @@ interface Props {
 }
 
 /** Where a prompt is written. Enter sends at a desk and is a new line on a phone; a composition never sends. */
-export function Composer({ sessionId, project, running, waiting, fresh, commands, prompts }: Props) {
+export function Composer({ sessionId, project, running, stopUnsure, waiting, fresh, commands, prompts }: Props) {
   const [draft, change] = useDraft(sessionId)
   const { text } = draft
   const [caret, setCaret] = useState(text.length)
@@ -161,6 +163,11 @@ export function Composer({ sessionId, project, running, waiting, fresh, commands
           </div>
         )}
         <Attachments draft={draft} onChange={change} uploads={uploads} onCancel={cancel} onRetry={retry} />
+        {running && stopUnsure && (
+          <p role="alert" className="px-3 pt-2 text-minor text-danger">
+            {m.stop_unsure()}
+          </p>
+        )}
         {voice?.failed && (
           <p role="alert" className="px-3 pt-2 text-minor text-danger">
             {m.voice_failed()}

@@ -4,6 +4,7 @@ import { IconButton } from '@/components/Button'
 import { Icon } from '@/components/Icon'
 import { Lamp, type Light } from '@/components/Lamp'
 import { Menu, MenuChoices, MenuItem, MenuLine, type Choice } from '@/components/Menu'
+import { toast } from '@/components/Toasts'
 import { m } from '@/i18n/paraglide/messages.js'
 import { SessionEntries } from '@/modules/sessions/SessionActions'
 import { titleOf } from '@/modules/sessions/SessionList'
@@ -41,9 +42,10 @@ export function Header({ session, view, light, id, work }: { session: Session | 
   const mode = view.mode ?? session?.permission_mode ?? 'default'
   const effort = session?.effort ?? 'default'
   const efforts = effortChoices(view, model.value, effort)
-  const setModel = (value: string) => stream.set(id, { model: value })
-  const setEffort = (value: string) => stream.set(id, { effort: value })
-  const setMode = (value: string) => stream.set(id, { permission_mode: value })
+  const set = (change: Parameters<typeof stream.set>[1]) => stream.set(id, change) || toast(m.not_changed())
+  const setModel = (value: string) => set({ model: value })
+  const setEffort = (value: string) => set({ effort: value })
+  const setMode = (value: string) => set({ permission_mode: value })
   return (
     <header className="flex items-center gap-2 border-b py-1.5 pr-1.5 pl-1 desk:gap-2.5 desk:py-2 desk:pr-4 desk:pl-6">
       <Link to="/" aria-label={m.back()} className="grid size-11 place-items-center rounded-control text-muted hover:bg-hover desk:hidden">

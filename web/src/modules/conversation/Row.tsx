@@ -10,7 +10,10 @@ import type { ReadsRow, TimelineRow } from '@/conversation/rows'
 import { compact, duration, number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { problemTitle } from '@/i18n/problem'
-import { stream } from '@/stream/page'
+import { picturesLost } from '@/stream/outbox'
+import { stream, useLink } from '@/stream/page'
+import { drafts } from './draft'
+import { choicesOf, type Choices } from './onTheWay'
 import { contentOf, picturesOf } from './pictures'
 import { PromptMenu } from './PromptMenu'
 import { useSessionId } from './SessionId'
@@ -77,7 +80,7 @@ function commandText(text: string): string {
 function PromptState({ row }: { row: PromptRow }) {
   switch (row.status) {
     case 'sending':
-      return <p className="text-small text-muted">{m.prompt_sending()}</p>
+      return <Sending row={row} />
     case 'sent':
     case 'queued':
       return <p className="text-small text-muted">{m.prompt_sent()}</p>
@@ -87,18 +90,60 @@ function PromptState({ row }: { row: PromptRow }) {
       return (
         <div className="flex max-w-[85%] flex-col items-end gap-1 text-end text-minor">
           <p className="text-danger">
-            {m.prompt_failed()} {row.problem && problemTitle(row.problem.code)}
+            {m.prompt_failed()} {row.problem && whyNotSent(row.problem.code)}
           </p>
           {row.problem?.detail && <p className="text-muted"><Coded text={row.problem.detail} /></p>}
-          <div className="flex gap-2">
-            <Button look="plain" onClick={() => stream.discard(row.id)}>
-              {m.prompt_discard()}
-            </Button>
-            <Button onClick={() => stream.retry(row.id)}>{m.prompt_retry()}</Button>
-          </div>
+          <OnTheWay row={row} choices={choicesOf(row, true)} drop={m.prompt_discard()} />
         </div>
       )
   }
+}
+
+function whyNotSent(code: string): string {
+  switch (code) {
+    case 'too_large':
+      return m.prompt_too_large()
+    case picturesLost:
+      return m.prompt_pictures_lost()
+  }
+  return problemTitle(code)
+}
+
+/** Without a connection one may think better of it. What the server may have already can be withdrawn only once it says so. */
+function Sending({ row }: { row: PromptRow }) {
+  const connected = useLink().status === 'open'
+  const choices = choicesOf(row, connected)
+  return (
+    <div className="flex max-w-[85%] flex-col items-end gap-1 text-end text-small text-muted">
+      <p>{m.prompt_sending()}</p>
+      {!connected && row.free !== undefined && <p>{row.free ? m.prompt_held() : m.prompt_unsure()}</p>}
+      <OnTheWay row={row} choices={choices} drop={m.prompt_withdraw()} />
+    </div>
+  )
+}
+
+function OnTheWay({ row, choices, drop }: { row: PromptRow; choices: Choices; drop: string }) {
+  const sessionId = useSessionId()
+  const edit = () => {
+    stream.discard(row.id)
+    drafts.edit(sessionId, textOf(row), picturesOf(row.blocks))
+    document.querySelector<HTMLTextAreaElement>('[data-composer]')?.focus()
+  }
+  return (
+    <div className="flex gap-2 empty:hidden">
+      {choices.drop && (
+        <Button look="plain" onClick={() => stream.discard(row.id)}>
+          {drop}
+        </Button>
+      )}
+      {choices.edit && (
+        <Button look={choices.again ? 'plain' : undefined} onClick={edit}>
+          {m.prompt_edit()}
+        </Button>
+      )}
+      {choices.again && <Button onClick={() => stream.retry(row.id)}>{m.prompt_retry()}</Button>}
+    </div>
+  )
 }
 
 function TextView({ row, nested }: { row: TextRow; nested: boolean }) {

@@ -124,7 +124,6 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
                 <RowView row={row} cwd={view.cwd} again={start + i === rows.length - 1 ? failed : null} />
               </div>
             ))}
-            </SessionId>
             {!toTheEnd && <div ref={bottom} className="min-h-11" />}
             {toTheEnd && (
               <>
@@ -135,6 +134,7 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
                 ))}
               </>
             )}
+            </SessionId>
           </div>
         </KeepPlace>
       </div>

@@ -4,7 +4,7 @@ import { fixture, play } from '@/conversation/fixture'
 import type { SessionView } from '@/stream/held'
 import { contextOf, effortChoices, modelChoices, modeChoices, shortModel } from './pickers'
 
-const view = (name: string) => ({ ...play(fixture(name)).s, outgoing: [], answering: new Set<string>(), problem: null, opened: true, more: false, first: 1, reading: false, asOf: null }) as SessionView
+const view = (name: string) => ({ ...play(fixture(name)).s, outgoing: [], answering: new Set<string>(), problem: null, stopUnsure: false, opened: true, more: false, first: 1, reading: false, asOf: null }) as SessionView
 
 it('names models as people do', () => {
   expect(shortModel('claude-opus-5-5')).toBe('Opus 5.5')

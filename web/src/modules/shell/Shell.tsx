@@ -4,6 +4,7 @@ import { useEffect, useEffectEvent, useState } from 'react'
 import { forgetSession, noteSession, queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
 import { useDesk } from '@/components/room'
+import { Toasts } from '@/components/Toasts'
 import { writes } from '@/modules/conversation/dock/useCardKeys'
 import { NewSession } from '@/modules/sessions/NewSession'
 import { SessionActions } from '@/modules/sessions/SessionActions'
@@ -27,7 +28,7 @@ export function Shell({ me }: { me: Me }) {
   const inSession = useParams({ strict: false }).sessionId !== undefined
   const atHome = path === '/'
   const desk = useDesk()
-  useEffect(() => keepStream(), [])
+  useEffect(() => keepStream(me.id), [me.id])
   useEffect(
     () =>
       stream.onNotice((n) => {
@@ -48,6 +49,7 @@ export function Shell({ me }: { me: Me }) {
   return (
     <div className="flex h-full flex-col safe-top">
       <InStep />
+      <Toasts raised={inSession} />
       <UpdateLine />
       <SessionActions>
         <div className="group/shell grid min-h-0 flex-1 grid-rows-[minmax(0,1fr)_auto] desk:grid-cols-[264px_minmax(0,1fr)] desk:grid-rows-[minmax(0,1fr)]">

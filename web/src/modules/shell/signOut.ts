@@ -1,5 +1,6 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { api, call } from '@/api/client'
+import { halves } from '@/modules/conversation/dock/half'
 import { drafts } from '@/modules/conversation/draft'
 import { draftsOf } from '@/modules/files/drafts'
 import { lastProjectKey } from '@/modules/sessions/lastProject'
@@ -17,6 +18,7 @@ export async function signOut(client: QueryClient, userId: number, leave: () => 
   stream.reset()
   client.clear()
   drafts.forget()
+  halves.clear()
   draftsOf(userId).forget()
   await Promise.all([forgetKept(), forgetShared().catch(() => {})])
   for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.') || key === lastProjectKey) localStorage.removeItem(key)

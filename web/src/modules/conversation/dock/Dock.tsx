@@ -8,6 +8,7 @@ import { Icon } from '@/components/Icon'
 import { problemTitle } from '@/i18n/problem'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/held'
+import { halfOf, halves } from './half'
 import { PermissionCard } from './PermissionCard'
 import { PlanCard } from './PlanCard'
 import { QuestionCard } from './QuestionCard'
@@ -23,6 +24,7 @@ export function Dock({ sessionId, view, keys = true }: { sessionId: string; view
   const go = (by: number) => setShown(all[(at + by + all.length) % all.length]?.id)
   useEscape(keys && request !== undefined)
   useHandBack(section, all)
+  useForget(sessionId, all)
   return (
     <div className="mx-auto flex w-full max-w-[53rem] min-h-0 flex-col gap-2 px-3 empty:hidden desk:px-6">
       {view.problem && (
@@ -93,8 +95,18 @@ function useHandBack(section: React.RefObject<HTMLElement | null>, all: readonly
   }, [ids, section])
 }
 
+/** What was begun of an answer is of no use once its request is gone. */
+function useForget(sessionId: string, all: readonly Request[]): void {
+  const before = useRef(all)
+  useEffect(() => {
+    for (const r of before.current) if (!all.some((now) => now.id === r.id)) halves.forget(halfOf(sessionId, r.id))
+    before.current = all
+  }, [sessionId, all])
+}
+
 function Card({ sessionId, request, view, keys }: { sessionId: string; request: Request; view: SessionView; keys: boolean }) {
   const props: CardProps = {
+    half: halfOf(sessionId, request.id),
     request,
     cwd: view.cwd,
     keys,
@@ -111,6 +123,8 @@ function Card({ sessionId, request, view, keys }: { sessionId: string; request: 
 }
 
 export interface CardProps {
+  /** What was begun of the answer is kept by this name. */
+  half: string
   request: Request
   cwd: string | null
   /** Whether single keys answer it: where it is the only one. */

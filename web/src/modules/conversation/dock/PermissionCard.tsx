@@ -1,4 +1,3 @@
-import { useState } from 'react'
 import { Button } from '@/components/Button'
 import { Diff, DiffCount } from '@/components/code/Diff'
 import { Highlighted } from '@/components/code/Highlighted'
@@ -7,16 +6,17 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { faceOfRequest, shortPath } from '../tools/face'
 import type { CardProps } from './Dock'
 import { Deny } from './Deny'
+import { useOpened } from './half'
 import { plain } from '@/components/plain'
 import { suggestionText } from './suggestions'
 import { useCardKeys } from './useCardKeys'
 
 /** Claude asks whether it may: what exactly, why it asks, and what the user can say. */
-export function PermissionCard({ request, cwd, keys, busy, answer }: CardProps) {
-  const [denying, setDenying] = useState(false)
+export function PermissionCard({ half, request, cwd, keys, busy, answer }: CardProps) {
+  const denying = useOpened(half, 'denying')
   const face = faceOfRequest(request.toolName, request.input, cwd)
   const allow = (always?: Obj) => answer({ behavior: 'allow', updated_input: request.input, ...(always ? { updated_permissions: [always] } : {}) })
-  useCardKeys(request.suggestions.length, !keys || busy || denying ? null : (c) => (c === 'deny' ? setDenying(true) : allow(c === 'allow' ? undefined : request.suggestions[c])))
+  useCardKeys(request.suggestions.length, !keys || busy || denying.open ? null : (c) => (c === 'deny' ? denying.set(true) : allow(c === 'allow' ? undefined : request.suggestions[c])))
   const command = request.toolName === 'Bash' ? str(request.input.command) : undefined
   return (
     <>
@@ -47,11 +47,13 @@ export function PermissionCard({ request, cwd, keys, busy, answer }: CardProps) 
           </pre>
         )}
       </div>
-      {denying ? (
+      {denying.open ? (
         <Deny
+          half={half}
+          focus={denying.now}
           label={m.deny_word()}
           busy={busy}
-          onCancel={() => setDenying(false)}
+          onCancel={() => denying.set(false)}
           onDeny={(message, interrupt) => answer({ behavior: 'deny', message, ...(interrupt ? { interrupt } : {}) })}
         />
       ) : (
@@ -59,7 +61,7 @@ export function PermissionCard({ request, cwd, keys, busy, answer }: CardProps) 
           <Button look="primary" busy={busy} className="max-desk:flex-[1_1_45%]" onClick={() => allow()} aria-keyshortcuts={keys ? 'A' : undefined}>
             {m.allow_once()} {keys && <Key name="A" />}
           </Button>
-          <Button look="danger" busy={busy} className="bg-surface max-desk:flex-[1_1_30%]" onClick={() => setDenying(true)} aria-keyshortcuts={keys ? 'D' : undefined}>
+          <Button look="danger" busy={busy} className="bg-surface max-desk:flex-[1_1_30%]" onClick={() => denying.set(true)} aria-keyshortcuts={keys ? 'D' : undefined}>
             {m.deny_ask()} {keys && <Key name="D" />}
           </Button>
           {request.suggestions.map((s, i) => (

@@ -1,17 +1,18 @@
-import { useState } from 'react'
 import { Button } from '@/components/Button'
 import { Markdown } from '@/components/markdown/Markdown'
 import { str } from '@/conversation/json'
 import { m } from '@/i18n/paraglide/messages.js'
 import type { CardProps } from './Dock'
 import { Deny } from './Deny'
+import { useHalf, useOpened } from './half'
+import { keepPlanning } from './plan'
 
 /** Claude has a plan and asks whether to go on with it; the user may change it first. */
-export function PlanCard({ request, busy, answer }: CardProps) {
+export function PlanCard({ half, request, busy, answer }: CardProps) {
   const asked = str(request.input.plan)
-  const [keeping, setKeeping] = useState(false)
-  const [editing, setEditing] = useState(false)
-  const [plan, setPlan] = useState(asked ?? '')
+  const keeping = useOpened(half, 'keeping')
+  const editing = useOpened(half, 'editing')
+  const [plan, setPlan] = useHalf(half, 'plan', asked ?? '')
   const changed = asked !== undefined && plan !== asked
   const approve = (mode: string) =>
     answer({
@@ -25,15 +26,15 @@ export function PlanCard({ request, busy, answer }: CardProps) {
         <span className="flex-1">
           {m.plan_title()} {changed && <span className="text-minor font-normal text-muted">{m.plan_changed()}</span>}
         </span>
-        {asked !== undefined && !keeping && (
-          <Button look="plain" aria-pressed={editing} onClick={() => setEditing(!editing)}>
-            {editing ? m.plan_read() : m.plan_edit()}
+        {asked !== undefined && !keeping.open && (
+          <Button look="plain" aria-pressed={editing.open} onClick={() => editing.set(!editing.open)}>
+            {editing.open ? m.plan_read() : m.plan_edit()}
           </Button>
         )}
       </h3>
-      {editing ? (
+      {editing.open ? (
         <textarea
-          autoFocus
+          autoFocus={editing.now}
           value={plan}
           onChange={(e) => setPlan(e.target.value)}
           aria-label={m.plan_text()}
@@ -44,8 +45,17 @@ export function PlanCard({ request, busy, answer }: CardProps) {
           <Markdown text={asked === undefined ? m.plan_empty() : plan} />
         </div>
       )}
-      {keeping ? (
-        <Deny label={m.plan_word()} stop={false} busy={busy} onCancel={() => setKeeping(false)} onDeny={(message) => answer({ behavior: 'deny', message })} />
+      {keeping.open ? (
+        <Deny
+          half={half}
+          focus={keeping.now}
+          label={m.plan_word()}
+          note={changed ? m.plan_changes_go() : undefined}
+          stop={false}
+          busy={busy}
+          onCancel={() => keeping.set(false)}
+          onDeny={(message) => answer({ behavior: 'deny', message: keepPlanning(message, changed ? plan : undefined) })}
+        />
       ) : (
         <div className="scroller flex shrink-0 flex-wrap gap-2 px-4 pt-1 pb-4 max-desk:max-h-[min(30dvh,46dvh-7rem)]">
           <Button look="primary" busy={busy} className="max-desk:w-full" onClick={() => approve('acceptEdits')}>
@@ -54,7 +64,7 @@ export function PlanCard({ request, busy, answer }: CardProps) {
           <Button busy={busy} className="max-desk:flex-1" onClick={() => approve('default')}>
             {m.plan_accept_ask()}
           </Button>
-          <Button busy={busy} className="max-desk:flex-1" onClick={() => setKeeping(true)}>
+          <Button busy={busy} className="max-desk:flex-1" onClick={() => keeping.set(true)}>
             {m.plan_keep()}
           </Button>
         </div>

@@ -1,27 +1,29 @@
-import { useMemo, useState } from 'react'
+import { useMemo } from 'react'
 import { Button } from '@/components/Button'
 import { Markdown } from '@/components/markdown/Markdown'
 import { m } from '@/i18n/paraglide/messages.js'
 import type { CardProps } from './Dock'
+import { useHalf } from './half'
 import { answersOf, questionsOf, type Question } from './suggestions'
 
 /** Questions of Claude's: one or several of the options, or words of one's own. */
-export function QuestionCard({ request, busy, answer }: CardProps) {
+export function QuestionCard({ half, request, busy, answer }: CardProps) {
   const questions = useMemo(() => questionsOf(request.input), [request])
-  const [picked, setPicked] = useState<ReadonlySet<string>[]>(() => questions.map(() => new Set()))
-  const [own, setOwn] = useState<string[]>(() => questions.map(() => ''))
+  const [labels, setLabels] = useHalf<string[][]>(half, 'picked', questions.map(() => []))
+  const [own, setOwn] = useHalf<string[]>(half, 'own', questions.map(() => ''))
+  const picked = labels.map((l) => new Set(l))
   const complete = questions.every((_, i) => picked[i]!.size > 0 || own[i]!.trim() !== '')
   const pick = (i: number, label: string, on: boolean) => {
     const q = questions[i]!
     const next = new Set(q.multi ? picked[i] : [])
     if (on) next.add(label)
     else next.delete(label)
-    setPicked(picked.with(i, next))
+    setLabels(labels.with(i, [...next]))
     if (!q.multi && on) setOwn(own.with(i, ''))
   }
   const write = (i: number, text: string) => {
     setOwn(own.with(i, text))
-    if (!questions[i]!.multi && text !== '') setPicked(picked.with(i, new Set()))
+    if (!questions[i]!.multi && text !== '') setLabels(labels.with(i, []))
   }
   return (
     <form

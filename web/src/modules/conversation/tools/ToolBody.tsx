@@ -7,6 +7,7 @@ import { CopyButton } from '@/components/CopyButton'
 import { Diff } from '@/components/code/Diff'
 import type { Patch } from '@/components/code/diff'
 import { safeHref } from '@/components/markdown/blocks'
+import { toast } from '@/components/Toasts'
 import { plain, withoutBidi, withoutEscapes } from '@/components/plain'
 import { Markdown } from '@/components/markdown/Markdown'
 import { list, obj, str } from '@/conversation/json'
@@ -142,7 +143,7 @@ function Command({ command, row }: { command: string; row: ToolRow }) {
 
 export function StopTask({ id }: { id: string }) {
   const sessionId = useSessionId()
-  return <Button onClick={() => stream.stopTask(sessionId, id)}>{m.task_stop()}</Button>
+  return <Button onClick={() => stream.stopTask(sessionId, id) || toast(m.not_stopped())}>{m.task_stop()}</Button>
 }
 
 function Agent({ row, cwd }: { row: ToolRow; cwd: string | null }) {

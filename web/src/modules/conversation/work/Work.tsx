@@ -5,6 +5,7 @@ import { Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { PortalPlace } from '@/components/portal'
 import { Sheet } from '@/components/Sheet'
+import { Toasts } from '@/components/Toasts'
 import { number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import type { SessionView } from '@/stream/held'
@@ -38,6 +39,7 @@ export function Work(props: Props) {
     <Column {...props} />
   ) : (
     <Sheet label={m.work()} onClose={place.close}>
+      <Toasts />
       <Panes {...props} />
     </Sheet>
   )
