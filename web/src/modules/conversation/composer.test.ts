@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { PromptRow } from '@/conversation/model'
 import { Drafts, maxKeptChars, type Draft } from './draft'
 import { promptsOf, step } from './history'
-import { mention, mentionAt } from './mention'
+import { mention, mentionAt, naming } from './mention'
 import { composes, sends, takes, type Press } from './typing'
 import { numbered } from './useAttach'
 import { commandIn, matching } from './useSuggestions'
@@ -54,8 +54,23 @@ describe('mentions', () => {
     expect(at('看，@src')).toBe('src')
     expect(at('@"my fi')).toBe('my fi')
     expect(at('a@b.c')).toBeUndefined()
+    expect(at('写信给 me@example.org')).toBeUndefined()
+    expect(at('地址是me@example.org')).toBeUndefined()
+    expect(at('möller@example.org')).toBeUndefined()
+    expect(at('a.b+c-d@example.org')).toBeUndefined()
     expect(at('@main.go and')).toBeUndefined()
     expect(mentionAt('@main.go and', 5)?.query).toBe('main')
+  })
+  it.each(['请看@a', '；@a', '？@a', '！@a', '“@a', '《@a', '(@a', '（@a', '…@a', '、@a', '見て@a', '𠮷@a'])('begin behind Chinese as well: %s', (text) => expect(at(text)).toBe('a'))
+  it('stand where the CLI reads them', () => {
+    const put = (text: string) => mention(text, mentionAt(text, text.length)!, 'main.go', false)
+    expect(put('请看@ma')).toEqual({ text: '请看 @main.go ', caret: 12 })
+    expect(put('（@ma').text).toBe('（ @main.go ')
+    expect(put('好。@ma').text).toBe('好。@main.go ')
+    expect(put('is it？@ma').text).toBe('is it？@main.go ')
+    const open = mention('看@s', mentionAt('看@s', 3)!, 'src', true)
+    expect(mention(open.text, mentionAt(open.text, open.caret)!, 'src/main.go', false).text).toBe('看 @src/main.go ')
+    expect([naming('docs/说明'), naming('说明.md'), naming('a(1)'), naming('a b')]).toEqual(['@"docs/说明"', '@说明.md', '@"a(1)"', '@"a b"'])
   })
   it('become the path, quoted where it has spaces; a folder stays open', () => {
     const put = (text: string, path: string, folder: boolean) => mention(text, mentionAt(text, text.length)!, path, folder)
