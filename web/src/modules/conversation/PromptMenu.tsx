@@ -27,7 +27,7 @@ export function PromptMenu({ row, text }: { row: PromptRow; text: string }) {
     <>
       <Menu
         trigger={
-          <IconButton label={m.prompt_menu()} className="desk:opacity-0 desk:group-hover:opacity-100 desk:focus-visible:opacity-100 desk:data-[state=open]:opacity-100">
+          <IconButton label={m.prompt_menu()} className="desk:mouse:opacity-0 desk:group-hover:opacity-100 desk:focus-visible:opacity-100 desk:data-[state=open]:opacity-100">
             <Icon name="more" size={16} />
           </IconButton>
         }
