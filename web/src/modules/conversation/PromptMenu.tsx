@@ -11,18 +11,21 @@ import { Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { Menu, MenuItem, MenuLine } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
+import { Picture as Enlarged } from '@/components/Picture'
 import type { PromptRow } from '@/conversation/model'
 import { number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { stream } from '@/stream/page'
+import { canBeSent } from './again'
+import { contentOf, picturesOf, type Picture } from './pictures'
 import { useSessionId } from './SessionId'
 
 /** What can be done from a prompt: take it along, send it again, go another way from there, put files back to it. */
 export function PromptMenu({ row, text }: { row: PromptRow; text: string }) {
   const sessionId = useSessionId()
   const [dialog, setDialog] = useState<'edit' | 'rewind' | null>(null)
-  // What was sent with pictures is sent again by hand: they are not kept in a form that can be sent.
-  const plain = row.blocks.every((b) => b.type === 'text') && text !== ''
+  const pictures = picturesOf(row.blocks)
+  const whole = canBeSent(row)
   return (
     <>
       <Menu
@@ -35,25 +38,26 @@ export function PromptMenu({ row, text }: { row: PromptRow; text: string }) {
         <MenuItem onSelect={() => void copyText(text)}>
           <Icon name="copy" size={16} /> {m.copy()}
         </MenuItem>
-        <MenuItem disabled={!plain} onSelect={() => stream.prompt(sessionId, text)}>
+        <MenuItem disabled={!whole} onSelect={() => stream.prompt(sessionId, contentOf(text, pictures))}>
           <Icon name="send" size={16} /> {m.prompt_again()}
         </MenuItem>
         <MenuLine />
-        <MenuItem disabled={!plain} onSelect={() => setDialog('edit')}>
+        <MenuItem disabled={!whole} onSelect={() => setDialog('edit')}>
           <Icon name="branch" size={16} /> {m.prompt_edit_fork()}
         </MenuItem>
+        {!whole && <p className="max-w-64 px-3 pb-2 text-small text-muted">{m.prompt_not_whole()}</p>}
         <MenuItem onSelect={() => setDialog('rewind')}>
           <Icon name="back" size={16} /> {m.rewind()}
         </MenuItem>
       </Menu>
-      {dialog === 'edit' && <EditFork sessionId={sessionId} prompt={row.id || row.uuid} text={text} onClose={() => setDialog(null)} />}
+      {dialog === 'edit' && <EditFork sessionId={sessionId} prompt={row.id || row.uuid} text={text} pictures={pictures} onClose={() => setDialog(null)} />}
       {dialog === 'rewind' && <Rewind sessionId={sessionId} prompt={row.id || row.uuid} onClose={() => setDialog(null)} />}
     </>
   )
 }
 
 /** A copy of what was said before a prompt, which goes on with another text. The conversation itself stays. */
-function EditFork({ sessionId, prompt, text, onClose }: { sessionId: string; prompt: string; text: string; onClose: () => void }) {
+function EditFork({ sessionId, prompt, text, pictures, onClose }: { sessionId: string; prompt: string; text: string; pictures: readonly Picture[]; onClose: () => void }) {
   const client = useQueryClient()
   const navigate = useNavigate()
   const [next, setNext] = useState(text)
@@ -70,7 +74,7 @@ function EditFork({ sessionId, prompt, text, onClose }: { sessionId: string; pro
     },
     onSuccess: (made) => {
       noteSession(client, made)
-      stream.prompt(made.id, next.trim())
+      stream.prompt(made.id, contentOf(next.trim(), pictures))
       void navigate({ to: '/s/$sessionId', params: { sessionId: made.id } })
     },
   })
@@ -92,12 +96,19 @@ function EditFork({ sessionId, prompt, text, onClose }: { sessionId: string; pro
           autoFocus
           className="max-h-[50dvh] w-full rounded-control border border-edge bg-surface px-3 py-2 text-[1rem] desk:text-body"
         />
+        {pictures.length > 0 && (
+          <div className="flex flex-wrap gap-2">
+            {pictures.map((p, i) => (
+              <Enlarged key={i} mediaType={p.mediaType} data={p.data} alt={p.name} className="h-16 rounded-control border" />
+            ))}
+          </div>
+        )}
         {fork.error && <Failure error={fork.error} />}
         <div className="flex justify-end gap-2">
           <Button look="plain" onClick={onClose}>
             {m.cancel()}
           </Button>
-          <Button type="submit" look="primary" busy={fork.isPending} disabled={next.trim() === ''}>
+          <Button type="submit" look="primary" busy={fork.isPending} disabled={next.trim() === '' && pictures.length === 0}>
             {m.prompt_fork_send()}
           </Button>
         </div>

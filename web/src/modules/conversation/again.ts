@@ -8,5 +8,10 @@ export function failedPrompt({ rows, queue, outgoing, activity, state }: Pick<Se
   if (state === 'starting' || state === 'running' || state === 'waiting' || state === 'queued') return null
   const prompt = rows[promptBeside(rows, rows.length, -1)]
   if (prompt?.kind !== 'prompt') return null
-  return prompt.blocks.length > 0 && prompt.blocks.every((b) => b.type === 'text' || (b.type === 'image' && b.data !== undefined)) ? prompt : null
+  return canBeSent(prompt) ? prompt : null
+}
+
+/** Whether all of a prompt is there to be sent as it was: of documents, and of pictures from a terminal, only the name may be. */
+export function canBeSent({ blocks }: Pick<PromptRow, 'blocks'>): boolean {
+  return blocks.length > 0 && blocks.every((b) => b.type === 'text' || (b.type === 'image' && b.data !== undefined))
 }
