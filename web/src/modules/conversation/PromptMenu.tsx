@@ -12,6 +12,7 @@ import { Icon } from '@/components/Icon'
 import { Menu, MenuItem, MenuLine } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
 import { Picture as Enlarged } from '@/components/Picture'
+import { toast } from '@/components/Toasts'
 import type { PromptRow } from '@/conversation/model'
 import { number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
@@ -121,7 +122,13 @@ function EditFork({ sessionId, prompt, text, pictures, onClose }: { sessionId: s
 function Rewind({ sessionId, prompt, onClose }: { sessionId: string; prompt: string; onClose: () => void }) {
   const rewind = (dry_run: boolean) => call(api.POST('/sessions/{id}/rewind', { params: { path: { id: sessionId } }, body: { prompt, dry_run } }))
   const preview = useQuery({ queryKey: ['rewind', sessionId, prompt], queryFn: () => rewind(true), gcTime: 0, staleTime: 0, retry: false, refetchOnWindowFocus: false })
-  const done = useMutation({ mutationFn: () => rewind(false), onSuccess: onClose })
+  const done = useMutation({
+    mutationFn: () => rewind(false),
+    onSuccess: ({ files }) => {
+      toast(m.rewind_done({ count: files.length }))
+      onClose()
+    },
+  })
   const error = preview.error ?? done.error
   const files = preview.data?.files ?? []
   return (
