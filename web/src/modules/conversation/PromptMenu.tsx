@@ -17,7 +17,7 @@ import type { PromptRow } from '@/conversation/model'
 import { number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { stream } from '@/stream/page'
-import { canBeSent } from './again'
+import { alike, canBeSent } from './again'
 import { contentOf, picturesOf, type Picture } from './pictures'
 import { useSessionId } from './SessionId'
 
@@ -69,8 +69,8 @@ function EditFork({ sessionId, prompt, text, pictures, onClose }: { sessionId: s
       } catch (e) {
         // Nothing was said before the first prompt: then it is a session that begins with it.
         if (!(e instanceof ApiError) || e.code !== 'conflict') throw e
-        const { project } = await client.ensureQueryData(queries.session(sessionId))
-        return call(api.POST('/sessions', { body: { project } }))
+        const session = await client.fetchQuery({ ...queries.session(sessionId), staleTime: 0 })
+        return call(api.POST('/sessions', { body: alike(session, stream.view(sessionId).mode) }))
       }
     },
     onSuccess: (made) => {

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest'
+import type { Session } from '@/api/wire'
 import type { PromptRow } from '@/conversation/model'
 import type { TimelineRow } from '@/conversation/rows'
 import type { SessionView } from '@/stream/held'
-import { canBeSent, failedPrompt } from './again'
+import { alike, canBeSent, failedPrompt } from './again'
 
 const prompt = { kind: 'prompt', key: 'p', blocks: [{ type: 'text', text: 'hello' }] } as unknown as PromptRow
 const error = { kind: 'error', key: 'e' } as TimelineRow
@@ -32,4 +33,10 @@ it('can be sent with its pictures, and not without a part of it', () => {
   expect(canBeSent({ blocks: [{ ...picture, data: undefined }, { type: 'text', text: 'what is this' }] })).toBe(false)
   expect(canBeSent({ blocks: [{ type: 'document', title: 'd' }] })).toBe(false)
   expect(canBeSent({ blocks: [] })).toBe(false)
+})
+
+it('begins anew with the model, mode and effort that are on', () => {
+  const session = { id: 's', project: 'thesis', model: 'opus', permission_mode: 'default', effort: 'high' } as Session
+  expect(alike(session, 'plan')).toEqual({ project: 'thesis', model: 'opus', permission_mode: 'plan', effort: 'high' })
+  expect(alike({ ...session, model: '', effort: 'default' }, null)).toEqual({ project: 'thesis', permission_mode: 'default' })
 })
