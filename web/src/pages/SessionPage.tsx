@@ -69,7 +69,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
           )}
           <Timeline sessionId={id} at={at} jump={jump} view={view} waiting={waiting} finding={finding} onFinding={setFinding} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
           <div className={asks}>
-            <TodoBar todos={view.todos} />
+            <TodoBar todos={view.todos} work={work} />
             <Waiting sessionId={id} prompts={waiting} />
           </div>
           <div className="flex min-h-0 flex-col pt-2">
