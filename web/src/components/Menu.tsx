@@ -21,7 +21,7 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode;
     <DropdownMenu.Root modal={false} open={open} onOpenChange={setOpen}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal container={useContext(PortalPlace)}>
-        <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={hanging}>
+        <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={hanging} onCloseAutoFocus={(e) => document.activeElement !== document.body && e.preventDefault() /* what an entry has opened keeps the focus */}>
           <ByBack onClose={() => setOpen(false)} />
           {children}
         </DropdownMenu.Content>

@@ -53,11 +53,12 @@ export function bytes(n: number): string {
 
 /** A length of time in the largest unit that says enough. */
 export function duration(ms: number): string {
-  const s = ms / 1000
+  // Rounded before it is taken apart: else its seconds come to 60.
+  const s = ms < 9_950 ? ms / 1000 : Math.round(ms / 1000)
   const unit = (value: number, unit: string, digits = 0) => apart(formatter({ style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits }).format(value))
   if (s < 10) return unit(s, 'second', 1)
-  if (s < 60) return unit(Math.round(s), 'second')
-  if (s < 3600) return `${unit(Math.floor(s / 60), 'minute')} ${unit(Math.round(s % 60), 'second')}`
+  if (s < 60) return unit(s, 'second')
+  if (s < 3600) return `${unit(Math.floor(s / 60), 'minute')} ${unit(s % 60, 'second')}`
   if (s < 2 * 86_400) return `${unit(Math.floor(s / 3600), 'hour')} ${unit(Math.floor((s % 3600) / 60), 'minute')}`
   return `${unit(Math.floor(s / 86_400), 'day')} ${unit(Math.floor((s % 86_400) / 3600), 'hour')}`
 }

@@ -44,6 +44,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
   usePageTitle(title)
   const work = useWork()
   const [jump, setJump] = useState<{ seq: number }>()
+  const [finding, setFinding] = useState(false)
   useLooking(session)
   if (error instanceof ApiError && error.status === 404) {
     return <Gone id={id} />
@@ -57,7 +58,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
   const loading = !view.opened && view.problem === null && view.asOf === null
   return (
     <>
-      <Header id={id} session={session} view={view} light={failed ? 'failed' : lightOfState(state)} work={work} />
+      <Header id={id} session={session} view={view} light={failed ? 'failed' : lightOfState(state)} work={work} onFind={() => setFinding(true)} />
       <LinkState asOf={view.asOf} />
       <div className="group/talk flex min-h-0 flex-1 overflow-clip" data-work={work.open ? 'open' : undefined}>
         <div className="flex min-w-0 flex-1 flex-col safe-bottom">
@@ -66,9 +67,9 @@ function Conversation({ id, at }: { id: string; at?: number }) {
               <Failure error={error} />
             </div>
           )}
-          <Timeline sessionId={id} at={at} jump={jump} view={view} waiting={waiting} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
+          <Timeline sessionId={id} at={at} jump={jump} view={view} waiting={waiting} finding={finding} onFinding={setFinding} empty={loading ? <Loading label={m.loading()} rows={5} /> : !view.opened ? null : <Empty title={m.conversation_empty_title()}>{m.conversation_empty_text()}</Empty>} />
           <div className={asks}>
-            <TodoBar todos={view.todos} />
+            <TodoBar todos={view.todos} work={work} />
             <Waiting sessionId={id} prompts={waiting} />
           </div>
           <div className="flex min-h-0 flex-col pt-2">

@@ -1,6 +1,7 @@
 import { withoutBidi } from '@/components/plain'
 import { Lexer, Marked, type Token } from 'marked'
 import remend from 'remend'
+import { chinese } from './chinese'
 import { extensions } from './extensions'
 
 /** The blocks of a markdown text; a block that did not change is the same object as before. */
@@ -13,7 +14,7 @@ export interface Parsed {
 
 export const nothingParsed: Parsed = { source: '', blocks: [] }
 
-const options = new Marked({ gfm: true, breaks: false, extensions }).defaults
+const options = new Marked({ gfm: true, breaks: false, extensions }, chinese).defaults
 
 /**
  * Parses a text. While it grows (`live`), only what may still change is parsed

@@ -12,10 +12,10 @@ import { mention, mentionAt, naming } from './mention'
 import { contentOf } from './pictures'
 import { goToComposer, goToRequest } from './dock/useCardKeys'
 import { Suggestions, type Suggestion } from './Suggestions'
-import { composes, sends } from './typing'
+import { composes, sends, takes } from './typing'
 import { useAttach } from './useAttach'
 import { useDrop } from './useDrop'
-import { matching, useFiles } from './useSuggestions'
+import { commandIn, matching, useFiles } from './useSuggestions'
 import { useVoice } from './useVoice'
 
 interface Props {
@@ -90,6 +90,8 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
           },
         }))
   const current = Math.min(chosen, items.length - 1)
+  const command = commandIn(text, commands)
+  const help = command?.hint || command?.description ? command : undefined
   const sending = uploads.some((u) => u.state === 'queued' || u.state === 'sending')
   const empty = text.trim() === '' && draft.pictures.length + draft.files.length === 0
 
@@ -116,6 +118,7 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
   const onKey = (e: KeyboardEvent<HTMLTextAreaElement>) => {
     const press = { key: e.key, shiftKey: e.shiftKey, isComposing: e.nativeEvent.isComposing, keyCode: e.keyCode }
     if (composes(press)) return
+    const coarse = matchMedia('(pointer: coarse)').matches
     const take = (does: () => void) => {
       e.preventDefault()
       does()
@@ -123,7 +126,7 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
     const by = e.key === 'ArrowUp' ? -1 : e.key === 'ArrowDown' ? 1 : 0
     if (items.length > 0) {
       if (by !== 0) return take(() => setChosen((current + by + items.length) % items.length))
-      if (e.key === 'Tab' || (e.key === 'Enter' && !e.shiftKey)) return take(items[current]!.take)
+      if (takes(press, coarse, items[current]!.main === text)) return take(items[current]!.take)
       if (e.key === 'Escape') return take(() => setClosed(true))
     }
     if (by !== 0 && !e.shiftKey && !e.altKey && !e.ctrlKey && !e.metaKey) {
@@ -138,7 +141,7 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
     }
     if (e.key === 'Escape' && waiting && goToRequest()) return take(() => {})
     if (e.key === 'Escape' && running) return take(() => stream.interrupt(sessionId))
-    if (sends(press, matchMedia('(pointer: coarse)').matches)) take(send)
+    if (sends(press, coarse)) take(send)
   }
 
   const follow = (el: HTMLTextAreaElement) => setCaret(el.selectionStart)
@@ -161,6 +164,12 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
               {m.draft_aside_drop()}
             </Button>
           </div>
+        )}
+        {help && (
+          <p id={`${listId}-help`} className="truncate px-3 pt-2 text-small text-muted">
+            {help.hint && <span className="me-2 font-mono">{help.hint}</span>}
+            {help.description}
+          </p>
         )}
         <Attachments draft={draft} onChange={change} uploads={uploads} onCancel={cancel} onRetry={retry} />
         {running && stopUnsure && (
@@ -196,6 +205,7 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
             role={items.length > 0 ? 'combobox' : undefined}
             aria-expanded={items.length > 0 || undefined}
             aria-controls={items.length > 0 ? listId : undefined}
+            aria-describedby={help ? `${listId}-help` : undefined}
             aria-activedescendant={items.length > 0 ? `${listId}-${current}` : undefined}
             placeholder={waiting ? (matchMedia('(pointer: fine) and (width >= 48rem)').matches ? m.composer_waiting_keys() : m.composer_waiting()) : running ? m.composer_running() : m.composer_idle()}
             onChange={(e) => {

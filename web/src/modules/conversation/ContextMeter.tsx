@@ -15,7 +15,6 @@ export function ContextMeter({ id, view }: { id: string; view: SessionView }) {
   if (context?.share == null) return null
   const share = Math.min(1, context.share)
   const tight = share >= near
-  const busy = view.activity !== 'none'
   return (
     <Menu
       trigger={
@@ -31,9 +30,19 @@ export function ContextMeter({ id, view }: { id: string; view: SessionView }) {
       <p className="max-w-64 px-3 py-2 text-minor text-muted">
         {m.context_tokens({ used: compact(context.tokens), all: compact(view.contextWindow ?? 0) })} {tight && m.context_near()}
       </p>
-      <MenuItem disabled={busy} onSelect={() => stream.prompt(id, '/compact')}>
-        <Icon name="box" size={16} /> {m.context_compact()}
-      </MenuItem>
+      <CompactItem id={id} view={view} />
     </Menu>
+  )
+}
+
+/** Makes room in the context, once there is something in it. */
+export function CompactItem({ id, view }: { id: string; view: SessionView }) {
+  const context = contextOf(view)
+  if (!context) return null
+  return (
+    <MenuItem disabled={view.activity !== 'none'} onSelect={() => stream.prompt(id, '/compact')}>
+      <Icon name="box" size={16} /> {m.context_compact()}
+      {context.share !== null && <span className="ms-auto ps-3 text-small text-muted tabular min-[56rem]:hidden">{percent(Math.min(1, context.share))}</span>}
+    </MenuItem>
   )
 }

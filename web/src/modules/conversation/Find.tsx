@@ -6,6 +6,7 @@ import { number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/held'
+import { composes } from './typing'
 
 interface Props {
   sessionId: string
@@ -55,6 +56,7 @@ export function Find({ sessionId, view, scroller, onGo, onClose }: Props) {
         go(-1)
       }}
       onKeyDown={(e) => {
+        if (composes(e.nativeEvent)) return
         if (e.key === 'Escape') {
           e.preventDefault()
           e.stopPropagation()

@@ -11,7 +11,7 @@ import { titleOf } from '@/modules/sessions/SessionList'
 import { effortName, lightName, modeName } from '@/modules/sessions/words'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/held'
-import { ContextMeter } from './ContextMeter'
+import { CompactItem, ContextMeter } from './ContextMeter'
 import { effortChoices, modeChoices, modelChoices } from './pickers'
 import { tabName, workTabs } from './work/tabs'
 import type { WorkPlace } from './work/useWork'
@@ -37,7 +37,7 @@ function Picker({ text, label, value, choices, onChange, className = '' }: { tex
 }
 
 /** The line above a conversation: lamp, title, model, effort, mode, context. */
-export function Header({ session, view, light, id, work }: { session: Session | undefined; view: SessionView; light: Light; id: string; work: WorkPlace }) {
+export function Header({ session, view, light, id, work, onFind }: { session: Session | undefined; view: SessionView; light: Light; id: string; work: WorkPlace; onFind: () => void }) {
   const model = modelChoices(view, session)
   const mode = view.mode ?? session?.permission_mode ?? 'default'
   const effort = session?.effort ?? 'default'
@@ -105,6 +105,12 @@ export function Header({ session, view, light, id, work }: { session: Session | 
             <MenuLine />
           </div>
         )}
+        <MenuItem onSelect={onFind}>
+          <Icon name="search" size={16} /> {m.find_label()}
+        </MenuItem>
+        <div className="min-[56rem]:hidden">
+          <CompactItem id={id} view={view} />
+        </div>
         <SessionEntries session={{ id, title: view.title ?? session?.title ?? '' }} />
       </Menu>
     </header>

@@ -11,23 +11,27 @@ import { Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { Menu, MenuItem, MenuLine } from '@/components/Menu'
 import { Failure } from '@/components/Notice'
+import { Picture as Enlarged } from '@/components/Picture'
+import { toast } from '@/components/Toasts'
 import type { PromptRow } from '@/conversation/model'
 import { number } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { stream } from '@/stream/page'
+import { alike, canBeSent } from './again'
+import { contentOf, picturesOf, type Picture } from './pictures'
 import { useSessionId } from './SessionId'
 
 /** What can be done from a prompt: take it along, send it again, go another way from there, put files back to it. */
 export function PromptMenu({ row, text }: { row: PromptRow; text: string }) {
   const sessionId = useSessionId()
   const [dialog, setDialog] = useState<'edit' | 'rewind' | null>(null)
-  // What was sent with pictures is sent again by hand: they are not kept in a form that can be sent.
-  const plain = row.blocks.every((b) => b.type === 'text') && text !== ''
+  const pictures = picturesOf(row.blocks)
+  const whole = canBeSent(row)
   return (
     <>
       <Menu
         trigger={
-          <IconButton label={m.prompt_menu()} className="desk:opacity-0 desk:group-hover:opacity-100 desk:focus-visible:opacity-100 desk:data-[state=open]:opacity-100">
+          <IconButton label={m.prompt_menu()} className="desk:mouse:opacity-0 desk:group-hover:opacity-100 desk:focus-visible:opacity-100 desk:data-[state=open]:opacity-100">
             <Icon name="more" size={16} />
           </IconButton>
         }
@@ -35,25 +39,26 @@ export function PromptMenu({ row, text }: { row: PromptRow; text: string }) {
         <MenuItem onSelect={() => void copyText(text)}>
           <Icon name="copy" size={16} /> {m.copy()}
         </MenuItem>
-        <MenuItem disabled={!plain} onSelect={() => stream.prompt(sessionId, text)}>
+        <MenuItem disabled={!whole} onSelect={() => stream.prompt(sessionId, contentOf(text, pictures))}>
           <Icon name="send" size={16} /> {m.prompt_again()}
         </MenuItem>
         <MenuLine />
-        <MenuItem disabled={!plain} onSelect={() => setDialog('edit')}>
+        <MenuItem disabled={!whole} onSelect={() => setDialog('edit')}>
           <Icon name="branch" size={16} /> {m.prompt_edit_fork()}
         </MenuItem>
+        {!whole && <p className="max-w-64 px-3 pb-2 text-small text-muted">{m.prompt_not_whole()}</p>}
         <MenuItem onSelect={() => setDialog('rewind')}>
           <Icon name="back" size={16} /> {m.rewind()}
         </MenuItem>
       </Menu>
-      {dialog === 'edit' && <EditFork sessionId={sessionId} prompt={row.id || row.uuid} text={text} onClose={() => setDialog(null)} />}
+      {dialog === 'edit' && <EditFork sessionId={sessionId} prompt={row.id || row.uuid} text={text} pictures={pictures} onClose={() => setDialog(null)} />}
       {dialog === 'rewind' && <Rewind sessionId={sessionId} prompt={row.id || row.uuid} onClose={() => setDialog(null)} />}
     </>
   )
 }
 
 /** A copy of what was said before a prompt, which goes on with another text. The conversation itself stays. */
-function EditFork({ sessionId, prompt, text, onClose }: { sessionId: string; prompt: string; text: string; onClose: () => void }) {
+function EditFork({ sessionId, prompt, text, pictures, onClose }: { sessionId: string; prompt: string; text: string; pictures: readonly Picture[]; onClose: () => void }) {
   const client = useQueryClient()
   const navigate = useNavigate()
   const [next, setNext] = useState(text)
@@ -64,13 +69,13 @@ function EditFork({ sessionId, prompt, text, onClose }: { sessionId: string; pro
       } catch (e) {
         // Nothing was said before the first prompt: then it is a session that begins with it.
         if (!(e instanceof ApiError) || e.code !== 'conflict') throw e
-        const { project } = await client.ensureQueryData(queries.session(sessionId))
-        return call(api.POST('/sessions', { body: { project } }))
+        const session = await client.fetchQuery({ ...queries.session(sessionId), staleTime: 0 })
+        return call(api.POST('/sessions', { body: alike(session, stream.view(sessionId).mode) }))
       }
     },
     onSuccess: (made) => {
       noteSession(client, made)
-      stream.prompt(made.id, next.trim())
+      stream.prompt(made.id, contentOf(next.trim(), pictures))
       void navigate({ to: '/s/$sessionId', params: { sessionId: made.id } })
     },
   })
@@ -92,12 +97,19 @@ function EditFork({ sessionId, prompt, text, onClose }: { sessionId: string; pro
           autoFocus
           className="max-h-[50dvh] w-full rounded-control border border-edge bg-surface px-3 py-2 text-[1rem] desk:text-body"
         />
+        {pictures.length > 0 && (
+          <div className="flex flex-wrap gap-2">
+            {pictures.map((p, i) => (
+              <Enlarged key={i} mediaType={p.mediaType} data={p.data} alt={p.name} className="h-16 rounded-control border" />
+            ))}
+          </div>
+        )}
         {fork.error && <Failure error={fork.error} />}
         <div className="flex justify-end gap-2">
           <Button look="plain" onClick={onClose}>
             {m.cancel()}
           </Button>
-          <Button type="submit" look="primary" busy={fork.isPending} disabled={next.trim() === ''}>
+          <Button type="submit" look="primary" busy={fork.isPending} disabled={next.trim() === '' && pictures.length === 0}>
             {m.prompt_fork_send()}
           </Button>
         </div>
@@ -110,7 +122,13 @@ function EditFork({ sessionId, prompt, text, onClose }: { sessionId: string; pro
 function Rewind({ sessionId, prompt, onClose }: { sessionId: string; prompt: string; onClose: () => void }) {
   const rewind = (dry_run: boolean) => call(api.POST('/sessions/{id}/rewind', { params: { path: { id: sessionId } }, body: { prompt, dry_run } }))
   const preview = useQuery({ queryKey: ['rewind', sessionId, prompt], queryFn: () => rewind(true), gcTime: 0, staleTime: 0, retry: false, refetchOnWindowFocus: false })
-  const done = useMutation({ mutationFn: () => rewind(false), onSuccess: onClose })
+  const done = useMutation({
+    mutationFn: () => rewind(false),
+    onSuccess: ({ files }) => {
+      toast(m.rewind_done({ count: files.length }))
+      onClose()
+    },
+  })
   const error = preview.error ?? done.error
   const files = preview.data?.files ?? []
   return (

@@ -152,8 +152,8 @@ function TextView({ row, nested }: { row: TextRow; nested: boolean }) {
       <Markdown text={row.aborted ? `${row.text.trimEnd()} …` : row.text} live={row.live} />
       {!row.live && !nested && (
         // At a desk at the end of the last line: below a short answer there is no room for it.
-        <div className="-ms-3.5 transition-opacity focus-within:opacity-100 group-hover:opacity-100 desk:absolute desk:end-0 desk:bottom-0 desk:ms-0 desk:flex desk:rounded-control desk:bg-surface desk:opacity-0">
-          <CopyButton text={row.text} className="desk:size-6!" />
+        <div className="-ms-3.5 transition-opacity focus-within:opacity-100 group-hover:opacity-100 desk:mouse:absolute desk:mouse:end-0 desk:mouse:bottom-0 desk:mouse:ms-0 desk:mouse:flex desk:mouse:rounded-control desk:mouse:bg-surface desk:mouse:opacity-0">
+          <CopyButton text={row.text} className="desk:mouse:size-6!" />
         </div>
       )}
     </div>

@@ -14,7 +14,7 @@ import { KeepPlace } from './KeepPlace'
 import { countOfNew, PromptView, RowView } from './Row'
 import { SessionId } from './SessionId'
 import { useDrawn } from './useDrawn'
-import { useFind } from './useFind'
+import { useFindKey } from './useFind'
 import { useFollow } from './useFollow'
 import { useNear } from './useNear'
 import { usePrompts } from './usePrompts'
@@ -29,6 +29,9 @@ interface Props {
   at?: number
   /** An event to go to, each time it is another object. */
   jump?: { seq: number }
+  /** Whether the search in it is open. */
+  finding: boolean
+  onFinding: (on: boolean) => void
   empty: React.ReactNode
 }
 
@@ -43,7 +46,7 @@ interface Sought {
 const places = new Map<string, { from: string; row: string; top: number }>()
 
 /** The conversation, from its rows. It knows nothing of where they come from. */
-export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
+export function Timeline({ sessionId, view, waiting, at, jump, finding, onFinding, empty }: Props) {
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const whole = useRef(true)
@@ -64,7 +67,7 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
     setJumped(jump)
     setSought(null)
   }
-  const { finding, setFinding } = useFind(start > 0 || view.more || !toTheEnd)
+  useFindKey(!finding && (start > 0 || view.more || !toTheEnd), () => onFinding(true))
   const found = useFound({ sessionId, at, jump, sought, view, scroller, around, leave })
   const toPrompt = usePrompts({
     view: () => stream.view(sessionId),
@@ -145,7 +148,7 @@ export function Timeline({ sessionId, view, waiting, at, jump, empty }: Props) {
           scroller={scroller}
           onGo={(key) => setSought({ key, focus: false })}
           onClose={() => {
-            setFinding(false)
+            onFinding(false)
             setSought(null)
             scroller.current?.focus()
           }}

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import type { PromptRow } from '@/conversation/model'
 import { Drafts, maxKeptChars, type Draft } from './draft'
 import { promptsOf, step } from './history'
-import { mention, mentionAt } from './mention'
-import { composes, sends, type Press } from './typing'
+import { mention, mentionAt, naming } from './mention'
+import { composes, sends, takes, type Press } from './typing'
 import { numbered } from './useAttach'
-import { matching } from './useSuggestions'
+import { commandIn, matching } from './useSuggestions'
 
 const enter: Press = { key: 'Enter', shiftKey: false, isComposing: false, keyCode: 13 }
 
@@ -54,8 +54,23 @@ describe('mentions', () => {
     expect(at('看，@src')).toBe('src')
     expect(at('@"my fi')).toBe('my fi')
     expect(at('a@b.c')).toBeUndefined()
+    expect(at('写信给 me@example.org')).toBeUndefined()
+    expect(at('地址是me@example.org')).toBeUndefined()
+    expect(at('möller@example.org')).toBeUndefined()
+    expect(at('a.b+c-d@example.org')).toBeUndefined()
     expect(at('@main.go and')).toBeUndefined()
     expect(mentionAt('@main.go and', 5)?.query).toBe('main')
+  })
+  it.each(['请看@a', '；@a', '？@a', '！@a', '“@a', '《@a', '(@a', '（@a', '…@a', '、@a', '見て@a', '𠮷@a'])('begin behind Chinese as well: %s', (text) => expect(at(text)).toBe('a'))
+  it('stand where the CLI reads them', () => {
+    const put = (text: string) => mention(text, mentionAt(text, text.length)!, 'main.go', false)
+    expect(put('请看@ma')).toEqual({ text: '请看 @main.go ', caret: 12 })
+    expect(put('（@ma').text).toBe('（ @main.go ')
+    expect(put('好。@ma').text).toBe('好。@main.go ')
+    expect(put('is it？@ma').text).toBe('is it？@main.go ')
+    const open = mention('看@s', mentionAt('看@s', 3)!, 'src', true)
+    expect(mention(open.text, mentionAt(open.text, open.caret)!, 'src/main.go', false).text).toBe('看 @src/main.go ')
+    expect([naming('docs/说明'), naming('说明.md'), naming('a(1)'), naming('a b')]).toEqual(['@"docs/说明"', '@说明.md', '@"a(1)"', '@"a b"'])
   })
   it('become the path, quoted where it has spaces; a folder stays open', () => {
     const put = (text: string, path: string, folder: boolean) => mention(text, mentionAt(text, text.length)!, path, folder)
@@ -151,9 +166,32 @@ it('numbers a file whose name is taken', () => {
   expect([numbered('uploads/a.csv'), numbered('uploads/a-2.csv'), numbered('uploads/LICENSE'), numbered('uploads/x.tar.gz')]).toEqual(['uploads/a-2.csv', 'uploads/a-3.csv', 'uploads/LICENSE-2', 'uploads/x.tar-2.gz'])
 })
 
-it('finds commands by their beginnings, then by what is in them', () => {
-  const all = ['review', 'security-review', 'clear', 'rev'].map((name) => ({ name, description: '', hint: '' }))
-  expect(matching('/rev', all).map((c) => c.name)).toEqual(['review', 'security-review'])
-  expect(matching('/', all)).toHaveLength(4)
-  expect(matching('a /rev', all)).toEqual([])
+describe('commands', () => {
+  const all = ['review', 'security-review', 'autocompact', 'compact', 'rev', 'review-pr', '审查', '代码审查', 'mcp.ask:me'].map((name) => ({ name, description: '', hint: '' }))
+  const names = (text: string) => matching(text, all).map((c) => c.name)
+  it('are found by the whole name, then by beginnings, then by what is in them', () => {
+    expect(names('/rev')).toEqual(['rev', 'review', 'review-pr', 'security-review'])
+    expect(names('/compact')).toEqual(['compact', 'autocompact'])
+    expect(names('/COMP')).toEqual(['compact', 'autocompact'])
+    expect(names('/')).toEqual(all.map((c) => c.name))
+    expect(names('a /rev')).toEqual([])
+    expect(names('/rev ')).toEqual([])
+  })
+  it('may have any name without spaces', () => {
+    expect(names('/审查')).toEqual(['审查', '代码审查'])
+    expect(names('/mcp.ask:')).toEqual(['mcp.ask:me'])
+  })
+  it('typed whole are sent by Enter where it sends, and completed by Tab', () => {
+    expect(takes(enter, false, true)).toBe(false)
+    expect(takes(enter, false, false)).toBe(true)
+    expect(takes(enter, true, true)).toBe(true)
+    expect(takes({ ...enter, key: 'Tab' }, false, true)).toBe(true)
+    expect(takes({ ...enter, shiftKey: true }, false, false)).toBe(false)
+  })
+  it('are known while their arguments are written', () => {
+    expect(commandIn('/review ', all)?.name).toBe('review')
+    expect(commandIn('/审查 这个\n文件', all)?.name).toBe('审查')
+    expect(commandIn('/review', all)).toBeUndefined()
+    expect(commandIn('/revie x', all)).toBeUndefined()
+  })
 })

@@ -5,22 +5,28 @@ export interface Mention {
   query: string
 }
 
-/** The mention that the caret is in. An address such as a@b is none. */
+// Chinese, Japanese and Korean have no spaces between words, so that a mention begins right behind one; an address such as a@b is none.
+const typing = /(?:^|[\s(,;"'[{\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}]|(?!\p{ASCII})[\p{P}\p{S}])@("[^"\n]*|[^\s"@]*)$/u
+
+/** The mention that the caret is in. */
 export function mentionAt(text: string, caret: number): Mention | null {
-  const found = /(?:^|[\s(,，。、（：])@("[^"\n]*|[^\s"@]*)$/.exec(text.slice(0, caret))
+  const found = typing.exec(text.slice(0, caret))
   if (!found) return null
   const typed = found[1]!
   return { start: caret - typed.length - 1, end: caret, query: typed.replace(/^"/, '') }
 }
 
-/** How a prompt names a file so that the CLI attaches it. */
+/** How a prompt names a file so that the CLI attaches it: bare, a name would end at its last letter or digit of ASCII. */
 export function naming(path: string): string {
-  return /[\s"]/.test(path) ? `@"${path}"` : `@${path}`
+  return /[\s"]|\W$/.test(path) ? `@"${path}"` : `@${path}`
 }
 
 /** Puts a path in the place of a mention. A folder stays open, for what is in it. */
 export function mention(text: string, at: Mention, path: string, folder: boolean): { text: string; caret: number } {
+  const before = text.slice(0, at.start)
+  // The CLI reads an @ only behind a space or the end of a sentence.
+  const gap = /(?:^|[\s。、？！])$/.test(before) ? '' : ' '
   const name = folder ? (/\s/.test(path) ? `@"${path}/` : `@${path}/`) : `${naming(path)} `
   const rest = text.slice(at.end).replace(folder ? /^/ : /^ /, '')
-  return { text: text.slice(0, at.start) + name + rest, caret: at.start + name.length }
+  return { text: before + gap + name + rest, caret: at.start + gap.length + name.length }
 }

@@ -15,3 +15,8 @@ export function composes(e: Press): boolean {
 export function sends(e: Press, coarse: boolean): boolean {
   return e.key === 'Enter' && !e.shiftKey && !coarse && !composes(e)
 }
+
+/** Tab takes what is offered, and so does Enter; but what is typed `whole` has nothing to be completed, and is sent. */
+export function takes(e: Press, coarse: boolean, whole: boolean): boolean {
+  return e.key === 'Tab' || (e.key === 'Enter' && !e.shiftKey && !(whole && sends(e, coarse)))
+}

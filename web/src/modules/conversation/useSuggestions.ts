@@ -3,13 +3,21 @@ import { queries } from '@/api/queries'
 import type { Command } from '@/conversation/line'
 import type { Mention } from './mention'
 
-/** The commands that a text which begins with a slash may mean: by their beginnings, then by what is in them. */
+/** The commands that a text which begins with a slash may mean: the very one, then by their beginnings, then by what is in them. */
 export function matching(text: string, commands: readonly Command[]): Command[] {
-  const typed = /^\/([\w:-]*)$/.exec(text)?.[1]?.toLowerCase()
+  const typed = /^\/(\S*)$/.exec(text)?.[1]?.toLowerCase()
   if (typed === undefined) return []
-  const name = (c: Command) => c.name.toLowerCase()
-  const begins = commands.filter((c) => name(c).startsWith(typed) && name(c) !== typed)
-  return [...begins, ...commands.filter((c) => name(c).includes(typed) && !name(c).startsWith(typed))]
+  const rank = ({ name }: Command) => {
+    const at = name.toLowerCase().indexOf(typed)
+    return at < 0 ? undefined : at > 0 ? 2 : name.length > typed.length ? 1 : 0
+  }
+  return [0, 1, 2].flatMap((r) => commands.filter((c) => rank(c) === r))
+}
+
+/** The command whose arguments are being written. */
+export function commandIn(text: string, commands: readonly Command[]): Command | undefined {
+  const name = /^\/(\S+)\s/.exec(text)?.[1]
+  return name === undefined ? undefined : commands.find((c) => c.name === name)
 }
 
 export interface NamedFile {

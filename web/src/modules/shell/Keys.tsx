@@ -1,5 +1,12 @@
 import { Dialog } from '@/components/Dialog'
+import { mac } from '@/components/mac'
 import { m } from '@/i18n/paraglide/messages.js'
+
+/** The names on a Mac's keys. In a terminal Ctrl is Ctrl there, too. */
+function keysOf(key: string): string[] {
+  const names = key.split(' ')
+  return mac && !names.includes('Shift') ? names.map((n) => ({ Ctrl: '⌘', Alt: '⌥' })[n] ?? n) : names
+}
 
 /** What the keyboard can do. */
 export function Keys({ onClose }: { onClose: () => void }) {
@@ -10,6 +17,7 @@ export function Keys({ onClose }: { onClose: () => void }) {
     ['W', m.key_work()],
     ['Enter', m.key_send()],
     ['Shift Enter', m.key_newline()],
+    ['Ctrl F', m.find_label()],
     ['↑ ↓', m.key_history()],
     ['Alt ↑', m.key_prompt_before()],
     ['Alt ↓', m.key_prompt_after()],
@@ -34,7 +42,7 @@ export function Keys({ onClose }: { onClose: () => void }) {
         {keys.map(([key, what]) => (
           <div key={what} className="contents">
             <dt>
-              {key.split(' ').map((k) => (
+              {keysOf(key).map((k) => (
                 <kbd key={k} className="mr-1 rounded-small border border-line bg-sunken px-1.5 py-0.5 font-mono text-small">
                   {k}
                 </kbd>

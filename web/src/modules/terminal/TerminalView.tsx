@@ -8,6 +8,7 @@ import { copyText } from '@/components/clipboard'
 import { Icon } from '@/components/Icon'
 import { getLocale } from '@/i18n/locale'
 import { m } from '@/i18n/paraglide/messages.js'
+import { composes } from '@/modules/conversation/typing'
 import type { Socket } from '@/stream/connection'
 import { AskClip, AskLink, AskPaste } from './dialogs'
 import { KeyBar } from './KeyBar'
@@ -152,7 +153,7 @@ function Find({ screen, onClose }: { screen: Screen; onClose: () => void }) {
         e.preventDefault()
         find(true)
       }}
-      onKeyDown={(e) => e.key === 'Escape' && onClose()}
+      onKeyDown={(e) => e.key === 'Escape' && !composes(e.nativeEvent) && onClose()}
     >
       <input autoFocus aria-label={m.terminal_find()} value={text} onChange={(e) => setText(e.target.value)} className="min-h-11 min-w-0 flex-1 rounded-control border border-edge bg-surface px-3 text-[1rem] desk:min-h-8 desk:text-body" />
       <span role="status" className="text-small text-muted">

@@ -1,9 +1,15 @@
+import { useQuery } from '@tanstack/react-query'
+import { useMemo } from 'react'
+import { queries } from '@/api/queries'
+import { maxTextBytes } from '@/api/text'
 import { Button } from '@/components/Button'
 import { Diff, DiffCount } from '@/components/code/Diff'
 import { Highlighted } from '@/components/code/Highlighted'
 import { str, type Obj } from '@/conversation/json'
 import { m } from '@/i18n/paraglide/messages.js'
 import { faceOfRequest, shortPath } from '../tools/face'
+import { inWorkspace } from '../work/changes'
+import { overwritten, type Overwritten } from './overwritten'
 import type { CardProps } from './Dock'
 import { Deny } from './Deny'
 import { useOpened } from './half'
@@ -15,6 +21,8 @@ import { useCardKeys } from './useCardKeys'
 export function PermissionCard({ half, request, cwd, keys, busy, answer }: CardProps) {
   const denying = useOpened(half, 'denying')
   const face = faceOfRequest(request.toolName, request.input, cwd)
+  const over = useOverwritten(request, cwd)
+  const patch = over?.patch?.hunks.length ? over.patch : face.patch
   const allow = (always?: Obj) => answer({ behavior: 'allow', updated_input: request.input, ...(always ? { updated_permissions: [always] } : {}) })
   useCardKeys(request.suggestions.length, !keys || busy || denying.open ? null : (c) => (c === 'deny' ? denying.set(true) : allow(c === 'allow' ? undefined : request.suggestions[c])))
   const command = request.toolName === 'Bash' ? str(request.input.command) : undefined
@@ -23,23 +31,24 @@ export function PermissionCard({ half, request, cwd, keys, busy, answer }: CardP
       <div className="px-4 pt-3">
         <h3 className="flex items-baseline gap-2 font-strong">
           <span className="flex-1">{title(request.toolName, request.displayName)}</span>
-          {face.patch && (
+          {patch && (
             <span className="text-minor font-normal">
-              <DiffCount patch={face.patch} />
+              <DiffCount patch={patch} />
             </span>
           )}
         </h3>
-        <Why request={request} cwd={cwd} shown={[command, face.patch && face.object]} />
+        <Why request={request} cwd={cwd} shown={[command, patch && face.object]} />
+        {over && <p className="text-minor text-wait">{overText(over)}</p>}
       </div>
       <div className="scroller mx-4 my-2 min-h-0 rounded-control border bg-surface">
         {command !== undefined ? (
           <pre className="px-3 py-2 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere]" tabIndex={0}>
             <Highlighted code={command} language="bash" />
           </pre>
-        ) : face.patch ? (
+        ) : patch ? (
           <>
             <p className="border-b px-3 py-1.5 font-mono text-code [overflow-wrap:anywhere]">{face.object}</p>
-            <Diff patch={face.patch} numbers={request.toolName === 'Write'} />
+            <Diff patch={patch} numbers={request.toolName === 'Write'} />
           </>
         ) : (
           <pre className="px-3 py-2 font-mono text-code whitespace-pre-wrap [overflow-wrap:anywhere]" tabIndex={0}>
@@ -73,6 +82,24 @@ export function PermissionCard({ half, request, cwd, keys, busy, answer }: CardP
       )}
     </>
   )
+}
+
+/** The file that would be written anew, if there is one: what of it changes. One that is not in the workspace, or not to be read, is not known. */
+function useOverwritten(request: CardProps['request'], cwd: string | null): Overwritten | null {
+  const path = request.toolName === 'Write' ? inWorkspace(str(request.input.file_path) ?? '', cwd, cwd?.split('/').at(-1) ?? '') : null
+  const there = useQuery({ ...queries.folder(path ?? ''), enabled: path !== null, retry: false }).data?.entry
+  const isFile = there?.type === 'file' || there?.type === 'link'
+  const isLarge = isFile && there.size_bytes > maxTextBytes
+  const { data } = useQuery({ ...queries.fileText(path ?? ''), enabled: isFile && !isLarge, retry: false })
+  return useMemo(() => {
+    if (!isFile || (!isLarge && !data)) return null
+    return overwritten(isLarge ? null : data!.text, str(request.input.content) ?? '')
+  }, [isFile, isLarge, data, request])
+}
+
+function overText({ lines, patch }: Overwritten): string {
+  if (!patch) return m.ask_write_other()
+  return patch.hunks.length > 0 ? m.ask_write_over({ count: lines }) : m.ask_write_same()
 }
 
 /** The key that does the same, while the keyboard is in the card. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { answersOf, questionsOf, suggestionText } from './suggestions'
+import { answersOf, previewedOf, questionsOf, suggestionText } from './suggestions'
 import { fixture, play } from '@/conversation/fixture'
 
 const asked = (name: string) => play(fixture(name), (e) => e.type === 'control_request').s.requests[0]!
@@ -18,4 +18,12 @@ it('joins answers as the CLI reads them', () => {
     'Which store?': 'SQLite',
     'Which extras?': 'Metrics, Traces, and logs',
   })
+})
+
+it('shows the preview of what is looked at, of what was picked last, or the first', () => {
+  const [store, extras] = questionsOf(asked('05-ask-user-question').input)
+  expect(previewedOf(store!, undefined, new Set())).toBe('SQLite')
+  expect(previewedOf(store!, 'Postgres', new Set(['SQLite']))).toBe('Postgres')
+  expect(previewedOf(store!, undefined, new Set(['SQLite', 'Postgres']))).toBe('Postgres')
+  expect(previewedOf(extras!, 'Traces', new Set())).toBeUndefined()
 })

@@ -65,3 +65,9 @@ export function answersOf(questions: Question[], picked: readonly ReadonlySet<st
     }),
   )
 }
+
+/** The option whose preview is shown: the one that is looked at, else the last that was picked, else the first that has one. None: no option has. */
+export function previewedOf({ options }: Question, at: string | undefined, picked: ReadonlySet<string>): string | undefined {
+  const first = options.find((o) => o.preview)?.label
+  return first === undefined ? undefined : (at ?? [...picked].at(-1) ?? first)
+}
