@@ -9,6 +9,10 @@ export const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
 export const shownName = (path: string) => plain(nameOf(path))
 export const join = (folder: string, name: string) => (folder === '' ? name : `${folder}/${name}`)
 
+/** Where deleted files lie for a week. */
+export const trash = 'temp/.trash'
+export const inTrash = (path: string) => path === trash || path.startsWith(`${trash}/`)
+
 /** The folders above a path, the outermost first. */
 export function above(path: string): string[] {
   const parts = path.split('/').filter(Boolean)
