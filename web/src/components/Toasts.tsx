@@ -40,7 +40,7 @@ export function Toasts() {
     <div role="status" className="pointer-events-none fixed inset-x-0 bottom-[calc(env(safe-area-inset-bottom)+4.5rem)] z-40 flex flex-col items-center gap-2 px-4 desk:bottom-6">
       {shown.map((t) => (
         <div key={t.id} className="pointer-events-auto flex max-w-full animate-rise items-center gap-1 rounded-card border bg-surface py-1 pr-1 pl-4 text-minor shadow-float">
-          <span className="min-w-0 truncate">
+          <span className="line-clamp-4 min-w-0 py-1 [overflow-wrap:anywhere]">
             <Coded text={t.text} />
           </span>
           {t.action && (

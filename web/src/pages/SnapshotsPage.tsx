@@ -12,7 +12,7 @@ import { Menu, MenuItem } from '@/components/Menu'
 import { Failure, Notice } from '@/components/Notice'
 import { Page } from '@/components/Page'
 import { plain } from '@/components/plain'
-import { toast, Toasts } from '@/components/Toasts'
+import { toast } from '@/components/Toasts'
 import { useNow } from '@/components/useNow'
 import { ago, bytes, dateTime } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
@@ -71,7 +71,6 @@ export function SnapshotsPage() {
         </ul>
       )}
       {ask && <Sure ask={ask} onClose={() => setAsk(null)} onDone={refresh} />}
-      <Toasts />
     </Page>
   )
 }

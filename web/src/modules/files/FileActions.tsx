@@ -10,9 +10,9 @@ import { Confirm } from '@/components/Confirm'
 import { Dialog } from '@/components/Dialog'
 import { Field } from '@/components/Field'
 import { Failure } from '@/components/Notice'
-import { toast, Toasts } from '@/components/Toasts'
+import { toast } from '@/components/Toasts'
 import { plain } from '@/components/plain'
-import { problemOf, problemTitle } from '@/i18n/problem'
+import { problemOf, saying } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useMe } from '@/modules/shell/me'
 import { draftsOf } from './drafts'
@@ -76,7 +76,6 @@ export function FileActions({ children, onMoved, onMade }: Props) {
   return (
     <Context value={actions}>
       {children}
-      <Toasts />
       {open?.kind === 'make' && <Make what={open.what} folder={open.folder} onClose={close} onMade={(p) => (void again(), onMade?.(p))} />}
       {open?.kind === 'move' && <Move entry={open.entry} onClose={close} onMoved={(to) => (void moveDrafts(client, drafts, open.entry.path, to), void again(), onMoved?.(open.entry.path, to))} />}
       {open?.kind === 'erase' && <Erase entry={open.entry} onClose={close} onGone={() => (drafts.drop(open.entry.path), void again(), onMoved?.(open.entry.path, null))} />}
@@ -87,11 +86,6 @@ export function FileActions({ children, onMoved, onMade }: Props) {
 const moving = (entry: FileEntry) => {
   const { path: from, ...how } = naming(entry)
   return { from, ...how }
-}
-
-function saying(error: unknown): string {
-  const { code, detail } = problemOf(error)
-  return detail || problemTitle(code)
 }
 
 function Make({ what, folder, onClose, onMade }: { what: 'file' | 'folder'; folder: string; onClose: () => void; onMade: (path: string) => void }) {

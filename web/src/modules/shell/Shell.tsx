@@ -3,6 +3,7 @@ import { Outlet, useNavigate, useParams, useRouterState } from '@tanstack/react-
 import { useEffect, useEffectEvent, useState } from 'react'
 import { forgetSession, noteSession, queries } from '@/api/queries'
 import type { Me } from '@/api/wire'
+import { Toasts } from '@/components/Toasts'
 import { writes } from '@/modules/conversation/dock/useCardKeys'
 import { NewSession } from '@/modules/sessions/NewSession'
 import { SessionActions } from '@/modules/sessions/SessionActions'
@@ -65,6 +66,7 @@ export function Shell({ me }: { me: Me }) {
       </SessionActions>
       {adding && <NewSession project={adding.project} onClose={() => setAdding(null)} />}
       {finding && <Palette me={me} onClose={() => setFinding(false)} onNew={(project) => setAdding({ project })} onKeys={() => setShowKeys(true)} />}
+      <Toasts />
       {showKeys && <Keys onClose={() => setShowKeys(false)} />}
     </div>
   )
