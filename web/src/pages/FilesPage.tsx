@@ -23,6 +23,7 @@ import { above, join, parentOf, shownName } from '@/modules/files/paths'
 import { Tabs } from '@/modules/files/Tabs'
 import { Tree } from '@/modules/files/Tree'
 import { chosen, dropped } from '@/modules/files/upload/dropped'
+import { tellUnread } from '@/modules/files/upload/unread'
 import { canPick, pick } from '@/modules/files/upload/origin'
 import { Tray } from '@/modules/files/upload/Tray'
 import { uploadsOf } from '@/modules/files/upload/uploads'
@@ -64,7 +65,7 @@ export function FilesPage() {
 
   return (
     <FileActions onMoved={moved} onMade={(p) => go(p)}>
-      <Dropzone onDrop={(items) => void dropped(items, folder).then((files) => uploads.add(files))}>
+      <Dropzone onDrop={(items) => void dropped(items, folder).then(({ files, unread }) => (tellUnread(unread), uploads.add(files)))}>
         <div className="flex min-h-0 flex-1">
           <aside className="hidden w-[260px] shrink-0 flex-col border-r bg-page desk:flex" aria-label={m.files_tree()}>
             <div className="scroller min-h-0 flex-1">
