@@ -20,8 +20,8 @@ import { useVoice } from './useVoice'
 
 interface Props {
   sessionId: string
-  /** Its folder has the files that `@` names; empty while it is not known. */
-  project: string
+  /** Its folder has the files that `@` names; empty outside of projects, and not there while it is not known. */
+  project?: string
   running: boolean
   waiting: boolean
   /** Nothing was said yet: writing is what one came for. */
@@ -47,7 +47,7 @@ export function Composer({ sessionId, project, running, waiting, fresh, commands
   // What another app shared comes as if it was pasted, once it is known where files go.
   const take = useEffectEvent(() => void add(takeHanded(sessionId)))
   useEffect(() => {
-    if (project !== '') take()
+    if (project !== undefined) take()
   }, [project])
   useEffect(() => {
     if (fresh && document.activeElement === document.body) goToComposer()
@@ -64,7 +64,7 @@ export function Composer({ sessionId, project, running, waiting, fresh, commands
   }
 
   const at = closed ? null : mentionAt(text, caret)
-  const files = useFiles(project, at)
+  const files = useFiles(project ?? '', at)
   const items: Suggestion[] = closed
     ? []
     : at !== null
