@@ -17,6 +17,7 @@ import { SignIns } from '@/modules/account/SignIns'
 import { Tokens } from '@/modules/account/Tokens'
 import { InstallByHand } from '@/modules/shell/InstallByHand'
 import { useMe } from '@/modules/shell/me'
+import { setSingleKeys, useSingleKeys } from '@/modules/shell/singleKeys'
 import { setTheme, themes, useTheme, type Theme } from '@/theme/theme'
 import { passwordHint } from './Entrance'
 
@@ -75,6 +76,7 @@ function Profile() {
 function Looks() {
   const theme = useTheme()
   const locale = useLocale()
+  const keys = useSingleKeys()
   const change = useChangeMe()
   const themeName: Record<Theme, string> = { system: m.theme_system(), light: m.theme_light(), dark: m.theme_dark() }
   return (
@@ -96,6 +98,13 @@ function Looks() {
           ))}
         </Select>
         <Segments label={m.theme()} value={theme} options={themes.map((value) => ({ value, label: themeName[value] }))} onChange={setTheme} />
+        <label className="flex min-h-11 items-start gap-2.5 py-2 text-minor desk:min-h-6">
+          <input type="checkbox" checked={keys} onChange={(e) => setSingleKeys(e.target.checked)} className="mt-0.5 size-4 accent-accent" />
+          <span>
+            {m.keys_single()}
+            <span className="block text-muted">{m.keys_single_text()}</span>
+          </span>
+        </label>
       </div>
     </Section>
   )

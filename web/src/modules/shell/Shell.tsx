@@ -13,6 +13,7 @@ import { BottomBar } from './BottomBar'
 import { Keys } from './Keys'
 import { Palette } from './Palette'
 import { ScriptedBanner } from './Scripted'
+import { actsAlone } from './singleKeys'
 import { Head, Sidebar } from './Sidebar'
 import { useTabMark } from './tab'
 import { UpdateLine } from './UpdateLine'
@@ -106,8 +107,7 @@ function useAfterReconnect(): void {
 function useKeys(actions: Record<string, () => void>): void {
   useEffect(() => {
     const onKey = (e: KeyboardEvent) => {
-      if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return
-      if (writes(e.target)) return
+      if (!actsAlone(e) || writes(e.target)) return
       const act = actions[e.key]
       if (act) {
         e.preventDefault()
