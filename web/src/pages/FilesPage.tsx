@@ -19,7 +19,7 @@ import { FileView } from '@/modules/files/FileView'
 import { Find } from '@/modules/files/Find'
 import { FolderView } from '@/modules/files/FolderView'
 import { useAfterTurns, useWatching } from '@/modules/files/fresh'
-import { above, join, parentOf, shownName } from '@/modules/files/paths'
+import { above, join, parentOf, shownName, trash } from '@/modules/files/paths'
 import { Tabs } from '@/modules/files/Tabs'
 import { Tree } from '@/modules/files/Tree'
 import { chosen, dropped } from '@/modules/files/upload/dropped'
@@ -87,7 +87,9 @@ export function FilesPage() {
               <>
                 <Bar path={path} />
                 <div className="p-4">
-                  {problemOf(at.error).code === 'not_found' ? (
+                  {path === trash && problemOf(at.error).code === 'not_found' ? (
+                    <Empty title={m.trash()}>{m.trash_empty()}</Empty>
+                  ) : problemOf(at.error).code === 'not_found' ? (
                     <Empty title={m.file_missing_title()} action={<Link to="/files/$" params={{ _splat: parentOf(path) }} className="inline-flex min-h-11 items-center rounded-control border border-edge/50 px-3 text-minor hover:bg-hover desk:min-h-9">{m.file_missing_do()}</Link>}>
                       {m.file_missing_text()}
                     </Empty>
@@ -129,6 +131,7 @@ const hiddenKey = 'carrel.files.hidden'
 
 function FolderPart({ path, data, tabs, userId, onFind }: { path: string; data: Parameters<typeof FolderView>[0]['folder']; tabs: readonly string[]; userId: number; onFind: () => void }) {
   const { make } = useFileActions()
+  const navigate = useNavigate()
   const client = useQueryClient()
   const [hidden, setHidden] = useState(() => localStorage.getItem(hiddenKey) === '1')
   const files = useRef<HTMLInputElement>(null)
@@ -185,6 +188,9 @@ function FolderPart({ path, data, tabs, userId, onFind }: { path: string; data: 
             }}
           >
             <Icon name={hidden ? 'check' : 'dash'} size={16} /> {m.file_hidden()}
+          </MenuItem>
+          <MenuItem onSelect={() => void navigate({ to: '/files/$', params: { _splat: trash }, search: tabs.length > 0 ? { tabs: [...tabs] } : {} })}>
+            <Icon name="trash" size={16} /> {m.trash()}
           </MenuItem>
           <MenuDownload href={archiveUrl(path)}>
             <Icon name="download" size={16} /> {m.file_download_zip()}
