@@ -17,6 +17,7 @@ import { actsAlone } from './singleKeys'
 import { Head, Sidebar } from './Sidebar'
 import { useTabMark } from './tab'
 import { UpdateLine } from './UpdateLine'
+import { useSignOut } from './useSignOut'
 
 /** The frame of every page of a user who signed in. */
 export function Shell({ me }: { me: Me }) {
@@ -24,6 +25,7 @@ export function Shell({ me }: { me: Me }) {
   const [adding, setAdding] = useState<{ project?: string } | null>(null)
   const [finding, setFinding] = useState(false)
   const [showKeys, setShowKeys] = useState(false)
+  const { begin: signOut, question } = useSignOut()
   const path = useRouterState({ select: (s) => s.location.pathname })
   const inSession = useParams({ strict: false }).sessionId !== undefined
   const atHome = path === '/'
@@ -64,9 +66,10 @@ export function Shell({ me }: { me: Me }) {
           </main>
           <BottomBar hidden={inSession} />
         </div>
+        {finding && <Palette me={me} onClose={() => setFinding(false)} onNew={(project) => setAdding({ project })} onKeys={() => setShowKeys(true)} onSignOut={signOut} />}
       </SessionActions>
+      {question}
       {adding && <NewSession project={adding.project} onClose={() => setAdding(null)} />}
-      {finding && <Palette me={me} onClose={() => setFinding(false)} onNew={(project) => setAdding({ project })} onKeys={() => setShowKeys(true)} />}
       <Toasts />
       {showKeys && <Keys onClose={() => setShowKeys(false)} />}
     </div>
