@@ -81,7 +81,7 @@ export function Toasts() {
           {t.action && (
             <Button
               look="plain"
-              className="font-strong text-accent"
+              className="shrink-0 font-strong whitespace-nowrap text-accent"
               onClick={() => {
                 close(t.id)
                 t.action?.act()
