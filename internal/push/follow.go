@@ -89,8 +89,14 @@ func (s *Service) look(ctx context.Context, o occasion) error {
 		return err
 	}
 	settings, err := settingsOf(ctx, s.db, o.userID)
-	if err != nil || settings.quietAt(s.now()) || !settings.wants(o.ended) {
+	if err != nil || !settings.wants(o.ended) {
 		return err
+	}
+	if end := settings.quietUntil(s.now()); !end.IsZero() {
+		if !o.ended {
+			s.states.putOff(o.key, end) // who is asked is told after it, if it still waits
+		}
+		return nil
 	}
 	u, err := s.o.Accounts.User(ctx, o.userID)
 	if err != nil || !u.Active {

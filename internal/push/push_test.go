@@ -207,7 +207,7 @@ func TestQuietHours(t *testing.T) {
 		{q("12:00", "14:00", "UTC"), "2026-12-01T13:00:00Z", true},
 		{q("12:00", "14:00", "UTC"), "2026-12-01T14:00:00Z", false},
 	} {
-		if got := c.s.quietAt(at(c.at)); got != c.want {
+		if got := !c.s.quietUntil(at(c.at)).IsZero(); got != c.want {
 			t.Errorf("%d: %v at %s: %v", i, c.s.Quiet, c.at, got)
 		}
 	}
@@ -224,6 +224,63 @@ func TestQuietHours(t *testing.T) {
 	}
 	if m := phone.next(); m.Kind != "test" {
 		t.Errorf("told %+v", m)
+	}
+}
+
+// What was asked in quiet hours and waits still is told when they end, after a restart too. The end of a turn is not.
+func TestARequestOfQuietHoursIsToldAfterThem(t *testing.T) {
+	w := start(t)
+	phone := w.phone(1, "phone")
+	if _, err := w.ChangeSettings(t.Context(), 1, Change{Quiet: &Quiet{"11:00", "13:30", "UTC"}}); err != nil {
+		t.Fatal(err)
+	}
+	w.happens(1, roof, "waiting", ask)
+	w.idle()
+	answered, turn := w.session(1, 1), w.session(1, 2)
+	w.happens(1, answered, "waiting", strings.Replace(ask, "r1", "r2", 1))
+	w.happens(1, turn, "running")
+	w.happens(1, turn, "ready", done)
+	w.idle()
+	w.happens(1, answered, "running", `{"type":"carrel.answer","request_id":"r2","behavior":"allow"}`)
+	w.Stop()
+	w.serve()
+	w.idle()
+	w.passes(91 * time.Minute)
+	if m := phone.next(); m.RequestID != "r1" {
+		t.Errorf("told %+v", m)
+	}
+	w.idle()
+	if n := len(phone.told); n != 0 {
+		t.Errorf("%d more are told", n)
+	}
+}
+
+func TestARequestIsToldWhenQuietHoursAreTurnedOff(t *testing.T) {
+	w := start(t)
+	phone := w.phone(1, "phone")
+	if _, err := w.ChangeSettings(t.Context(), 1, Change{Quiet: &Quiet{"11:00", "13:30", "UTC"}}); err != nil {
+		t.Fatal(err)
+	}
+	w.happens(1, roof, "waiting", ask)
+	w.idle()
+	if _, err := w.ChangeSettings(t.Context(), 1, Change{NoQuiet: true}); err != nil {
+		t.Fatal(err)
+	}
+	if m := phone.next(); m.RequestID != "r1" {
+		t.Errorf("told %+v", m)
+	}
+}
+
+func TestWhenQuietHoursEnd(t *testing.T) {
+	for _, c := range []struct{ from, to, zone, at, want string }{
+		{"22:00", "07:00", "UTC", "2026-12-01T06:55:30Z", "2026-12-01T07:00:00Z"},
+		{"22:00", "07:00", "Asia/Shanghai", "2026-12-01T14:00:00Z", "2026-12-01T23:00:00Z"},
+		{"22:00", "02:30", "Europe/Berlin", "2026-03-29T00:59:00Z", "2026-03-29T01:00:00Z"}, // the clock goes from 2:00 to 3:00
+	} {
+		at, _ := time.Parse(time.RFC3339, c.at)
+		if got := (Settings{Quiet: &Quiet{c.from, c.to, c.zone}}).quietUntil(at).UTC().Format(time.RFC3339); got != c.want {
+			t.Errorf("%v: until %s", c, got)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ type Settings struct {
 	Requests bool   `json:"requests" doc:"Claude asks for a permission, or a question."`
 	Finished bool   `json:"finished" doc:"A turn that took a while has finished."`
 	Failed   bool   `json:"failed" doc:"A turn could not go on."`
-	Quiet    *Quiet `json:"quiet" doc:"Hours in which nothing is told; null: none."`
+	Quiet    *Quiet `json:"quiet" doc:"Hours in which nothing is told; what waits for an answer when they end is told then; null: none."`
 }
 
 // Change changes what is not nil.
@@ -64,20 +64,33 @@ func (s Settings) wants(ended bool) bool {
 	return s.Requests
 }
 
-// quietAt says whether a moment is in the quiet hours.
-func (s Settings) quietAt(t time.Time) bool {
+// quietUntil says when the quiet hours end that a moment is in; zero: it is in none.
+func (s Settings) quietUntil(t time.Time) time.Time {
 	if s.Quiet == nil {
-		return false
+		return time.Time{}
 	}
 	zone, err := time.LoadLocation(s.Quiet.Zone)
 	if err != nil {
-		return false // it was known when it was set
+		return time.Time{} // it was known when it was set
 	}
-	now := t.In(zone).Format("15:04")
-	if s.Quiet.From < s.Quiet.To {
-		return s.Quiet.From <= now && now < s.Quiet.To
+	if !s.Quiet.holds(t.In(zone)) {
+		return time.Time{}
 	}
-	return now >= s.Quiet.From || now < s.Quiet.To
+	// By the minute: a day with a change of the clock may lack the hour that ends them.
+	end := t.In(zone).Truncate(time.Minute)
+	for s.Quiet.holds(end) {
+		end = end.Add(time.Minute)
+	}
+	return end
+}
+
+// holds says whether the clock of a moment is between from and to.
+func (q Quiet) holds(t time.Time) bool {
+	now := t.Format("15:04")
+	if q.From < q.To {
+		return q.From <= now && now < q.To
+	}
+	return now >= q.From || now < q.To
 }
 
 func (q Quiet) check() error {
@@ -219,6 +232,7 @@ func (s *Service) ChangeSettings(ctx context.Context, userID int64, c Change) (S
 	if err != nil {
 		return Settings{}, fmt.Errorf("write settings of notifications: %w", err)
 	}
+	s.states.again(userID, s.now()) // what was put off to the end of other quiet hours
 	return now, nil
 }
 

@@ -120,6 +120,30 @@ func (s *states) take(at time.Time) (due []occasion, next time.Time) {
 	return due, next
 }
 
+// putOff has a session that waits looked at later, unless it is looked at before.
+func (s *states) putOff(k key, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.all[k]; st != nil && st.now == protocol.StateWaiting && st.due.IsZero() {
+		st.due, st.ended = until, false
+	}
+}
+
+// again has all of a user's sessions that wait looked at now.
+func (s *states) again(userID int64, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, st := range s.all {
+		if k.userID == userID && st.now == protocol.StateWaiting && st.due.After(at) {
+			st.due = at
+		}
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
 // done says that a user's occasion has been looked at.
 func (s *states) done(userID int64) {
 	s.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,7 @@ type world struct {
 	trusted  []string      // push services beside the one
 	looked   chan struct{} // a person was looked up
 	at       time.Time
+	passed   atomic.Int64 // beyond the real time since begun
 }
 
 func (w *world) Watch(f func(pool.Change)) func() {
@@ -156,7 +158,7 @@ func (w *world) serve() {
 	u, _ := url.Parse(w.services.URL)
 	w.Service = New(Options{DB: w.db.Bun(), Pool: w, Sessions: w, Accounts: w, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
 		Contact: "ops@example.org", Delay: time.Millisecond, TrustedHosts: append(w.trusted, u.Host)})
-	w.now = func() time.Time { return w.at.Add(time.Since(begun)) }
+	w.now = func() time.Time { return w.at.Add(time.Since(begun) + time.Duration(w.passed.Load())) }
 	w.Start()
 	w.t.Cleanup(w.Stop)
 }
@@ -215,7 +217,13 @@ func (w *world) knowing(f func()) {
 	f()
 }
 
-// idle waits until nothing is due any more.
+// passes moves the clock.
+func (w *world) passes(d time.Duration) {
+	w.passed.Add(int64(d))
+	w.Service.states.wake <- struct{}{}
+}
+
+// idle waits until nothing is due any more, but what was put off.
 func (w *world) idle() {
 	w.t.Helper()
 	pooltest.Poll(w.t, "that nothing is due", func() (bool, any) {
@@ -223,10 +231,11 @@ func (w *world) idle() {
 		defer w.Service.states.mu.Unlock()
 		due := 0
 		for _, st := range w.Service.states.all {
-			if !st.due.IsZero() {
+			if !st.due.IsZero() && st.due.Before(w.now().Add(time.Minute)) {
 				due++
 			}
 		}
+		due += len(w.Service.states.busy)
 		return due == 0, due
 	})
 }

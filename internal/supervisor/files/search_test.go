@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 )
@@ -263,6 +264,12 @@ func TestTrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.wantCode(b.get("projects/p/a.txt"), fault.NotFound, "what is in the trash")
+	if place := filepath.Base(filepath.Dir(e.Path)); !strings.HasPrefix(place, "p-") {
+		t.Errorf("it lies in %q, where nobody finds it", place)
+	}
+	if long := placeFor(strings.Repeat("屋", 85)); len(long) > 200 || !utf8.ValidString(long) {
+		t.Errorf("a long name's place is %q", long)
+	}
 	b.wantOK(b.do("POST", "/move", nil, nil, map[string]string{"from": e.Path, "to": "projects/p"}), 200, "undo")
 	if got := b.get("projects/p/a.txt").body; got != "a" {
 		t.Errorf("after undo: %q", got)

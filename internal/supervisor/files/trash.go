@@ -51,7 +51,7 @@ func (s *Server) trash(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.sweep(r.Context(), trashFolder, trashAge)
-	place := path.Join(trashFolder, rand.Text())
+	place := path.Join(trashFolder, placeFor(path.Base(rel)))
 	if err := s.root.MkdirAll(place, 0o755); err != nil {
 		return err
 	}
@@ -65,6 +65,12 @@ func (s *Server) trash(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, e)
+}
+
+// placeFor names a folder by what it is for, so that who looks through the trash finds it, and so that no two are the same.
+func placeFor(name string) string {
+	const most = 100 // bytes; a name may have 255
+	return strings.ToValidUTF8(name[:min(len(name), most)], "") + "-" + rand.Text()
 }
 
 // sweep removes what lies in a folder of the helper's for longer than age. Whatever cannot be removed is tried again

@@ -20,17 +20,45 @@ function become(next: readonly Toast[]): void {
   for (const l of listeners) l()
 }
 
-const close = (id: number) => become(toasts.filter((t) => t.id !== id))
+const leaving = new Map<number, ReturnType<typeof setTimeout>>()
+const holds = new Map<number, Set<string>>()
+
+function close(id: number): void {
+  clearTimeout(leaving.get(id))
+  leaving.delete(id)
+  holds.delete(id)
+  become(toasts.filter((t) => t.id !== id))
+}
+
+function leave(id: number): void {
+  clearTimeout(leaving.get(id))
+  leaving.set(id, setTimeout(() => close(id), staysFor))
+}
+
+/** Who points at a toast or has the focus in it is not done with it: its time begins anew once they are. */
+export function hold(id: number, by: 'pointer' | 'focus', on: boolean): void {
+  if (!leaving.has(id)) return // it was closed under them
+  const all = holds.get(id) ?? new Set()
+  if (on) all.add(by)
+  else all.delete(by)
+  holds.set(id, all)
+  if (all.size === 0) leave(id)
+  else clearTimeout(leaving.get(id))
+}
 
 /** Says for a while what was done, and how to take it back. */
 export function toast(text: string, action?: Toast['action']): void {
   const id = ++last
-  become([...toasts.slice(-2), { id, text, action }])
-  setTimeout(() => close(id), staysFor)
+  for (const old of toasts.slice(0, -2)) close(old.id)
+  become([...toasts, { id, text, action }])
+  leave(id)
 }
 
 const none: readonly Toast[] = []
 let places: readonly object[] = []
+
+/** What is said now. */
+export const said = (): readonly Toast[] => toasts
 
 function subscribe(l: () => void): () => void {
   listeners.add(l)
@@ -52,14 +80,21 @@ export function Toasts({ raised = false }: { raised?: boolean }) {
   return (
     <div role="status" className={`pointer-events-none fixed inset-x-0 z-40 flex flex-col items-center gap-2 px-4 ${raised ? 'bottom-[calc(env(safe-area-inset-bottom)+9rem)] desk:bottom-28' : 'bottom-[calc(env(safe-area-inset-bottom)+4.5rem)] desk:bottom-6'}`}>
       {shown.map((t) => (
-        <div key={t.id} className="pointer-events-auto flex max-w-full animate-rise items-center gap-1 rounded-card border bg-surface py-1 pr-1 pl-4 text-minor shadow-float">
-          <span className="min-w-0 truncate">
+        <div
+          key={t.id}
+          onPointerEnter={() => hold(t.id, 'pointer', true)}
+          onPointerLeave={() => hold(t.id, 'pointer', false)}
+          onFocus={() => hold(t.id, 'focus', true)}
+          onBlur={() => hold(t.id, 'focus', false)}
+          className="pointer-events-auto flex max-w-full animate-rise items-center gap-1 rounded-card border bg-surface py-1 pr-1 pl-4 text-minor shadow-float"
+        >
+          <span className="line-clamp-4 min-w-0 py-1 [overflow-wrap:anywhere]">
             <Coded text={t.text} />
           </span>
           {t.action && (
             <Button
               look="plain"
-              className="font-strong text-accent"
+              className="shrink-0 font-strong whitespace-nowrap text-accent"
               onClick={() => {
                 close(t.id)
                 t.action?.act()

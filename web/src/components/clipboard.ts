@@ -16,3 +16,12 @@ export async function copyText(text: string): Promise<boolean> {
     return ok
   }
 }
+
+/** What was copied; null where the browser does not give it: over plain http, or because it was not allowed. */
+export async function copiedText(): Promise<string | null> {
+  try {
+    return await navigator.clipboard.readText()
+  } catch {
+    return null
+  }
+}

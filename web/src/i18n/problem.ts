@@ -41,3 +41,9 @@ export function problemTitle(code: string): string {
 export function problemOf(error: unknown): { code: string; detail: string } {
   return error instanceof ApiError ? { code: error.code, detail: error.detail } : { code: 'internal', detail: '' }
 }
+
+/** What went wrong in one sentence: the server's own words, where there are any. */
+export function saying(error: unknown): string {
+  const { code, detail } = problemOf(error)
+  return detail || problemTitle(code)
+}

@@ -1,23 +1,21 @@
-import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { ApiError, api, call } from '@/api/client'
-import { useMutation } from '@/api/mutation'
-import { queries } from '@/api/queries'
-import type { MeChange } from '@/api/wire'
+import { ApiError } from '@/api/client'
 import { Button } from '@/components/Button'
 import { Field, Select } from '@/components/Field'
 import { Failure } from '@/components/Notice'
 import { Page, Section } from '@/components/Page'
 import { Segments } from '@/components/Segments'
 import { bytes, number } from '@/i18n/format'
-import { languages, setLocale, useLocale, type Locale } from '@/i18n/locale'
+import { languages, useLocale, type Locale } from '@/i18n/locale'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Notifications } from '@/modules/account/Notifications'
 import { SignIns } from '@/modules/account/SignIns'
 import { Tokens } from '@/modules/account/Tokens'
+import { useChangeMe, useChooseLanguage } from '@/modules/account/useChangeMe'
 import { InstallByHand } from '@/modules/shell/InstallByHand'
 import { useMe } from '@/modules/shell/me'
-import { setTheme, themes, useTheme, type Theme } from '@/theme/theme'
+import { setSingleKeys, useSingleKeys } from '@/modules/shell/singleKeys'
+import { setTheme, themeName, themes, useTheme } from '@/theme/theme'
 import { passwordHint } from './Entrance'
 
 export function AccountPage() {
@@ -37,14 +35,6 @@ export function AccountPage() {
       <InstallByHand />
     </Page>
   )
-}
-
-function useChangeMe() {
-  const client = useQueryClient()
-  return useMutation({
-    mutationFn: (change: MeChange) => call(api.PATCH('/me', { body: change })),
-    onSuccess: (me) => client.setQueryData(queries.me().queryKey, me),
-  })
 }
 
 function Profile() {
@@ -75,19 +65,15 @@ function Profile() {
 function Looks() {
   const theme = useTheme()
   const locale = useLocale()
-  const change = useChangeMe()
-  const themeName: Record<Theme, string> = { system: m.theme_system(), light: m.theme_light(), dark: m.theme_dark() }
+  const keys = useSingleKeys()
+  const choose = useChooseLanguage()
   return (
     <Section title={m.looks()}>
       <div className="flex max-w-sm flex-col gap-4">
         <Select
           label={m.language()}
           value={locale}
-          onChange={(e) => {
-            const language = e.target.value as Locale
-            change.mutate({ language })
-            setLocale(language)
-          }}
+          onChange={(e) => choose(e.target.value as Locale)}
         >
           {(Object.keys(languages) as Locale[]).map((l) => (
             <option key={l} value={l} lang={l}>
@@ -95,7 +81,14 @@ function Looks() {
             </option>
           ))}
         </Select>
-        <Segments label={m.theme()} value={theme} options={themes.map((value) => ({ value, label: themeName[value] }))} onChange={setTheme} />
+        <Segments label={m.theme()} value={theme} options={themes.map((value) => ({ value, label: themeName(value) }))} onChange={setTheme} />
+        <label className="flex min-h-11 items-start gap-2.5 py-2 text-minor desk:min-h-6">
+          <input type="checkbox" checked={keys} onChange={(e) => setSingleKeys(e.target.checked)} className="mt-0.5 size-4 accent-accent" />
+          <span>
+            {m.keys_single()}
+            <span className="block text-muted">{m.keys_single_text()}</span>
+          </span>
+        </label>
       </div>
     </Section>
   )

@@ -20,10 +20,11 @@ import { FileView, fetchEditor } from '@/modules/files/FileView'
 import { Find } from '@/modules/files/Find'
 import { FolderView } from '@/modules/files/FolderView'
 import { useAfterTurns, useWatching } from '@/modules/files/fresh'
-import { above, join, parentOf, pathShown, shownName } from '@/modules/files/paths'
+import { above, join, parentOf, pathShown, shownName, trash } from '@/modules/files/paths'
 import { Tabs } from '@/modules/files/Tabs'
 import { Tree } from '@/modules/files/Tree'
 import { chosen, dropped } from '@/modules/files/upload/dropped'
+import { tellUnread } from '@/modules/files/upload/unread'
 import { canPick, pick } from '@/modules/files/upload/origin'
 import { Tray } from '@/modules/files/upload/Tray'
 import { uploadsOf } from '@/modules/files/upload/uploads'
@@ -67,7 +68,7 @@ export function FilesPage() {
 
   return (
     <FileActions onMoved={moved} onMade={(p) => go(p)}>
-      <Dropzone onDrop={(items) => void dropped(items, folder).then((files) => uploads.add(files))}>
+      <Dropzone onDrop={(items) => void dropped(items, folder).then(({ files, unread }) => (tellUnread(unread), uploads.add(files)))}>
         <div className="flex min-h-0 flex-1">
           {desk && (
             <aside className="flex w-[260px] shrink-0 flex-col border-r bg-page" aria-label={m.files_tree()}>
@@ -91,7 +92,9 @@ export function FilesPage() {
               <>
                 <Bar path={path} />
                 <div className="p-4">
-                  {problemOf(at.error).code === 'not_found' ? (
+                  {path === trash && problemOf(at.error).code === 'not_found' ? (
+                    <Empty title={m.trash()}>{m.trash_empty()}</Empty>
+                  ) : problemOf(at.error).code === 'not_found' ? (
                     <Empty title={m.file_missing_title()} action={<Link to="/files/$" params={{ _splat: parentOf(path) }} className="inline-flex min-h-11 items-center rounded-control border border-edge/50 px-3 text-minor hover:bg-hover desk:min-h-9">{m.file_missing_do()}</Link>}>
                       {m.file_missing_text()}
                     </Empty>
@@ -133,6 +136,7 @@ const hiddenKey = 'carrel.files.hidden'
 
 function FolderPart({ path, data, tabs, userId, onFind }: { path: string; data: Parameters<typeof FolderView>[0]['folder']; tabs: readonly string[]; userId: number; onFind: () => void }) {
   const { make } = useFileActions()
+  const navigate = useNavigate()
   const client = useQueryClient()
   const [hidden, setHidden] = useState(() => localStorage.getItem(hiddenKey) === '1')
   const files = useRef<HTMLInputElement>(null)
@@ -189,6 +193,9 @@ function FolderPart({ path, data, tabs, userId, onFind }: { path: string; data: 
             }}
           >
             <Icon name={hidden ? 'check' : 'dash'} size={16} /> {m.file_hidden()}
+          </MenuItem>
+          <MenuItem onSelect={() => void navigate({ to: '/files/$', params: { _splat: trash }, search: tabs.length > 0 ? { tabs: [...tabs] } : {} })}>
+            <Icon name="trash" size={16} /> {m.trash()}
           </MenuItem>
           <MenuDownload href={archiveUrl(path)}>
             <Icon name="download" size={16} /> {m.file_download_zip()}

@@ -10,6 +10,7 @@ import { useDesk } from '@/components/room'
 import { m } from '@/i18n/paraglide/messages.js'
 import { FirstSteps } from '@/modules/home/FirstSteps'
 import { Projects } from '@/modules/home/Projects'
+import { Shared } from '@/modules/home/Shared'
 import { Use } from '@/modules/home/Use'
 import { Waiting } from '@/modules/home/Waiting'
 import { NewSession } from '@/modules/sessions/NewSession'
@@ -30,6 +31,7 @@ export function HomePage() {
       <div className="scroller min-h-0 flex-1">
         <div className="mx-auto flex max-w-3xl flex-col gap-7 px-4 pt-4 pb-10 desk:px-8 desk:pt-7">
           <h1 className="sr-only">{m.home()}</h1>
+          <Shared />
           {sessions.error && !sessions.data ? (
             <Failure error={sessions.error} actions={<Button onClick={() => void sessions.refetch()}>{m.try_again()}</Button>} />
           ) : !sessions.data || !projects.data ? (

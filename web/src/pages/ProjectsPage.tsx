@@ -17,6 +17,7 @@ import { Page } from '@/components/Page'
 import { useNow } from '@/components/useNow'
 import { ago } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
+import { useWaits } from '@/share/useWaits'
 import { NewSession } from '@/modules/sessions/NewSession'
 
 export function ProjectsPage() {
@@ -25,6 +26,7 @@ export function ProjectsPage() {
   const projects = useQuery(queries.projects())
   const [startIn, setStartIn] = useState<string | null>(null)
   const [removing, setRemoving] = useState<string | null>(null)
+  const sharedWaits = useWaits() // the project is made for it
   const setAdd = (on: boolean) => void navigate({ to: '/projects', search: on ? { add: true } : {}, replace: true })
   return (
     <Page
@@ -46,7 +48,7 @@ export function ProjectsPage() {
       ) : (
         <List projects={projects.data} onStart={setStartIn} onDelete={setRemoving} />
       )}
-      {add && <NewProject onClose={() => setAdd(false)} onMade={setStartIn} />}
+      {add && <NewProject onClose={() => setAdd(false)} onMade={(name) => (sharedWaits ? void navigate({ to: '/share', replace: true }) : setStartIn(name))} />}
       {startIn !== null && <NewSession project={startIn} onClose={() => setStartIn(null)} />}
       {removing !== null && <Remove name={removing} onClose={() => setRemoving(null)} />}
     </Page>

@@ -76,7 +76,7 @@ function Conversation({ id, at }: { id: string; at?: number }) {
             <Dock sessionId={id} view={view} />
           </div>
           <div className="pt-2">
-            <Composer sessionId={id} running={running} stopUnsure={view.stopUnsure} waiting={view.requests.length > 0} fresh={view.opened && view.rows.length === 0} commands={view.commands} project={session?.project ?? ''} prompts={prompts} />
+            <Composer sessionId={id} running={running} stopUnsure={view.stopUnsure} waiting={view.requests.length > 0} fresh={view.opened && view.rows.length === 0} commands={view.commands} project={session?.project} prompts={prompts} />
           </div>
           <div className={asks}>
             <Foot view={view} session={session} />

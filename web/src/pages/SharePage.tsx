@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { queries } from '@/api/queries'
 import type { Session } from '@/api/wire'
@@ -19,8 +19,7 @@ import { useBegin } from '@/modules/sessions/useBegin'
 import { lightName } from '@/modules/sessions/words'
 import { handOver } from '@/share/handed'
 import { forgetShared, readShared, type Shared } from '@/share/store'
-
-const mostSessions = 8
+import { takers } from '@/share/takers'
 
 /** Where what another app shared is to go. Nothing is sent: it waits in the draft. */
 export function SharePage() {
@@ -87,8 +86,8 @@ function Recent({ onPick }: { onPick: (id: string) => void }) {
   const { data, error } = useQuery(queries.sessions())
   if (error && !data) return <Failure error={error} />
   if (!data) return <Loading label={m.loading()} />
-  if (data.length === 0) return <p className="text-minor text-muted">{m.sessions_empty_title()}</p>
-  const recent = [...data].sort((a, b) => b.last_activity_at.localeCompare(a.last_activity_at)).slice(0, mostSessions)
+  const recent = takers(data)
+  if (recent.length === 0) return <p className="text-minor text-muted">{m.sessions_empty_title()}</p>
   return (
     <ul className="overflow-hidden rounded-card border">
       {recent.map((s) => (
@@ -119,7 +118,15 @@ function InProject({ onMade }: { onMade: (id: string) => void }) {
   const create = useBegin((session) => onMade(session.id))
   if (error && !data) return <Failure error={error} />
   if (!data) return <Loading label={m.loading()} />
-  if (names.length === 0) return <p className="text-minor text-muted">{m.session_needs_project()}</p>
+  if (names.length === 0)
+    return (
+      <>
+        <p className="mb-3 text-minor text-muted">{m.share_needs_project()}</p>
+        <Link to="/projects" search={{ add: true }} className="inline-flex min-h-11 items-center rounded-control bg-accent px-4 text-minor font-strong text-on-accent desk:min-h-9">
+          {m.project_new()}
+        </Link>
+      </>
+    )
   return (
     <form
       className="flex max-w-sm flex-col gap-4"

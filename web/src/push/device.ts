@@ -53,8 +53,13 @@ async function tell(subscription: PushSubscription, userId: number): Promise<voi
 /** Has this device told nothing any more, for whoever signs in next too. */
 export async function turnOff(): Promise<void> {
   const id = noted()?.id
-  localStorage.removeItem(key)
   if (id) await call(api.DELETE('/me/push/{id}', { params: { path: { id } } })).catch(() => {}) // removed elsewhere
+  await forgetDevice()
+}
+
+/** The same where the server has forgotten it already, with the sign-in. */
+export async function forgetDevice(): Promise<void> {
+  localStorage.removeItem(key)
   const registration = await navigator.serviceWorker?.getRegistration()
   await (await registration?.pushManager?.getSubscription())?.unsubscribe()
 }

@@ -1,8 +1,13 @@
 import { useSyncExternalStore } from 'react'
+import { m } from '@/i18n/paraglide/messages.js'
 
 export type Theme = 'system' | 'light' | 'dark'
 
 export const themes: readonly Theme[] = ['system', 'light', 'dark']
+
+export function themeName(theme: Theme): string {
+  return { system: m.theme_system(), light: m.theme_light(), dark: m.theme_dark() }[theme]
+}
 
 // The same key is read by public/early.js, before the first paint.
 const key = 'carrel.theme'

@@ -20,8 +20,8 @@ import { useVoice } from './useVoice'
 
 interface Props {
   sessionId: string
-  /** Its folder has the files that `@` names; empty while it is not known. */
-  project: string
+  /** Its folder has the files that `@` names; empty outside of projects, and not there while it is not known. */
+  project?: string
   running: boolean
   /** A Stop may not have reached the server. */
   stopUnsure: boolean
@@ -49,7 +49,7 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
   // What another app shared comes as if it was pasted, once it is known where files go.
   const take = useEffectEvent(() => void add(takeHanded(sessionId)))
   useEffect(() => {
-    if (project !== '') take()
+    if (project !== undefined) take()
   }, [project])
   useEffect(() => {
     if (fresh && document.activeElement === document.body) goToComposer()
@@ -66,7 +66,7 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
   }
 
   const at = closed ? null : mentionAt(text, caret)
-  const files = useFiles(project, at)
+  const files = useFiles(project ?? '', at)
   const items: Suggestion[] = closed
     ? []
     : at !== null

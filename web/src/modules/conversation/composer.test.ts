@@ -6,6 +6,7 @@ import { mention, mentionAt, naming } from './mention'
 import { composes, sends, takes, type Press } from './typing'
 import { numbered } from './useAttach'
 import { commandIn, matching } from './useSuggestions'
+import { sorted } from './useDrop'
 
 const enter: Press = { key: 'Enter', shiftKey: false, isComposing: false, keyCode: 13 }
 
@@ -164,6 +165,14 @@ describe('drafts', () => {
 
 it('numbers a file whose name is taken', () => {
   expect([numbered('uploads/a.csv'), numbered('uploads/a-2.csv'), numbered('uploads/LICENSE'), numbered('uploads/x.tar.gz')]).toEqual(['uploads/a-2.csv', 'uploads/a-3.csv', 'uploads/LICENSE-2', 'uploads/x.tar-2.gz'])
+  // What is no number of ours stays.
+  expect(['IMG-20260101.jpg', 'report-2024.csv', 'a-99.csv', 'a-98.csv', 'a-07.csv', 'u/.env', 'u/-3'].map(numbered)).toEqual(['IMG-20260101-2.jpg', 'report-2024-2.csv', 'a-99-2.csv', 'a-99.csv', 'a-07-2.csv', 'u/.env-2', 'u/-3-2'])
+})
+
+it('tells a folder that is dropped from files', () => {
+  const item = (name: string, isDirectory: boolean) => ({ kind: 'file', getAsFile: () => new File([], name), webkitGetAsEntry: () => ({ name, isDirectory }) })
+  const { files, folders } = sorted([item('a.txt', false), item('site', true), { kind: 'string' }] as unknown as DataTransferItemList)
+  expect([files.map((f) => f.name), folders]).toEqual([['a.txt'], ['site']])
 })
 
 describe('commands', () => {

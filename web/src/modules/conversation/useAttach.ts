@@ -1,12 +1,15 @@
 import { useRef, useState, useSyncExternalStore } from 'react'
+import { toast } from '@/components/Toasts'
+import { m } from '@/i18n/paraglide/messages.js'
 import { join, nameOf } from '@/modules/files/paths'
 import type { Upload, Uploads } from '@/modules/files/upload/uploads'
+import { handOver, takeHanded } from '@/share/handed'
 import { drafts } from './draft'
 import { isPicture, readPicture } from './pictures'
 
-/** A name that is not taken: report.csv, then report-2.csv. */
+/** A name that is not taken: report.csv, then report-2.csv. A longer number is the file's own, as a date is. */
 export function numbered(path: string): string {
-  const [, stem, n, ext] = /^(.*?)(?:-(\d+))?(\.[^./]*)?$/.exec(path)!
+  const [, stem, n, ext] = /^(.*?[^/])(?:-([2-9]|[1-8]\d|9[0-8]))?(\.[^./]*)?$/.exec(path)!
   return `${stem}-${Number(n ?? 1) + 1}${ext ?? ''}`
 }
 
@@ -15,7 +18,7 @@ const nothing = () => nobody
 const never = () => () => {}
 
 /** What goes with a prompt: pictures in it; other files into the project's folder `uploads`, from where it names them. */
-export function useAttach(sessionId: string, project: string): { uploads: readonly Upload[]; add: (files: Iterable<File>) => Promise<void>; retry: (id: string) => void; cancel: (id: string) => void } {
+export function useAttach(sessionId: string, project: string | undefined): { uploads: readonly Upload[]; add: (files: Iterable<File>) => Promise<void>; retry: (id: string) => void; cancel: (id: string) => void } {
   const [uploads, setUploads] = useState<Uploads | null>(null) // on demand, as what speaks to the server is
   const all = useSyncExternalStore(uploads?.subscribe ?? never, uploads?.get ?? nothing)
   const made = useRef<Uploads | null>(null)
@@ -39,9 +42,12 @@ export function useAttach(sessionId: string, project: string): { uploads: readon
   }
   const add = async (files: Iterable<File>) => {
     const list = [...files]
-    const others = list.filter((f) => !isPicture(f)).map((file) => ({ file, path: join(`projects/${project}/uploads`, file.name) }))
-    for (const o of others) chosen.current.set(o.path, o.file)
-    if (others.length > 0 && project !== '') {
+    const rest = list.filter((f) => !isPicture(f))
+    if (rest.length > 0 && project === undefined) handOver(sessionId, [...takeHanded(sessionId), ...rest]) // until it is known where they go
+    else if (rest.length > 0 && project === '') toast(m.attach_outside())
+    else if (rest.length > 0) {
+      const others = rest.map((file) => ({ file, path: join(`projects/${project}/uploads`, file.name) }))
+      for (const o of others) chosen.current.set(o.path, o.file)
       const { passingUploads } = await import('@/modules/files/upload/uploads')
       const to = made.current ?? (made.current = prepare(passingUploads()))
       setUploads(to)

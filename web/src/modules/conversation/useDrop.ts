@@ -1,4 +1,21 @@
 import { useEffect, useRef, useState } from 'react'
+import { plain } from '@/components/plain'
+import { toast } from '@/components/Toasts'
+import { m } from '@/i18n/paraglide/messages.js'
+
+/** A folder comes as a file that nobody can read. */
+export function sorted(items: DataTransferItemList): { files: File[]; folders: string[] } {
+  const files: File[] = []
+  const folders: string[] = []
+  for (const i of items) {
+    if (i.kind !== 'file') continue
+    const file = i.getAsFile()
+    const entry = i.webkitGetAsEntry()
+    if (entry?.isDirectory) folders.push(entry.name)
+    else if (file) files.push(file)
+  }
+  return { files, folders }
+}
 
 /** Takes files that are dropped anywhere on the page, and says when some are held over it. */
 export function useDrop(onFiles: (files: File[]) => void): boolean {
@@ -19,7 +36,9 @@ export function useDrop(onFiles: (files: File[]) => void): boolean {
       setOver(false)
       if (!brings(e)) return
       e.preventDefault()
-      take.current([...(e.dataTransfer?.files ?? [])])
+      const { files, folders } = sorted(e.dataTransfer!.items)
+      if (folders.length > 0) toast(m.attach_folder({ name: plain(folders[0]!) }))
+      if (files.length > 0) take.current(files)
     }
     window.addEventListener('dragover', drag)
     window.addEventListener('dragleave', leave)

@@ -10,11 +10,14 @@ import { Confirm } from '@/components/Confirm'
 import { Dialog } from '@/components/Dialog'
 import { Field } from '@/components/Field'
 import { Failure } from '@/components/Notice'
-import { toast, Toasts } from '@/components/Toasts'
+import { toast } from '@/components/Toasts'
 import { plain } from '@/components/plain'
-import { problemOf, problemTitle } from '@/i18n/problem'
+import { problemOf, saying } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
+import { useMe } from '@/modules/shell/me'
+import { draftsOf } from './drafts'
 import { join } from './paths'
+import { moveDrafts } from './save'
 
 interface Actions {
   make: (kind: 'file' | 'folder', folder: string) => void
@@ -42,12 +45,14 @@ interface Props {
 /** What can be done to files, and the dialogs for it. */
 export function FileActions({ children, onMoved, onMade }: Props) {
   const client = useQueryClient()
+  const drafts = draftsOf(useMe().id)
   const [open, setOpen] = useState<Open | null>(null)
   const close = () => setOpen(null)
   const again = () => client.invalidateQueries({ queryKey: queries.files() })
   const trash = useMutation({
     mutationFn: (entry: FileEntry) => call(api.POST('/files/trash', { body: naming(entry) })),
     onSuccess: (kept, entry) => {
+      void moveDrafts(client, drafts, entry.path, kept.path)
       onMoved?.(entry.path, null)
       void again()
       toast(m.file_deleted({ name: plain(entry.name) }), { label: m.undo(), act: () => undo.mutate({ ...moving(kept), to: entry.path }) })
@@ -57,7 +62,10 @@ export function FileActions({ children, onMoved, onMade }: Props) {
   })
   const undo = useMutation({
     mutationFn: (body: { from: string; encoded?: boolean; to: string }) => call(api.POST('/files/move', { body })),
-    onSuccess: () => void again(),
+    onSuccess: (entry, { from }) => {
+      void moveDrafts(client, drafts, from, entry.path)
+      void again()
+    },
     onError: (error) => toast(saying(error)),
   })
   const { mutate: remove } = trash
@@ -68,10 +76,9 @@ export function FileActions({ children, onMoved, onMade }: Props) {
   return (
     <Context value={actions}>
       {children}
-      <Toasts />
       {open?.kind === 'make' && <Make what={open.what} folder={open.folder} onClose={close} onMade={(p) => (void again(), onMade?.(p))} />}
-      {open?.kind === 'move' && <Move entry={open.entry} onClose={close} onMoved={(to) => (void again(), onMoved?.(open.entry.path, to))} />}
-      {open?.kind === 'erase' && <Erase entry={open.entry} onClose={close} onGone={() => (void again(), onMoved?.(open.entry.path, null))} />}
+      {open?.kind === 'move' && <Move entry={open.entry} onClose={close} onMoved={(to) => (void moveDrafts(client, drafts, open.entry.path, to), void again(), onMoved?.(open.entry.path, to))} />}
+      {open?.kind === 'erase' && <Erase entry={open.entry} onClose={close} onGone={() => (drafts.drop(open.entry.path), void again(), onMoved?.(open.entry.path, null))} />}
     </Context>
   )
 }
@@ -79,11 +86,6 @@ export function FileActions({ children, onMoved, onMade }: Props) {
 const moving = (entry: FileEntry) => {
   const { path: from, ...how } = naming(entry)
   return { from, ...how }
-}
-
-function saying(error: unknown): string {
-  const { code, detail } = problemOf(error)
-  return detail || problemTitle(code)
 }
 
 function Make({ what, folder, onClose, onMade }: { what: 'file' | 'folder'; folder: string; onClose: () => void; onMade: (path: string) => void }) {

@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from 'react'
+import { inTrash } from './paths'
 
 /** An edit that is not saved yet, and the version of the file that it began with. */
 export interface Draft {
@@ -28,11 +29,17 @@ export class Drafts {
     }
   }
 
+  /** How many there are to lose: what was deleted is none. */
   get size(): number {
-    return this.#map.size
+    return [...this.#map.keys()].filter((p) => !inTrash(p)).length
   }
 
   get = (path: string): Draft | undefined => this.#map.get(path)
+
+  /** Those of a file, or of all below a folder. */
+  under(path: string): [string, Draft][] {
+    return [...this.#map].filter(([p]) => p === path || p.startsWith(`${path}/`))
+  }
 
   set(path: string, draft: Draft | undefined): void {
     this.#map.delete(path)
@@ -40,6 +47,11 @@ export class Drafts {
     for (const l of this.#listeners) l()
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.flush(), writeAfter)
+  }
+
+  /** Without their files they are nothing. */
+  drop(path: string): void {
+    for (const [p] of this.under(path)) this.set(p, undefined)
   }
 
   /** Nobody at this browser reads them any more. */
@@ -53,7 +65,8 @@ export class Drafts {
   flush(): void {
     clearTimeout(this.#timer)
     let left = 2 * maxDraftChars
-    const kept = [...this.#map].reverse().slice(0, maxDrafts).filter(([, d]) => d.text.length <= maxDraftChars && (left -= d.text.length) >= 0)
+    // An edit of a deleted file waits for its Undo, and no longer than the page.
+    const kept = [...this.#map].filter(([p]) => !inTrash(p)).reverse().slice(0, maxDrafts).filter(([, d]) => d.text.length <= maxDraftChars && (left -= d.text.length) >= 0)
     try {
       if (kept.length === 0) localStorage.removeItem(this.#key)
       else localStorage.setItem(this.#key, JSON.stringify(kept.reverse()))

@@ -11,6 +11,9 @@ export const join = (folder: string, name: string) => (folder === '' ? name : `$
 
 /** What the address of the files' view shows. */
 export const pathShown = ({ _splat = '' }: { _splat?: string }) => _splat.replace(/\/+$/, '')
+/** Where deleted files lie for a week. */
+export const trash = 'temp/.trash'
+export const inTrash = (path: string) => path === trash || path.startsWith(`${trash}/`)
 
 /** The folders above a path, the outermost first. */
 export function above(path: string): string[] {

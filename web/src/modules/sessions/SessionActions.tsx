@@ -75,11 +75,18 @@ export function SessionActions({ children }: { children: ReactNode }) {
   )
 }
 
-/** The entries of a menu that are of a session, not of the conversation that is looked at. */
-export function SessionEntries({ session }: { session: Named }) {
+export function useSessionActions(): Actions {
   const actions = useContext(Context)
   if (!actions) throw new Error('no SessionActions above')
-  const file = `/api/v1/sessions/${encodeURIComponent(session.id)}/export?format=`
+  return actions
+}
+
+/** Where a session is saved from, as a file. */
+export const exportUrl = (id: string, format: 'markdown' | 'jsonl') => `/api/v1/sessions/${encodeURIComponent(id)}/export?format=${format}`
+
+/** The entries of a menu that are of a session, not of the conversation that is looked at. */
+export function SessionEntries({ session }: { session: Named }) {
+  const actions = useSessionActions()
   return (
     <>
       <MenuItem onSelect={() => actions.rename(session)}>
@@ -88,10 +95,10 @@ export function SessionEntries({ session }: { session: Named }) {
       <MenuItem onSelect={() => actions.fork(session.id)}>
         <Icon name="branch" size={16} /> {m.session_fork()}
       </MenuItem>
-      <MenuDownload href={`${file}markdown`}>
+      <MenuDownload href={exportUrl(session.id, 'markdown')}>
         <Icon name="file" size={16} /> {m.session_export()}
       </MenuDownload>
-      <MenuDownload href={`${file}jsonl`}>
+      <MenuDownload href={exportUrl(session.id, 'jsonl')}>
         <Icon name="list" size={16} /> {m.session_export_jsonl()}
       </MenuDownload>
       <MenuItem danger onSelect={() => actions.remove(session)}>

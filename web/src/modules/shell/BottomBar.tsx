@@ -21,7 +21,11 @@ export function BottomBar({ hidden }: { hidden: boolean }) {
   )
   const more = ['/account', '/admin', '/more', '/projects', '/search', '/snapshots'].some((p) => path.startsWith(p))
   return (
-    <nav aria-label={m.places()} className="grid grid-cols-5 border-t group-has-[textarea[data-keyboard]:focus]/shell:hidden bg-page safe-bottom desk:hidden">
+    // Where a phone's keyboard leaves little room, who writes has it all. What is only ticked or chosen brings no keyboard, and moves nothing.
+    <nav
+      aria-label={m.places()}
+      className="grid grid-cols-5 border-t bg-page safe-bottom group-has-[textarea[data-keyboard]:focus]/shell:hidden desk:hidden short:pointer-coarse:group-has-[:is(textarea,[contenteditable=true],input:not([type=checkbox],[type=radio],[type=file],[type=range],[type=color])):focus]/shell:hidden"
+    >
       <Link to="/" className={item} aria-current={path === '/' ? 'page' : undefined}>
         {face('home', m.home())}
         {waiting > 0 && (

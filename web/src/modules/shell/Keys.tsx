@@ -1,6 +1,8 @@
+import { Link } from '@tanstack/react-router'
 import { Dialog } from '@/components/Dialog'
 import { mac } from '@/components/mac'
 import { m } from '@/i18n/paraglide/messages.js'
+import { useSingleKeys } from './singleKeys'
 
 /** The names on a Mac's keys. In a terminal Ctrl is Ctrl there, too. */
 function keysOf(key: string): string[] {
@@ -52,6 +54,12 @@ export function Keys({ onClose }: { onClose: () => void }) {
           </div>
         ))}
       </dl>
+      <p className="mt-4 text-minor text-muted">
+        {useSingleKeys() ? m.keys_single_on() : m.keys_single_off()}{' '}
+        <Link to="/account" onClick={onClose} className="inline-flex min-h-11 items-center text-info underline desk:min-h-0">
+          {m.account()}
+        </Link>
+      </p>
     </Dialog>
   )
 }

@@ -1,15 +1,23 @@
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
+import { useNavigate, useParams } from '@tanstack/react-router'
 import { useDeferredValue, useEffect, useId, useRef, useState, type KeyboardEvent } from 'react'
 import { queries } from '@/api/queries'
-import type { Me } from '@/api/wire'
+import type { Me, Session } from '@/api/wire'
 import { Icon, type IconName } from '@/components/Icon'
 import { Lamp } from '@/components/Lamp'
+import { toast } from '@/components/Toasts'
 import { useBack } from '@/components/useBack'
+import { languages, useLocale, type Locale } from '@/i18n/locale'
+import { saying } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
+import { useChooseLanguage } from '@/modules/account/useChangeMe'
 import { grouped, lightOfState } from '@/modules/sessions/order'
+import { exportUrl, useSessionActions } from '@/modules/sessions/SessionActions'
 import { titleOf } from '@/modules/sessions/SessionList'
 import { lightName } from '@/modules/sessions/words'
+import { useBeginTerminal } from '@/modules/terminal/useBeginTerminal'
+import { stream } from '@/stream/page'
+import { setTheme, themeName, themes, useTheme } from '@/theme/theme'
 import { found, type Choice } from './choices'
 
 interface Entry extends Choice {
@@ -17,13 +25,19 @@ interface Entry extends Choice {
   act: () => void
 }
 
+interface Calls {
+  onNew: (project?: string) => void
+  onKeys: () => void
+  onSignOut: () => void
+}
+
 /** Finds all: sessions, places, projects, files, and what can be done. It opens with Ctrl K. */
-export function Palette({ me, onClose, onNew, onKeys }: { me: Me; onClose: () => void; onNew: (project?: string) => void; onKeys: () => void }) {
+export function Palette({ me, onClose, ...calls }: Calls & { me: Me; onClose: () => void }) {
   const [typed, setTyped] = useState('')
   const [chosen, setChosen] = useState(0)
   const dialog = useRef<HTMLDialogElement>(null)
   const id = useId()
-  const entries = useEntries(me, typed, onNew, onKeys)
+  const entries = useEntries(me, typed, calls)
   const current = Math.min(chosen, entries.length - 1)
   useBack(onClose)
   useEffect(() => {
@@ -110,15 +124,31 @@ export function Palette({ me, onClose, onNew, onKeys }: { me: Me; onClose: () =>
 }
 
 /** All there is to choose, cut to what was typed. */
-function useEntries(me: Me, typed: string, onNew: (project?: string) => void, onKeys: () => void): Entry[] {
+function useEntries(me: Me, typed: string, { onNew, onKeys, onSignOut }: Calls): Entry[] {
   const navigate = useNavigate()
   const { data: sessions = [] } = useQuery(queries.sessions())
   const { data: projects = [] } = useQuery(queries.projects())
+  const shown = useParams({ strict: false }).sessionId
+  const here = sessions.find((s) => s.id === shown)
+  const sessionActions = useSessionActions()
+  const beginTerminal = useBeginTerminal(
+    (terminalId) => void navigate({ to: '/terminal/$terminalId', params: { terminalId } }),
+    (e) => toast(saying(e)),
+  )
+  const theme = useTheme()
+  const locale = useLocale()
+  const chooseLanguage = useChooseLanguage()
   const q = useDeferredValue(typed.trim())
   const { data: files } = useQuery({ ...queries.filesNamed(q, 'projects'), enabled: q.length >= 2 })
 
   const fixed: Entry[] = [
     { key: 'new', group: 'do', text: m.session_new(), mark: 'plus', act: () => onNew() },
+    ...(here ? ofSession(here, sessionActions) : []),
+    { key: 'project', group: 'do', text: m.project_new(), mark: 'folderNew', act: () => void navigate({ to: '/projects', search: { add: true } }) },
+    { key: 'terminal-new', group: 'do', text: m.terminal_new(), note: here?.project, mark: 'terminal', act: () => beginTerminal.mutate(here?.project ?? '') },
+    ...themes.filter((t) => t !== theme).map((t): Entry => ({ key: `theme:${t}`, group: 'do', text: m.palette_theme({ name: themeName(t) }), mark: 'dash', act: () => setTheme(t) })),
+    ...(Object.keys(languages) as Locale[]).filter((l) => l !== locale).map((l): Entry => ({ key: `language:${l}`, group: 'do', text: m.palette_language({ name: languages[l] }), mark: 'dash', act: () => chooseLanguage(l) })),
+    { key: 'out', group: 'do', text: m.sign_out(), mark: 'out', act: onSignOut },
     ...grouped(sessions).flatMap((g) =>
       g.sessions.map(
         (s): Entry => ({ key: `s:${s.id}`, group: 'sessions', text: titleOf(s), note: s.project, mark: { state: s.state }, act: () => void navigate({ to: '/s/$sessionId', params: { sessionId: s.id } }) }),
@@ -148,4 +178,24 @@ function useEntries(me: Me, typed: string, onNew: (project?: string) => void, on
     for (const f of files.items.slice(0, 6)) entries.push({ key: `f:${f.path}`, group: 'files', text: f.name, note: f.path, mark: 'file', act: () => void navigate({ to: '/files/$', params: { _splat: f.path } }) })
   if (typed.trim() !== '') entries.push({ key: 'search', group: 'do', text: m.palette_search({ words: typed.trim() }), mark: 'search', act: () => void navigate({ to: '/search', search: { q: typed.trim() } }) })
   return entries
+}
+
+/** What can be done to the conversation that is looked at. */
+function ofSession(s: Session, { rename, fork }: ReturnType<typeof useSessionActions>): Entry[] {
+  const note = titleOf(s)
+  const entry = (key: string, text: string, mark: IconName, act: () => void): Entry => ({ key: `session:${key}`, group: 'do', text, note, mark, act })
+  return [
+    ...(['running', 'waiting', 'queued'].includes(s.state) ? [entry('stop', m.stop(), 'stop', () => stream.interrupt(s.id))] : []),
+    entry('rename', m.session_rename(), 'pen', () => rename(s)),
+    entry('fork', m.session_fork(), 'branch', () => fork(s.id)),
+    entry('markdown', m.session_export(), 'file', () => download(exportUrl(s.id, 'markdown'))),
+    entry('jsonl', m.session_export_jsonl(), 'list', () => download(exportUrl(s.id, 'jsonl'))),
+  ]
+}
+
+function download(href: string): void {
+  const a = document.createElement('a')
+  a.href = href
+  a.download = ''
+  a.click()
 }

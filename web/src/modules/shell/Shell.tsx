@@ -14,9 +14,11 @@ import { BottomBar } from './BottomBar'
 import { Keys } from './Keys'
 import { Palette } from './Palette'
 import { ScriptedBanner } from './Scripted'
+import { actsAlone } from './singleKeys'
 import { Head, Sidebar } from './Sidebar'
 import { useTabMark } from './tab'
 import { UpdateLine } from './UpdateLine'
+import { useSignOut } from './useSignOut'
 
 /** The frame of every page of a user who signed in. */
 export function Shell({ me }: { me: Me }) {
@@ -24,6 +26,7 @@ export function Shell({ me }: { me: Me }) {
   const [adding, setAdding] = useState<{ project?: string } | null>(null)
   const [finding, setFinding] = useState(false)
   const [showKeys, setShowKeys] = useState(false)
+  const { begin: signOut, question } = useSignOut()
   const path = useRouterState({ select: (s) => s.location.pathname })
   const inSession = useParams({ strict: false }).sessionId !== undefined
   const atHome = path === '/'
@@ -61,9 +64,10 @@ export function Shell({ me }: { me: Me }) {
           </main>
           <BottomBar hidden={inSession} />
         </div>
+        {finding && <Palette me={me} onClose={() => setFinding(false)} onNew={(project) => setAdding({ project })} onKeys={() => setShowKeys(true)} onSignOut={signOut} />}
       </SessionActions>
+      {question}
       {adding && <NewSession project={adding.project} onClose={() => setAdding(null)} />}
-      {finding && <Palette me={me} onClose={() => setFinding(false)} onNew={(project) => setAdding({ project })} onKeys={() => setShowKeys(true)} />}
       {showKeys && <Keys onClose={() => setShowKeys(false)} />}
     </div>
   )
@@ -110,8 +114,7 @@ function useAfterReconnect(): void {
 function useKeys(actions: Record<string, () => void>): void {
   useEffect(() => {
     const onKey = (e: KeyboardEvent) => {
-      if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return
-      if (writes(e.target)) return
+      if (!actsAlone(e) || writes(e.target)) return
       const act = actions[e.key]
       if (act) {
         e.preventDefault()

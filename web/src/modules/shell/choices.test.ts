@@ -28,6 +28,9 @@ describe('the choices of the palette', () => {
     expect(first('5 session').slice(0, 2)).toEqual(['55', '54'])
     expect(found([{ key: 'a', group: 'files', text: 'four of number' }, { key: 'b', group: 'files', text: 'the number four' }], 'number four').map((c) => c.key)).toEqual(['b', 'a'])
   })
+  it('put a place that is named before what can be done there', () => {
+    expect(found([{ key: 'new', group: 'do', text: 'New terminal' }, { key: 'place', group: 'places', text: 'Terminal' }], 'terminal').map((c) => c.key)).toEqual(['place', 'new'])
+  })
   it('are a few of each group', () => {
     expect(keys('')).toHaveLength(1 + 3 + 6)
   })

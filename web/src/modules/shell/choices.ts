@@ -11,7 +11,7 @@ const mostOfAGroup = 6
 
 /**
  * The choices that have every word typed, in the order of their groups; within
- * one, the nearest names come first. With nothing typed, the first few of each
+ * one, the nearest names come first; the very name comes before all. With nothing typed, the first few of each
  * group.
  */
 export function found<C extends Choice>(choices: readonly C[], typed: string): C[] {
@@ -21,12 +21,9 @@ export function found<C extends Choice>(choices: readonly C[], typed: string): C
     const far = distance(choice, phrase)
     if (far !== null) groups.set(choice.group, [...(groups.get(choice.group) ?? []), { choice, far }])
   }
-  return [...groups.values()].flatMap((list) =>
-    list
-      .sort((a, b) => a.far - b.far)
-      .slice(0, mostOfAGroup)
-      .map((f) => f.choice),
-  )
+  const cut = [...groups.values()].flatMap((list) => list.sort((a, b) => a.far - b.far).slice(0, mostOfAGroup))
+  // Who typed a whole name means that, whatever else has it in it.
+  return [...cut.filter((f) => f.far === 0), ...cut.filter((f) => f.far > 0)].map((f) => f.choice)
 }
 
 /** How far a choice is from what was typed: it is its name, begins it, stands in it, or only its words are there. Null: not even those. */

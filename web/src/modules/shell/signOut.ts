@@ -1,19 +1,22 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { api, call } from '@/api/client'
 import { halves } from '@/modules/conversation/dock/half'
+import { problemOf } from '@/i18n/problem'
 import { drafts } from '@/modules/conversation/draft'
 import { draftsOf } from '@/modules/files/drafts'
 import { lastProjectKey } from '@/modules/sessions/lastProject'
 import { forgetKept } from '@/offline/page'
 import { forgetShared } from '@/share/store'
-import { turnOff } from '@/push/device'
+import { forgetDevice } from '@/push/device'
 import { stream } from '@/stream/page'
 
 /** Ends the sign-in and forgets, on this device, all that it gave access to. */
 export async function signOut(client: QueryClient, userId: number, leave: () => Promise<void>): Promise<void> {
-  // The next one at this browser is not told of this one's sessions.
-  await turnOff().catch(() => {})
-  await call(api.POST('/auth/logout', {}))
+  await call(api.POST('/auth/logout', {})).catch((e: unknown) => {
+    if (problemOf(e).code !== 'unauthenticated') throw e // else it has ended already
+  })
+  // The next one at this browser is not told of this one's sessions. Not before: who could not sign out is still told.
+  await forgetDevice().catch(() => {})
   await leave() // first, so that no view asks for what it may no longer have
   stream.reset()
   client.clear()

@@ -3,6 +3,8 @@ import { useNavigate } from '@tanstack/react-router'
 import { useState, type ReactNode } from 'react'
 import { useMutation } from '@/api/mutation'
 import { Confirm } from '@/components/Confirm'
+import { toast } from '@/components/Toasts'
+import { saying } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
 import { draftsOf } from '@/modules/files/drafts'
 import { useMe } from './me'
@@ -14,7 +16,10 @@ export function useSignOut(): { begin: () => void; question: ReactNode } {
   const client = useQueryClient()
   const navigate = useNavigate()
   const [unsaved, setUnsaved] = useState(0)
-  const leave = useMutation({ mutationFn: () => signOut(client, me.id, () => navigate({ to: '/login' })) })
+  const leave = useMutation({
+    mutationFn: () => signOut(client, me.id, () => navigate({ to: '/login' })),
+    onError: (e) => unsaved === 0 && toast(m.sign_out_failed({ why: saying(e) }), { label: m.try_again(), act: () => leave.mutate() }), // else the question says it
+  })
   const begin = () => {
     const count = draftsOf(me.id).size
     if (count > 0) setUnsaved(count)

@@ -1,4 +1,6 @@
+import { copiedText } from '@/components/clipboard'
 import { Icon } from '@/components/Icon'
+import { toast } from '@/components/Toasts'
 import { m } from '@/i18n/paraglide/messages.js'
 import type { Screen, View } from './screen'
 import type { Key } from './text'
@@ -36,6 +38,9 @@ export function KeyBar({ screen, view }: { screen: Screen; view: View }) {
         </button>
       )}
       {named.map(button)}
+      <button type="button" aria-label={m.paste_do()} className={key} onClick={() => void copiedText().then((text) => (text === null ? toast(m.paste_refused()) : screen.paste(text)))}>
+        <Icon name="paste" size={18} />
+      </button>
       {hold('ctrl', 'Ctrl')}
       {hold('alt', 'Alt')}
       {moves.map(button)}

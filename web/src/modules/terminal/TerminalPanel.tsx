@@ -14,6 +14,7 @@ import { CloseTerminal, RenameTerminal } from './dialogs'
 import { NewTerminal } from './NewTerminal'
 import { Tabs } from './Tabs'
 import { TerminalView } from './TerminalView'
+import { useBeginTerminal } from './useBeginTerminal'
 
 interface Props {
   /** Only those of a project, and new ones there. */
@@ -39,14 +40,7 @@ export function TerminalPanel({ project, open, onOpen, focus = true }: Props) {
   useEffect(() => () => void client.invalidateQueries({ queryKey: queries.sessions().queryKey }), [client])
 
   const refetch = () => client.invalidateQueries({ queryKey: queries.terminals().queryKey })
-  const begin = useMutation({
-    mutationFn: (place: string) => call(api.POST('/terminals', { body: { cols: 80, rows: 24, ...(place && { project: place }) } })),
-    onSuccess: (t) => {
-      // The list may have been fetched meanwhile, and hold it already.
-      client.setQueryData(queries.terminals().queryKey, (list) => [...(list ?? []).filter((o) => o.id !== t.id), t])
-      onOpen(t.id)
-    },
-  })
+  const begin = useBeginTerminal(onOpen)
   const end = useMutation({
     mutationFn: (id: string) => call(api.DELETE('/terminals/{id}', { params: { path: { id } } })),
     onSettled: refetch,

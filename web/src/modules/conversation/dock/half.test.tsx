@@ -1,3 +1,4 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { renderToStaticMarkup } from 'react-dom/server'
 import { beforeEach, expect, it } from 'vitest'
 import type { Request } from '@/conversation/model'
@@ -55,7 +56,7 @@ it('is there again when its card is', () => {
 
   halves.set('s b', 'denying', true)
   halves.set('s b', 'word', 'use make')
-  const denied = renderToStaticMarkup(<PermissionCard {...card('b', 'Bash', { command: 'go test' })} />)
+  const denied = renderToStaticMarkup(<QueryClientProvider client={new QueryClient()}><PermissionCard {...card('b', 'Bash', { command: 'go test' })} /></QueryClientProvider>)
   expect(denied).toContain('use make')
   expect(denied).not.toContain('autofocus') // it takes the keyboard from nobody who comes back
 

@@ -1,6 +1,7 @@
 import { useNavigate, useParams, useRouter, useSearch } from '@tanstack/react-router'
 import { useEffect, useEffectEvent, useRef } from 'react'
 import { useWide } from '@/components/room'
+import { actsAlone } from '@/modules/shell/singleKeys'
 import { writes } from '../dock/useCardKeys'
 import { changeColumn, useColumn } from './column'
 import type { WorkTab } from './tabs'
@@ -49,7 +50,7 @@ export function useWork(): WorkPlace {
   }
   const toggle = () => (open ? close() : show(tab))
   const onKey = useEffectEvent((e: KeyboardEvent) => {
-    if (e.key !== 'w' || e.ctrlKey || e.metaKey || e.altKey || e.isComposing || e.defaultPrevented || writes(e.target)) return
+    if (e.key !== 'w' || !actsAlone(e) || writes(e.target)) return
     e.preventDefault()
     toggle()
   })
