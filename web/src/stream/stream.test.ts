@@ -510,6 +510,16 @@ describe('what was pressed', () => {
     expect(t.sent('set')).toMatchObject([{ model: 'b' }, { effort: 'low' }])
   })
 
+  it('is not sent once the sign-in has ended', async () => {
+    const t = await atWork()
+    t.stream.set('s', { model: 'opus' })
+    t.server().drop(4401)
+    t.stream.stop()
+    t.stream.start()
+    await t.accept()
+    expect(t.sent('set')).toEqual([])
+  })
+
   it('is refused without a connection, so that nobody waits for it', async () => {
     const t = await atWork()
     t.server().drop()

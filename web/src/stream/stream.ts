@@ -82,6 +82,7 @@ export class Stream {
   /** Ends the connection and keeps what is known: the sign-in ended, and the user may come back. */
   stop(): void {
     this.connection.stop()
+    this.wishes.clear() // nobody means them any more by then
   }
 
   /** Ends the connection and forgets everyone's conversations: the user signed out. */
