@@ -37,6 +37,22 @@ export async function toolsPart(world) {
   assert.match(await bob.file('projects/tools/notes/plan.md'), /feed the plants/)
   await page.getByRole('complementary', { name: 'Work' }).getByText('plan.md').waitFor()
 
+  world.note('of a file that is written anew, what changes is shown')
+  await bob.prompt('[write notes/plan.md # Plan\\n\\n- feed the plants\\n- keep the books]')
+  await card.getByText('It is there already, with 4 lines').waitFor()
+  await card.getByRole('group', { name: 'Difference: 1 line added, 1 removed' }).getByRole('row', { name: '+ - keep the books' }).waitFor()
+  await card.getByRole('button', { name: 'Deny…' }).click()
+  await card.getByRole('button', { name: 'Deny', exact: true }).click()
+  await bob.untilDone()
+
+  world.note('what is allowed for always is not asked again')
+  await bob.prompt('[bash touch notes/one]')
+  await card.getByRole('button', { name: /^Always allow/ }).first().click()
+  await bob.untilDone()
+  await bob.prompt('[bash touch notes/two]')
+  await bob.untilDone()
+  await bob.file('projects/tools/notes/two')
+
   world.note('a command is denied with a word')
   await bob.prompt('[bash rm -r notes]')
   await card.getByRole('heading', { name: 'Run a command?' }).waitFor()

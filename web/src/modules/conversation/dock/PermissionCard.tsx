@@ -87,7 +87,9 @@ export function PermissionCard({ half, request, cwd, keys, busy, answer }: CardP
 /** The file that would be written anew, if there is one: what of it changes. One that is not in the workspace, or not to be read, is not known. */
 function useOverwritten(request: CardProps['request'], cwd: string | null): Overwritten | null {
   const path = request.toolName === 'Write' ? inWorkspace(str(request.input.file_path) ?? '', cwd, cwd?.split('/').at(-1) ?? '') : null
-  const there = useQuery({ ...queries.folder(path ?? ''), enabled: path !== null, retry: false }).data?.entry
+  // Looked for, not asked for: that it is not there is nothing for the browser to log.
+  const from = path?.indexOf('/', path.startsWith('projects/') ? 'projects/'.length : 0) ?? -1
+  const there = useQuery({ ...queries.filesNamed(path?.slice(from + 1) ?? '', path?.slice(0, Math.max(0, from)) ?? ''), enabled: path !== null, retry: false }).data?.items.find((e) => e.path === path)
   const isFile = there?.type === 'file' || there?.type === 'link'
   const isLarge = isFile && there.size_bytes > maxTextBytes
   const { data } = useQuery({ ...queries.fileText(path ?? ''), enabled: isFile && !isLarge, retry: false })
