@@ -89,7 +89,7 @@ function useOverwritten(request: CardProps['request'], cwd: string | null): Over
   const path = request.toolName === 'Write' ? inWorkspace(str(request.input.file_path) ?? '', cwd, cwd?.split('/').at(-1) ?? '') : null
   // Looked for, not asked for: that it is not there is nothing for the browser to log.
   const from = path?.indexOf('/', path.startsWith('projects/') ? 'projects/'.length : 0) ?? -1
-  const there = useQuery({ ...queries.filesNamed(path?.slice(from + 1) ?? '', path?.slice(0, Math.max(0, from)) ?? ''), enabled: path !== null, retry: false }).data?.items.find((e) => e.path === path)
+  const there = useQuery({ ...queries.filesNamed(path?.slice(from + 1) ?? '', path?.slice(0, Math.max(0, from)) ?? ''), enabled: path !== null, staleTime: 0, retry: false }).data?.items.find((e) => e.path === path)
   const isFile = there?.type === 'file' || there?.type === 'link'
   const isLarge = isFile && there.size_bytes > maxTextBytes
   const { data } = useQuery({ ...queries.fileText(path ?? ''), enabled: isFile && !isLarge, retry: false })
