@@ -15,6 +15,7 @@ async function world(answer: () => Response) {
     }
   })
   vi.stubGlobal('localStorage', { getItem: (k: string) => stored.get(k) ?? null, setItem: (k: string, v: string) => stored.set(k, v), removeItem: (k: string) => stored.delete(k) })
+  vi.stubGlobal('sessionStorage', { removeItem: () => {} })
   vi.stubGlobal('window', { addEventListener: () => {} })
   vi.stubGlobal('navigator', { serviceWorker: { getRegistration: async () => ({ pushManager: { getSubscription: async () => ({ unsubscribe: async () => did.push('unsubscribed') }) } }) } })
   vi.stubGlobal('fetch', async (r: Request) => {

@@ -3,6 +3,7 @@ import { api, call } from '@/api/client'
 import { problemOf } from '@/i18n/problem'
 import { drafts } from '@/modules/conversation/draft'
 import { draftsOf } from '@/modules/files/drafts'
+import { forgetTabs } from '@/modules/files/lastTabs'
 import { lastProjectKey } from '@/modules/sessions/lastProject'
 import { forgetKept } from '@/offline/page'
 import { forgetShared } from '@/share/store'
@@ -21,6 +22,7 @@ export async function signOut(client: QueryClient, userId: number, leave: () => 
   client.clear()
   drafts.forget()
   draftsOf(userId).forget()
+  forgetTabs(userId)
   await Promise.all([forgetKept(), forgetShared().catch(() => {})])
   for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.') || key === lastProjectKey) localStorage.removeItem(key)
 }
