@@ -40,7 +40,7 @@ it('ends what this device is told with the sign-in, also with one that has ended
   for (const status of [204, 401]) {
     const { did, stored, out } = await world(() => new Response(null, { status }))
     await out()
-    expect(did).toEqual(['POST /api/v1/auth/logout', 'unsubscribed', 'left'])
+    expect(did).toEqual(['POST /api/v1/auth/logout', 'left', 'unsubscribed'])
     expect(stored.size).toBe(0)
   }
 })
