@@ -49,9 +49,9 @@ export async function toolsPart(world) {
   await bob.prompt('[bash touch notes/one]')
   await card.getByRole('button', { name: /^Always allow/ }).first().click()
   await bob.untilDone()
-  await bob.prompt('[bash touch notes/two]')
+  await bob.prompt('[bash touch notes/one]')
   await bob.untilDone()
-  await bob.file('projects/tools/notes/two')
+  await bob.file('projects/tools/notes/one')
 
   world.note('a command is denied with a word')
   await bob.prompt('[bash rm -r notes]')

@@ -20,6 +20,7 @@ import { FileView, fetchEditor } from '@/modules/files/FileView'
 import { Find } from '@/modules/files/Find'
 import { FolderView } from '@/modules/files/FolderView'
 import { useAfterTurns, useWatching } from '@/modules/files/fresh'
+import { keepTabs, useLastTabs } from '@/modules/files/lastTabs'
 import { above, join, parentOf, pathShown, shownName, trash } from '@/modules/files/paths'
 import { Tabs } from '@/modules/files/Tabs'
 import { Tree } from '@/modules/files/Tree'
@@ -50,9 +51,15 @@ export function FilesPage() {
   const at = useQuery({ ...queries.folder(path), ...useWatching() })
   const entry = at.data?.entry
   const isFile = entry !== undefined && entry.type !== 'folder'
-  const kept = search.tabs ?? []
+  const last = useLastTabs(userId)
+  const kept = search.tabs ?? last
   const tabs = isFile && !kept.includes(path) ? [...kept, path].slice(-maxTabs) : kept
-  const go = (to: string, open: readonly string[] = tabs, replace = false) => void navigate({ to: '/files/$', params: { _splat: to }, search: open.length > 0 ? { tabs: [...open] } : {}, replace })
+  const named = tabs.join('\0')
+  useEffect(() => keepTabs(userId, named === '' ? [] : named.split('\0')), [userId, named])
+  const go = (to: string, open: readonly string[] = tabs, replace = false) => {
+    keepTabs(userId, open) // also that there are none, which the address does not say
+    void navigate({ to: '/files/$', params: { _splat: to }, search: open.length > 0 ? { tabs: [...open] } : {}, replace })
+  }
 
   const moved = (from: string, to: string | null) => {
     const under = (p: string) => p === from || p.startsWith(`${from}/`)

@@ -15,6 +15,7 @@ async function world(answer: () => Response) {
     }
   })
   vi.stubGlobal('localStorage', { getItem: (k: string) => stored.get(k) ?? null, setItem: (k: string, v: string) => stored.set(k, v), removeItem: (k: string) => stored.delete(k) })
+  vi.stubGlobal('sessionStorage', { removeItem: () => {} })
   vi.stubGlobal('window', { addEventListener: () => {} })
   vi.stubGlobal('navigator', { serviceWorker: { getRegistration: async () => ({ pushManager: { getSubscription: async () => ({ unsubscribe: async () => did.push('unsubscribed') }) } }) } })
   vi.stubGlobal('fetch', async (r: Request) => {
@@ -39,7 +40,7 @@ it('ends what this device is told with the sign-in, also with one that has ended
   for (const status of [204, 401]) {
     const { did, stored, out } = await world(() => new Response(null, { status }))
     await out()
-    expect(did).toEqual(['POST /api/v1/auth/logout', 'unsubscribed', 'left'])
+    expect(did).toEqual(['POST /api/v1/auth/logout', 'left', 'unsubscribed'])
     expect(stored.size).toBe(0)
   }
 })

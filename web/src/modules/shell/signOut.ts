@@ -4,6 +4,7 @@ import { halves } from '@/modules/conversation/dock/half'
 import { problemOf } from '@/i18n/problem'
 import { drafts } from '@/modules/conversation/draft'
 import { draftsOf } from '@/modules/files/drafts'
+import { forgetTabs } from '@/modules/files/lastTabs'
 import { lastProjectKey } from '@/modules/sessions/lastProject'
 import { forgetKept } from '@/offline/page'
 import { forgetShared } from '@/share/store'
@@ -15,14 +16,14 @@ export async function signOut(client: QueryClient, userId: number, leave: () => 
   await call(api.POST('/auth/logout', {})).catch((e: unknown) => {
     if (problemOf(e).code !== 'unauthenticated') throw e // else it has ended already
   })
-  // The next one at this browser is not told of this one's sessions. Not before: who could not sign out is still told.
-  await forgetDevice().catch(() => {})
   await leave() // first, so that no view asks for what it may no longer have
   stream.reset()
   client.clear()
   drafts.forget()
   halves.clear()
   draftsOf(userId).forget()
-  await Promise.all([forgetKept(), forgetShared().catch(() => {})])
+  forgetTabs(userId)
+  // The next one at this browser is not told of this one's sessions. Only now: who could not sign out is still told.
+  await Promise.all([forgetKept(), forgetShared().catch(() => {}), forgetDevice().catch(() => {})])
   for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.') || key === lastProjectKey) localStorage.removeItem(key)
 }
