@@ -155,6 +155,7 @@ func contractTerminals(t *testing.T, ada *carrel.Person) {
 	a.until("30 100", "")
 	a.until("/home/terminal-bob/projects/demo", "")
 	a.until("/dev/pts/", "")
+	a.until("\r\n\x1b[?2004h", "") // before it, readline sets the size anew that it has read a moment earlier
 	a.write(websocket.MessageText, `{"type":"resize","cols":132,"rows":50}`)
 	a.write(websocket.MessageBinary, "stty size\n")
 	a.until("50 132", "")

@@ -19,7 +19,6 @@ func TestViews(t *testing.T) {
 
 // TestFlow walks through the page as a user does, beside the same mock: what needs no real Claude.
 func TestFlow(t *testing.T) {
-	t.Parallel()
 	if out, err := onMock(t, "flow"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -109,7 +109,7 @@ export default defineConfig({
     reportCompressedSize: true,
     chunkSizeWarningLimit: 900,
     // What every page needs is one file, and what some share another: thirty small ones wait for each other.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'react', test: /node_modules\/(react|react-dom|scheduler)\/|src\/react\.ts/ }, { name: 'page', tags: ['$initial'] }, { name: 'shared', test: /paraglide\/messages|src\/(components|modules\/admin|push|share|theme)\/\w+\.tsx?$/, minShareCount: 2 }, { name: 'conversation', test: /pages\/SessionPage/ }] } } },
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'react', test: /node_modules\/(react|react-dom|scheduler)\/|src\/react\.ts/ }, { name: 'page', tags: ['$initial'] }, { name: 'shared', test: /paraglide\/messages|src\/(components|modules\/admin|push|share|theme)\/\w+\.tsx?$|conversation\/typing/, minShareCount: 2 }, { name: 'conversation', test: /pages\/SessionPage/ }] } } },
   },
   // Its grammars come one by one, when they are met.
   worker: { format: 'es' },
