@@ -19,7 +19,12 @@ func TestViews(t *testing.T) {
 
 // TestFlow walks through the page as a user does, beside the same mock: what needs no real Claude.
 func TestFlow(t *testing.T) {
-	if out, err := onMock(t, "flow"); err != nil {
+	out, err := onMock(t, "flow")
+	if err != nil { // it scrolls and types against the clock: a busy machine has a second chance
+		t.Logf("once more: %v\n%s", err, out)
+		out, err = onMock(t, "flow")
+	}
+	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

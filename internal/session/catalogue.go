@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -100,6 +101,8 @@ func (s *Service) List(ctx context.Context, userID int64, projectName string, li
 	for _, r := range rows {
 		items = append(items, s.view(r))
 	}
+	// What the instance knows beyond the rows is a moment newer than their order.
+	slices.SortStableFunc(items, func(a, b Session) int { return b.LastActivityAt.Compare(a.LastActivityAt) })
 	return items, next, nil
 }
 
