@@ -62,7 +62,7 @@ export async function accountPart(world) {
     await page.getByRole('dialog').waitFor({ state: 'detached' })
     await elsewhere.page.waitForURL('**/login*')
   })
-  assert.equal(await page.getByRole('button', { name: '在其他所有设备上退出登录' }).count(), 0)
+  await page.getByRole('button', { name: '在其他所有设备上退出登录' }).waitFor({ state: 'detached' })
   await page.goto('/')
   await world.leave(elsewhere)
 

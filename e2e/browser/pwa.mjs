@@ -170,6 +170,8 @@ async function install(world, bob) {
   await page.getByRole('menuitem', { name: 'Sign out' }).waitFor()
   assert.equal(await entry.count(), 0, 'nothing is offered that the browser does not offer')
   await page.keyboard.press('Escape')
+  await page.getByRole('menuitem', { name: 'Sign out' }).waitFor({ state: 'detached' })
+  await page.waitForTimeout(500) // its entry in the history goes a moment after it
   await page.evaluate(() => window.dispatchEvent(Object.assign(new Event('beforeinstallprompt'), { prompt: async () => void (window.prompted = true) })))
   await account.click()
   await entry.waitFor()
