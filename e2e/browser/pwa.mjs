@@ -171,7 +171,7 @@ async function install(world, bob) {
   assert.equal(await entry.count(), 0, 'nothing is offered that the browser does not offer')
   await page.keyboard.press('Escape')
   await page.getByRole('menuitem', { name: 'Sign out' }).waitFor({ state: 'detached' })
-  await page.waitForTimeout(500) // its entry in the history goes a moment after it
+  await page.waitForTimeout(500) // opened again at once it can close by itself, which is not understood yet
   await page.evaluate(() => window.dispatchEvent(Object.assign(new Event('beforeinstallprompt'), { prompt: async () => void (window.prompted = true) })))
   await account.click()
   await entry.waitFor()
