@@ -68,6 +68,7 @@ export async function accountPart(world) {
 
   world.note('all is found by a key')
   const found = page.getByRole('option')
+  await page.getByRole('heading', { name: '最近的项目' }).waitFor() // the page listens
   await page.keyboard.press('Control+k')
   await page.getByRole('combobox', { name: '查找' }).fill('一盏灯') // of the session's title
   await found.first().waitFor()

@@ -175,6 +175,8 @@ async function install(world, bob) {
   await page.evaluate(() => window.dispatchEvent(Object.assign(new Event('beforeinstallprompt'), { prompt: async () => void (window.prompted = true) })))
   await account.click()
   await entry.waitFor()
+  await account.evaluate((button) => button.focus())
+  assert.equal(await entry.count(), 1, 'its own button takes the focus from a menu, and it stays')
   await picture(world, page, 'install-desk-light-en')
   await page.keyboard.press('Escape')
   await page.setViewportSize(phone.viewport)

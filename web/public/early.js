@@ -3,8 +3,10 @@
 ;(function () {
   // A chosen theme never flashes.
   var theme = null
+  var known = false
   try {
     theme = localStorage.getItem('carrel.theme')
+    known = localStorage.getItem('carrel.known') !== null
   } catch (e) {
     // Storage may be switched off; the system's theme is shown then.
   }
@@ -26,22 +28,41 @@
   keep('/api/v1/config', get('/api/v1/config'))
   if (/^\/(login|register|setup)$/.test(location.pathname)) return
   var me = keep('/api/v1/me', get('/api/v1/me'))
-  var lists = { '/': ['projects'], '/projects': ['projects'], '/admin/users': ['users'], '/admin/instances': ['instances', 'users'] }
+  var lists = { '/': ['projects'], '/projects': ['projects'], '/admin/users': ['users'], '/admin/instances': ['instances', 'users'], '/terminal': ['terminals', 'projects'] }
   var asked = ['sessions'].concat(lists[location.pathname] || []).map(function (list) { return '/api/v1/' + list + '?limit=200' })
   var session = /^\/s\/([^/]+)$/.exec(location.pathname)
   if (session && !/[?&]at=/.test(location.search)) asked.unshift('/api/v1/sessions/' + session[1] + '/events?before=0&limit=200')
-  asked.forEach(function (path) {
-    // Who is not signed in is told so once.
-    keep(path, me.then(function (r) { return r.ok ? get(path) : new Response(null, { status: r.status }) }))
-  })
+  asked.forEach(function (path) { ask(path) })
+  if (/^\/files\/./.test(location.pathname)) askFile(location.pathname.slice('/files/'.length).replace(/\/+$/, ''))
+  // What nobody took by then was asked for in vain; later it would be old.
+  setTimeout(function () { window.carrelEarly.clear() }, 30000)
 
   // A browser reads its data of numbers and dates at their first use, which takes as long as a view. It is one for the
   // page and its workers: one of these reads it, while the page waits for its code.
   setTimeout(function () { new Worker('/numbers.js') })
 
+  // Where nobody was signed in on this device it is told so once.
+  function ask(path, how) {
+    return keep(path, known ? get(path, how) : me.then(function (r) { return r.ok ? get(path, how) : new Response(null, { status: r.status }) }))
+  }
+
+  // A short text is read as soon as it is known to be a file.
+  function askFile(name) {
+    try {
+      name = 'path=' + encodeURIComponent(decodeURIComponent(name))
+    } catch (e) {
+      return // not an address of ours
+    }
+    ask('/api/v1/files?' + name + '&limit=1000').then(function (r) {
+      return r.ok && r.clone().json()
+    }).then(function (entry) {
+      if (entry && entry.type === 'file' && entry.size_bytes <= 100000 && !/\.(png|jpe?g|gif|webp|pdf)$/i.test(entry.path)) ask('/api/v1/files/content?' + name, { cache: 'no-cache' })
+    }).catch(function () {})
+  }
+
   // Read to its end: an answer that nobody takes would keep its connection.
-  function get(path) {
-    return fetch(path, { credentials: 'same-origin' }).then(function (r) {
+  function get(path, how) {
+    return fetch(path, Object.assign({ credentials: 'same-origin' }, how)).then(function (r) {
       return r.arrayBuffer().then(function (body) {
         return new Response(body.byteLength > 0 ? body : null, { status: r.status, statusText: r.statusText, headers: r.headers })
       })

@@ -1,6 +1,7 @@
 import type { FetchQueryOptions, QueryClient, QueryKey } from '@tanstack/react-query'
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, notFound, Outlet, redirect } from '@tanstack/react-router'
 import { ApiError } from './api/client'
+import { noteKnown } from './api/early'
 import { queries } from './api/queries'
 import type { Role } from './api/wire'
 import { Loading } from './components/Empty'
@@ -45,6 +46,7 @@ const app = createRoute({
       // A network that swallows what is asked says no more than one that is not there. What the server says after all is still heard.
       if ((await Promise.race([answer, patience()])) === null && (await bringBack(context.client))) return void answer.catch(() => {})
       const me = await answer
+      noteKnown(true)
       void kept.belongTo(me.id)
       if (isLocale(me.language)) setLocale(me.language)
       await Promise.race([config, patience()])

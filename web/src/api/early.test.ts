@@ -10,7 +10,9 @@ let answer: (path: string) => Response
 let fetched: { rel: string; href: string }[]
 const code = { '/s': ['/assets/talk.js', '/assets/shared.js'], '/admin/users': ['/assets/users.js'], '/admin/users/invitations': ['/assets/invitations.js'], '/files': ['/assets/files.js'] }
 
-function visit(address: string): void {
+let later: (() => void)[]
+
+function visit(address: string, known = false): void {
   const { origin, pathname, search } = new URL(address)
   vi.stubGlobal('window', globalThis)
   vi.stubGlobal('location', { origin, pathname, search })
@@ -28,11 +30,13 @@ function visit(address: string): void {
     }
   })
   // A browser runs it as it is, before the modules.
-  new Function('Worker', 'setTimeout', script)(class {}, (f: () => void) => f())
+  vi.stubGlobal('localStorage', { getItem: (key: string) => (known && key === 'carrel.known' ? '1' : null) })
+  new Function('Worker', 'setTimeout', script)(class {}, (f: () => void, ms?: number) => (ms ? later.push(f) : f()))
 }
 
 beforeEach(() => {
   asked = []
+  later = []
   fetched = []
   answer = (path) => json({ path })
   vi.resetModules()
@@ -83,6 +87,42 @@ it('asks for no conversation elsewhere, nor for the end of one that is opened in
   expect(new Set(asked)).toEqual(new Set(['/api/v1/config', '/api/v1/me', '/api/v1/sessions?limit=200']))
   visit('http://carrel.test/login')
   expect(asked.slice(6)).toEqual(['/api/v1/config'])
+})
+
+it('asks at once where somebody was signed in on this device', async () => {
+  visit('http://carrel.test/s/abc', true)
+  expect(asked).toEqual(['/api/v1/config', '/api/v1/me', '/api/v1/sessions/abc/events?before=0&limit=200', '/api/v1/sessions?limit=200'])
+})
+
+it('asks for a file as the page will, and for its text once it is a short one', async () => {
+  const folder = '/api/v1/files?path=projects%2Fa%20b%2F%E4%B8%AD.py&limit=1000'
+  const text = '/api/v1/files/content?path=projects%2Fa%20b%2F%E4%B8%AD.py'
+  const entry = { path: 'projects/a b/中.py', type: 'file', size_bytes: 5, items: [], next_cursor: null }
+  answer = (path) => (path === folder ? json(entry) : new Response('hello', { headers: { ETag: '"1"' } }))
+  visit('http://carrel.test/files/projects/a%20b/%E4%B8%AD.py', true)
+  await vi.waitFor(() => expect(asked).toContain(text))
+  const { queries } = await import('./queries')
+  expect(await new QueryClient().fetchQuery(queries.folder('projects/a b/中.py') as FetchQueryOptions)).toMatchObject({ entry })
+  expect(await new QueryClient().fetchQuery(queries.fileText('projects/a b/中.py') as FetchQueryOptions)).toMatchObject({ text: 'hello', etag: '"1"' })
+  expect(asked).toHaveLength(5)
+
+  for (const other of [{ ...entry, type: 'folder' }, { ...entry, size_bytes: 200_000 }, { ...entry, path: 'a.PNG' }]) {
+    asked = []
+    answer = () => json(other)
+    visit('http://carrel.test/files/a', true)
+    await vi.waitFor(() => expect(asked).toHaveLength(4))
+    await new Promise((r) => setTimeout(r))
+    expect(asked.filter((p) => p.includes('content'))).toEqual([])
+  }
+  expect(() => visit('http://carrel.test/files/%E4', true)).not.toThrow()
+})
+
+it('keeps no answer that nobody took', async () => {
+  visit('http://carrel.test/s/abc', true)
+  await get('/api/v1/me')
+  for (const f of later) f()
+  await get('/api/v1/sessions?limit=200')
+  expect(asked).toHaveLength(5)
 })
 
 it("fetches a view's code beside the page's own, by the longest address that names it", () => {

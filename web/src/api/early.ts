@@ -24,3 +24,15 @@ export async function fetchOnce(request: Request): Promise<Response> {
 function ended(signal: AbortSignal): Promise<never> {
   return new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason as Error), { once: true }))
 }
+
+const knownKey = 'carrel.known'
+
+/** Notes on the device whether somebody is signed in: then public/early.js need not ask that first. */
+export function noteKnown(known: boolean): void {
+  try {
+    if (known) localStorage.setItem(knownKey, '1')
+    else localStorage.removeItem(knownKey)
+  } catch {
+    // Without storage it asks first.
+  }
+}

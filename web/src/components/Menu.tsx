@@ -21,7 +21,14 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode;
     <DropdownMenu.Root modal={false} open={open} onOpenChange={setOpen}>
       <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal container={useContext(PortalPlace)}>
-        <DropdownMenu.Content align={align} sideOffset={6} collisionPadding={8} className={hanging} onCloseAutoFocus={(e) => document.activeElement !== document.body && e.preventDefault() /* what an entry has opened keeps the focus */}>
+        <DropdownMenu.Content
+          align={align}
+          sideOffset={6}
+          collisionPadding={8}
+          className={hanging}
+          onCloseAutoFocus={(e) => document.activeElement !== document.body && e.preventDefault() /* what an entry has opened keeps the focus */}
+          onFocusOutside={(e) => (e.target as Element).matches('[aria-haspopup=menu][data-state=open]') && e.preventDefault() /* its own button may get it back late, from when it was closed before */}
+        >
           <ByBack onClose={() => setOpen(false)} />
           {children}
         </DropdownMenu.Content>

@@ -1,6 +1,7 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { clear, createStore, del, entries, get, set } from 'idb-keyval'
 import { useSyncExternalStore } from 'react'
+import { noteKnown } from '@/api/early'
 import { queries } from '@/api/queries'
 import { m } from '@/i18n/paraglide/messages.js'
 import type { Event } from '@/conversation/reduce'
@@ -92,6 +93,7 @@ export function onForget(call: () => void): void {
 
 /** Nobody is signed in any more: nothing is kept of whom it was. */
 export function forgetKept(): Promise<void> {
+  noteKnown(false)
   waiting.clear()
   for (const call of leaving) call()
   return kept.forget()

@@ -13,6 +13,7 @@ import { bytes, time } from '@/i18n/format'
 import { problemOf } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useMe } from '@/modules/shell/me'
+import { Begun } from './Begun'
 import { draftsOf, useDraft, type Draft } from './drafts'
 import { useWatching } from './fresh'
 import { kindOf, type Kind } from './paths'
@@ -132,7 +133,7 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
           <Preview kind={kind} path={path} text={text} entry={entry} />
         </Suspense>
       ) : (
-        <Suspense fallback={<Loading label={m.loading()} rows={8} />}>
+        <Suspense fallback={line === undefined ? <Begun text={text} /> : <Loading label={m.loading()} rows={8} />}>
           <Editor key={path} path={path} text={text} onChange={change} onSave={doSave} line={line} />
         </Suspense>
       )}

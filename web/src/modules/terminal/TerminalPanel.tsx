@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useEffect, useRef, useState } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { api, call } from '@/api/client'
 import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
@@ -10,11 +10,15 @@ import { Empty, Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
 import { Failure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
+import { whenIdle } from '@/idle'
 import { CloseTerminal, RenameTerminal } from './dialogs'
 import { NewTerminal } from './NewTerminal'
 import { Tabs } from './Tabs'
-import { TerminalView } from './TerminalView'
 import { useBeginTerminal } from './useBeginTerminal'
+
+// The emulator is large: who has no terminal yet reads how to begin one before it is there.
+const view = () => import('./TerminalView')
+const TerminalView = lazy(view)
 
 interface Props {
   /** Only those of a project, and new ones there. */
@@ -38,6 +42,8 @@ export function TerminalPanel({ project, open, onOpen, focus = true }: Props) {
   if (shown && !seen.has(shown.id)) setSeen(new Set([...seen, shown.id]))
   // What `claude` did in a terminal is among the sessions.
   useEffect(() => () => void client.invalidateQueries({ queryKey: queries.sessions().queryKey }), [client])
+
+  useEffect(() => whenIdle(() => void view().catch(() => {})), []) // told when it is drawn
 
   const refetch = () => client.invalidateQueries({ queryKey: queries.terminals().queryKey })
   const begin = useBeginTerminal(onOpen)
@@ -84,24 +90,26 @@ export function TerminalPanel({ project, open, onOpen, focus = true }: Props) {
           </Empty>
         )
       )}
-      {all
-        .filter((t) => seen.has(t.id))
-        .map((t) => (
-          <TerminalView
-            key={t.id}
-            terminal={t}
-            all={all}
-            hidden={t.id !== shown?.id}
-            focus={focus}
-            finding={t.id === finding}
-            onFinding={(on) => setFinding(on ? t.id : null)}
-            onLeave={() => tabs.current?.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus()}
-            onAnew={() => {
-              remove(t)
-              begin.mutate(t.project ?? '')
-            }}
-          />
-        ))}
+      <Suspense fallback={<Loading label={m.loading()} />}>
+        {all
+          .filter((t) => seen.has(t.id))
+          .map((t) => (
+            <TerminalView
+              key={t.id}
+              terminal={t}
+              all={all}
+              hidden={t.id !== shown?.id}
+              focus={focus}
+              finding={t.id === finding}
+              onFinding={(on) => setFinding(on ? t.id : null)}
+              onLeave={() => tabs.current?.querySelector<HTMLElement>('[role=tab][aria-selected=true]')?.focus()}
+              onAnew={() => {
+                remove(t)
+                begin.mutate(t.project ?? '')
+              }}
+            />
+          ))}
+      </Suspense>
       {asks?.what === 'close' && (
         <CloseTerminal
           terminal={asks.terminal}

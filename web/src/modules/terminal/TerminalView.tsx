@@ -28,7 +28,7 @@ interface Props {
 }
 
 /** One terminal with what stands around it. */
-export function TerminalView({ terminal, all, hidden, focus, finding, onFinding, onLeave, onAnew }: Props) {
+export default function TerminalView({ terminal, all, hidden, focus, finding, onFinding, onLeave, onAnew }: Props) {
   const client = useQueryClient()
   const host = useRef<HTMLDivElement>(null)
   const root = useRef<HTMLDivElement>(null)
