@@ -32,6 +32,7 @@ var apiZH = map[string]string{ //nolint:gosec // texts about passwords and token
 	"The message has no type.":                                                                            "消息没有 type。",
 	"The message is larger than %s. Send a shorter one, or put the data into a file and name that.":       "消息超过 %s。请缩短，或将数据存入文件并写明文件名。",
 	"The message is nested deeper than %d levels.":                                                        "消息的嵌套超过 %d 层。",
+	"The message has two fields of the same name. Send each once.":                                        "消息中有两个同名字段。每个字段只能出现一次。",
 	"The message is not UTF-8.":                                                                           "消息不是 UTF-8。",
 	"The message is not one JSON object.":                                                                 "消息不是单个 JSON 对象。",
 	"The message names no session_id.":                                                                    "消息没有指明 session_id。",

@@ -175,7 +175,7 @@ func checkPromptID(id string) error {
 		return fault.InvalidField("id", "A prompt's id must have from 1 to %d characters.", maxIDBytes)
 	}
 	for _, r := range id {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return fault.InvalidField("id", "A prompt's id must be printable.")
 		}
 	}
