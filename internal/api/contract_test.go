@@ -229,6 +229,7 @@ func TestBadBodies(t *testing.T) {
 		{"zero byte anywhere", "GET", "/sessions?project=%00", "", "", 400, "invalid", "query.project"},
 		{"zero byte in a name", "GET", "/sessions?pro%00ject=x", "", "", 400, "invalid", "query"},
 		{"bad escape", "GET", "/sessions?project=%u", "", "", 400, "invalid", "query"},
+		{"a line too long", "GET", "/me?x=" + strings.Repeat("x", MaxHeaderBytes), "", "", 431, "too_large", ""},
 		{"a field twice", "POST", prompt, `{"id":"a","id":"b","content":"x"}`, "", 400, "invalid", "body"},
 		{"half a character in an id", "POST", prompt, `{"id":"a\ud800","content":"x"}`, "", 400, "invalid", "body.id"},
 		{"not UTF-8 in a body", "POST", prompt, "{\"id\":\"u\xff\",\"content\":\"x\"}", "", 400, "invalid", "body"},
