@@ -64,6 +64,8 @@ type UserChange struct {
 	Role     *string
 	Language *string
 	Active   *bool
+
+	RevokeTokens bool // with the API tokens of somebody whose account was in other hands
 }
 
 // Token is an API token without its secret.
