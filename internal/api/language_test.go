@@ -19,6 +19,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/rpc"
+	"github.com/carrel-dev/carrel/internal/runtime"
 )
 
 // fromAfar is an error as it comes over a socket of ours, from the keeper or from inside of an instance.
@@ -194,6 +195,24 @@ func TestLanguageOfASocket(t *testing.T) {
 				t.Errorf("got %q", f.Detail)
 			}
 			break
+		}
+	}
+}
+
+// missing takes snapshots that lack something.
+type missing struct{ Snapshots }
+
+func (missing) Take(context.Context, int64) (runtime.Snapshot, error) {
+	return runtime.Snapshot{ID: "s-1", Skipped: 1, SkippedFirst: `"home/roots": open x: permission denied`}, nil
+}
+
+// TestWhatASnapshotLacksIsSaidInChinese to who reads that.
+func TestWhatASnapshotLacksIsSaidInChinese(t *testing.T) {
+	r := newRig(t, func(d *Deps) { d.Snapshots = missing{} })
+	for language, want := range map[string]string{"": "permission denied", "zh-CN": "没有权限"} {
+		p := r.do(call{method: "POST", path: "/snapshots", as: "ana", header: map[string]string{"Accept-Language": language}})
+		if got := decodeTo[runtime.Snapshot](t, p).SkippedFirst; !strings.HasPrefix(got, `"home/roots"`) || !strings.HasSuffix(got, want) || strings.Contains(got, "open x") {
+			t.Errorf("%q: got %s", language, got)
 		}
 	}
 }

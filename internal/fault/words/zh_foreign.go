@@ -106,6 +106,19 @@ var foreign = map[string]string{ //nolint:gosec // texts about passwords and tok
 	"an object has two fields of the same name": "有一个对象含有两个同名字段",
 	"nested deeper than 100 levels":             "嵌套超过 100 层",
 
+	// Why a file is not in a snapshot: of package tree, and of the system.
+	"its path is too long or too deep":                       "路径过长或层级过深",
+	"it is on another file system":                           "位于另一个文件系统",
+	"its extended attributes are too many":                   "扩展属性过多",
+	"the folders change faster than they can be read":        "文件夹变化过快，来不及读取",
+	"it became shorter while it was read; the rest is zeros": "读取时文件变短了，其余部分以零填充",
+	"permission denied":                                      "没有权限",
+	"operation not permitted":                                "不允许此操作",
+	"resource temporarily unavailable":                       "暂时不可用，可能正被其他程序占用",
+	"input/output error":                                     "读写错误",
+	"file name too long":                                     "名称过长",
+	"too many open files":                                    "打开的文件过多",
+
 	// encoding/json.
 	"unexpected end of JSON input":                                    "JSON 不完整",
 	"unexpected EOF":                                                  "内容不完整",
