@@ -8,6 +8,7 @@ import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { manifests } from './manifest-build.ts'
 import { serviceWorker } from './worker-build.ts'
 
 // Where `npm run dev` finds the API: the real server, or `npm run mock`.
@@ -97,6 +98,7 @@ export default defineConfig({
     compiledWhole(),
     nameCode(),
     serviceWorker(),
+    manifests(),
     compressed(),
   ],
   resolve: { alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) } },

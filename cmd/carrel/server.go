@@ -95,7 +95,7 @@ func runServer(cfg config.Config, l net.Listener, in inheritance) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 
 	srv := &http.Server{
-		Handler: s.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: s.api, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 2 * api.MaxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	var wg sync.WaitGroup

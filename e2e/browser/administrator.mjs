@@ -15,7 +15,7 @@ export async function administratorPart(world) {
   world.note('users are listed with what they have used, a limit is changed and counts')
   await ada.until('use of what bob has said so far', `/users/${id}`, (u) => u.usage.tokens_today > 0)
   await page.goto('/admin/users')
-  const line = page.getByRole('listitem').filter({ hasText: 'bob' })
+  const line = page.getByRole('row').filter({ hasText: 'bob' })
   await line.waitFor()
   await accessible(page, 'users')
   await fits(page, 'users')

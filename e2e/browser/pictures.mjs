@@ -34,7 +34,7 @@ export async function picturesPart(world) {
     ['projects', '/projects', (p) => p.getByRole('main').getByRole('listitem').filter({ hasText: 'reading-room' }).waitFor()],
     ['new project', '/projects?add=true', (p) => p.getByRole('dialog').waitFor()],
     ['account', '/account', (p) => p.getByRole('heading', { level: 2 }).last().waitFor()],
-    ['users', '/admin/users', (p) => p.getByRole('main').getByRole('listitem').filter({ hasText: 'eve' }).waitFor()],
+    ['users', '/admin/users', (p) => p.getByRole('main').getByRole('row').filter({ hasText: 'eve' }).waitFor()],
     ['edit a user', '/admin/users', editUser],
     ['instances', '/admin/instances', (p) => p.getByRole('main').getByRole('listitem').filter({ hasText: 'eve' }).waitFor()],
     ['more', '/more', (p) => p.getByRole('heading', { level: 1 }).waitFor()],
@@ -64,7 +64,7 @@ export async function picturesPart(world) {
 }
 
 async function editUser(page) {
-  await page.getByRole('main').getByRole('listitem').filter({ hasText: 'bob' }).getByRole('button').click()
+  await page.getByRole('main').getByRole('row').filter({ hasText: 'bob' }).getByRole('button').click()
   await page.getByRole('dialog').waitFor()
 }
 

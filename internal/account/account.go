@@ -64,6 +64,8 @@ type UserChange struct {
 	Role     *string
 	Language *string
 	Active   *bool
+
+	RevokeTokens bool // with the API tokens of somebody whose account was in other hands
 }
 
 // Token is an API token without its secret.
@@ -84,6 +86,10 @@ type Invitation struct {
 	ExpiresAt time.Time  `json:"expires_at"`
 	UsedAt    *time.Time `json:"used_at"`
 	UsedBy    int64      `json:"used_by,omitempty"` // 0: nobody, or a user who is gone
+
+	// In lists, for moderators, who see no list of users.
+	CreatedByName string `json:"created_by_name,omitempty"`
+	UsedByName    string `json:"used_by_name,omitempty"`
 }
 
 // Page is one page of a list. NextCursor is "" at the end.

@@ -33,12 +33,16 @@ type invitationRow struct {
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 	UsedBy    *int64
+
+	CreatedByName, UsedByName *string
 }
 
 func (r invitationRow) invitation() Invitation {
 	i := Invitation{ID: r.ID, Role: r.Role, CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), UsedAt: inUTC(r.UsedAt)}
 	set(&i.CreatedBy, r.CreatedBy)
 	set(&i.UsedBy, r.UsedBy)
+	set(&i.CreatedByName, r.CreatedByName)
+	set(&i.UsedByName, r.UsedByName)
 	return i
 }
 
@@ -90,7 +94,9 @@ func (s *Service) Invite(ctx context.Context, n NewInvitation) (Invitation, stri
 // Invitations lists all invitations, the newest first, also those that are used or expired.
 func (s *Service) Invitations(ctx context.Context, limit int, cursor string) (Page[Invitation], error) {
 	limit = store.Limit(limit)
-	query := selectInvitations(s.db).OrderExpr("i.created_at DESC, i.id DESC").Limit(int64(limit) + 1)
+	query := selectInvitations(s.db).
+		ColumnExpr("(SELECT username FROM users WHERE id = i.created_by) AS created_by_name, (SELECT username FROM users WHERE id = i.used_by) AS used_by_name").
+		OrderExpr("i.created_at DESC, i.id DESC").Limit(int64(limit) + 1)
 	if err := before(query, "i", cursor); err != nil {
 		return Page[Invitation]{}, err
 	}

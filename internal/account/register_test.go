@@ -161,7 +161,7 @@ func TestInvitation(t *testing.T) {
 		}
 		for _, i := range page.Items {
 			ids = append(ids, i.ID)
-			if i.ID == made.ID && (i.UsedBy != cleo.ID || i.UsedAt == nil || i.CreatedBy != ana.ID) {
+			if i.ID == made.ID && (i.UsedBy != cleo.ID || i.UsedAt == nil || i.CreatedBy != ana.ID || i.CreatedByName != "ana" || i.UsedByName != "cleo") {
 				t.Errorf("used invitation = %+v", i)
 			}
 		}

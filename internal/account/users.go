@@ -79,8 +79,8 @@ func (s *Service) UserByName(ctx context.Context, username string) (User, error)
 }
 
 // Change changes an account. A new password, or taking the account out of use,
-// ends all login sessions of the user; the tokens of one who is not active open
-// nothing. The last active administrator stays one.
+// ends all login sessions of the user; their tokens stay, unless they are to be
+// revoked, and those of one who is not active open nothing. The last active administrator stays one.
 func (s *Service) Change(ctx context.Context, id int64, c UserChange) (User, error) {
 	if err := checkChange(c); err != nil {
 		return User{}, err
@@ -135,6 +135,11 @@ func (s *Service) change(ctx context.Context, id int64, c UserChange, hash, was 
 		if hash != "" || !row.Active {
 			if _, err := tx.NewRaw("DELETE FROM logins WHERE user_id = ?", id).Exec(ctx); err != nil {
 				return fmt.Errorf("end login sessions: %w", err)
+			}
+		}
+		if c.RevokeTokens {
+			if _, err := tx.NewRaw("DELETE FROM tokens WHERE user_id = ?", id).Exec(ctx); err != nil {
+				return fmt.Errorf("revoke tokens: %w", err)
 			}
 		}
 		changed = row.user()

@@ -246,6 +246,30 @@ func TestOwnPassword(t *testing.T) {
 	}
 }
 
+// A token outlives its owner's new password, as scripts do; whoever resets one that was in other hands can revoke them.
+func TestTokensAndANewPassword(t *testing.T) {
+	r := newRig(t)
+	me := func() int { return r.do(call{method: "GET", path: "/me", as: "ana"}).status }
+	change := func(body string) reply {
+		return r.do(call{method: "PATCH", path: fmt.Sprintf("/users/%d", r.users["ana"].ID), as: "rita", body: body})
+	}
+	if p := r.do(call{method: "PATCH", path: "/me", as: "ana", body: fmt.Sprintf(`{"password":"an even better one","current_password":%q}`, password("ana"))}); p.status != 200 || me() != 200 {
+		t.Errorf("one's own: got %d, then %d; want 200 twice", p.status, me())
+	}
+	if p := change(`{"password":"a new password"}`); p.status != 200 || me() != 200 {
+		t.Errorf("a reset: got %d, then %d; want 200 twice", p.status, me())
+	}
+	if p := change(`{"password":"a newer password","revoke_tokens":true}`); p.status != 200 || me() != 401 {
+		t.Errorf("a reset that revokes: got %d, then %d; want 200 and 401", p.status, me())
+	}
+	if p := r.do(call{method: "GET", path: "/me", as: "bob"}); p.status != 200 {
+		t.Errorf("another's token: got %d", p.status)
+	}
+	if p := r.do(call{method: "GET", path: "/audit?action=user.change&limit=1", as: "rita"}); !strings.Contains(p.body, `"tokens_revoked":true`) {
+		t.Errorf("audit: got %s", p.body)
+	}
+}
+
 // An administrator resets others' passwords; their own takes the present one.
 func TestAdministratorsOwnPassword(t *testing.T) {
 	r := newRig(t)

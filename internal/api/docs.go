@@ -73,6 +73,9 @@ var docs = map[string]map[string]doc{
 		"expires_at": {text: "When it stops to count."},
 		"used_at":    {text: "When it was used; null: not yet."},
 		"used_by":    {text: "Id of the user who was made with it."},
+
+		"created_by_name": {text: "Their login name; in the list.", example: "ana"},
+		"used_by_name":    {text: "Their login name; in the list.", example: "bob"},
 	},
 	"AuditEntry": {
 		"id":       {text: "Number of the entry."},

@@ -56,6 +56,7 @@ type fakeDesk struct {
 	terms  map[int64][]protocol.Terminal
 	resize []string
 	answer http.HandlerFunc // in place of the file part, when set
+	fail   error            // what commands and new terminals answer, when set
 }
 
 func newFakeDesk(t *testing.T) *fakeDesk {
@@ -83,12 +84,18 @@ func (d *fakeDesk) HTTP(ctx context.Context, _ int64, method, path string, q url
 }
 
 func (d *fakeDesk) Command(_ context.Context, _ int64, r *protocol.CommandRequest) (*protocol.CommandResponse, error) {
+	if d.fail != nil {
+		return nil, d.fail
+	}
 	return &protocol.CommandResponse{Stdout: fmt.Sprint(r.Argv, r.TimeoutS, r.Stdin)}, nil
 }
 
 func (d *fakeDesk) OpenTerminal(_ context.Context, userID int64, r *protocol.OpenTerminalRequest) (*protocol.Terminal, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.fail != nil {
+		return nil, d.fail
+	}
 	t := protocol.Terminal{ID: "t-" + strconv.Itoa(len(d.terms[userID])+1), Command: fmt.Sprint(r.Cols, "x", r.Rows)}
 	d.terms[userID] = append(d.terms[userID], t)
 	return &t, nil

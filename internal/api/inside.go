@@ -27,14 +27,8 @@ const (
 // resolved again, where it counts; there, too, a new name is kept to what can
 // be shown, while one that a program left may hold anything.
 func checkPath(u account.User, location, p string) error {
-	if _, err := workspace.Resolve("/home/"+u.Username, p); err != nil {
-		var f *fault.Error
-		if errors.As(err, &f) {
-			return fault.InvalidField(location, "%s", f.Said())
-		}
-		return err
-	}
-	return nil
+	_, err := workspace.Resolve("/home/"+u.Username, p)
+	return fault.At(location, err)
 }
 
 // ask asks the file part inside the caller's instance and gives its JSON. in

@@ -19,6 +19,7 @@ import (
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/pool"
 	"github.com/carrel-dev/carrel/internal/rpc"
+	"github.com/carrel-dev/carrel/internal/runtime"
 )
 
 // fromAfar is an error as it comes over a socket of ours, from the keeper or from inside of an instance.
@@ -48,7 +49,7 @@ func TestErrorsInChinese(t *testing.T) {
 	r.sessions.make(r.users["ana"].ID, anas)
 	keeper := fromAfar(t, fmt.Errorf("make: %w", fault.Wrap(errors.New("runc: no"), fault.RuntimeUnavailable,
 		"A sandbox could not be made on this server. The administrator finds the reason in the log, and what is missing with `carrel doctor`.")))
-	inside := fromAfar(t, fault.InvalidField("permission_mode", "The mode %s works only in an instance that is isolated.", "bypassPermissions"))
+	inside := fromAfar(t, fault.InvalidField("argv", "The mode %s works only in an instance that is isolated.", "bypassPermissions"))
 	for _, c := range []struct {
 		name         string
 		call         call
@@ -73,12 +74,12 @@ func TestErrorsInChinese(t *testing.T) {
 		{name: "no such file, from inside", call: call{method: "GET", path: "/files?path=temp/none", as: "ana"}, detail: "没有这个文件或文件夹。"},
 		{name: "a folder's own, from inside", call: call{method: "DELETE", path: "/files?path=temp", as: "ana"}, detail: "这个文件夹属于工作区本身，不能删除。请删除其中的内容。"},
 		{name: "the keeper's", call: call{method: "PUT", path: "/instance", as: "ana"}, fail: keeper, detail: "此服务器无法创建沙箱。管理员可在日志中查看原因，并用 `carrel doctor` 查看缺少什么。"},
-		{name: "the supervisor's", call: call{method: "PUT", path: "/instance", as: "ana"}, fail: inside, detail: "模式 bypassPermissions 只能在隔离的实例中使用。", field: "permission_mode", about: "模式 bypassPermissions 只能在隔离的实例中使用。"},
+		{name: "the supervisor's", call: call{method: "POST", path: "/commands", body: `{"argv":["x"]}`, as: "ana"}, fail: inside, detail: "模式 bypassPermissions 只能在隔离的实例中使用。", field: "body.argv", about: "模式 bypassPermissions 只能在隔离的实例中使用。"},
 		{name: "a supervisor that is gone", call: call{method: "PUT", path: "/instance", as: "ana"}, fail: rpc.ErrUnreachable, detail: "你的实例没有响应。请稍后重试；如仍不行，请重启实例。"},
 		{name: "ours", call: call{method: "PUT", path: "/instance", as: "ana"}, fail: errors.New("a bug"), detail: "服务器出错。请将请求编号（request id）告知管理员，原因记录在日志中。"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r.instances.fail = c.fail
+			r.instances.fail, r.desk.fail = c.fail, c.fail
 			english := r.do(c.call)
 			if got := english.header.Get("Content-Language"); got != "en" || !slices.Contains(english.header.Values("Vary"), "Accept-Language") {
 				t.Errorf("without a wish: Content-Language %q, Vary %q", got, english.header.Values("Vary"))
@@ -194,6 +195,24 @@ func TestLanguageOfASocket(t *testing.T) {
 				t.Errorf("got %q", f.Detail)
 			}
 			break
+		}
+	}
+}
+
+// missing takes snapshots that lack something.
+type missing struct{ Snapshots }
+
+func (missing) Take(context.Context, int64) (runtime.Snapshot, error) {
+	return runtime.Snapshot{ID: "s-1", Skipped: 1, SkippedFirst: `"home/roots": open x: permission denied`}, nil
+}
+
+// TestWhatASnapshotLacksIsSaidInChinese to who reads that.
+func TestWhatASnapshotLacksIsSaidInChinese(t *testing.T) {
+	r := newRig(t, func(d *Deps) { d.Snapshots = missing{} })
+	for language, want := range map[string]string{"": "permission denied", "zh-CN": "没有权限"} {
+		p := r.do(call{method: "POST", path: "/snapshots", as: "ana", header: map[string]string{"Accept-Language": language}})
+		if got := decodeTo[runtime.Snapshot](t, p).SkippedFirst; !strings.HasPrefix(got, `"home/roots"`) || !strings.HasSuffix(got, want) || strings.Contains(got, "open x") {
+			t.Errorf("%q: got %s", language, got)
 		}
 	}
 }

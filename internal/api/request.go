@@ -106,11 +106,33 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 			}
 			s.access(r, q, rec, began)
 		}()
+		if headerBytes(r) > MaxHeaderBytes {
+			q.err = fault.New(fault.TooLarge, "The request's line and headers are larger than %s. Send fewer or shorter ones; in a browser, delete the cookies of this address.", fault.Size(MaxHeaderBytes))
+			p := q.problem(q.err)
+			p.Status, p.Title = http.StatusRequestHeaderFieldsTooLarge, http.StatusText(http.StatusRequestHeaderFieldsTooLarge)
+			p.Write(rec)
+			return
+		}
 		next.ServeHTTP(rec, r)
 		if q.timed { // or it would end a later request on the same connection
 			_ = q.control.SetWriteDeadline(time.Time{}) // it could be set before
 		}
 	})
+}
+
+// MaxHeaderBytes bounds a request's line and headers. The listener takes twice as much, so that who sends somewhat more
+// is told so as a problem document; what is beyond that net/http refuses in its own words.
+const MaxHeaderBytes = 64 << 10
+
+// headerBytes is about what a request's line and headers took on the wire.
+func headerBytes(r *http.Request) (n int) {
+	n = len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
 }
 
 // setHeaders sets what every answer has. The page's own policy replaces the strict one.

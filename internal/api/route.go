@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -35,6 +36,7 @@ func route[I, O any](s *Server, who policy, op huma.Operation, handle func(conte
 	op.BodyReadTimeout = bodyReadTimeout
 	op.Middlewares = append(huma.Middlewares{s.guard(who), s.jsonOnly, s.fits}, op.Middlewares...)
 	describe(&op, who)
+	has := locationsOf(reflect.TypeFor[I]())
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		q := requestOf(ctx)
 		// The body is read. Its deadline would end the request's context later on.
@@ -45,7 +47,7 @@ func route[I, O any](s *Server, who policy, op huma.Operation, handle func(conte
 		q.limitWriting()
 		if err != nil {
 			q.err = err
-			return nil, q.problem(err)
+			return nil, q.problem(has.mend(err))
 		}
 		return out, nil
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/carrel-dev/carrel/internal/fault"
+	"github.com/carrel-dev/carrel/internal/fault/words"
 	"github.com/carrel-dev/carrel/internal/runtime"
 )
 
@@ -45,6 +46,9 @@ func (s *Server) registerSnapshots() {
 			snap, err := snapshots.Take(ctx, caller(ctx).ID)
 			if err != nil {
 				return nil, err
+			}
+			if snap.SkippedFirst != "" {
+				snap.SkippedFirst = words.Say(requestOf(ctx).reads, snap.Missed())
 			}
 			return &body[runtime.Snapshot]{Body: snap}, nil
 		})

@@ -107,9 +107,9 @@ func (s *Server) registerTurns() {
 			return &body[PromptAccepted]{Body: PromptAccepted{ID: p.ID, Seq: seq, Duplicate: duplicate}}, err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodDelete, Path: "/sessions/{id}/prompts/{prompt_id}", Summary: "Withdraw a prompt",
-		Description: "One that Claude has not begun with never runs, also when it is sent again. Once Claude has begun it is a conflict."},
+		Description: "One that Claude has not begun with never runs, also when it is sent again. Once Claude has begun it is a conflict. An id that is . or .. is withdrawn on the WebSocket: clients take it for a part of the path."},
 		func(ctx context.Context, in *promptIDInput) (*nothing, error) {
-			return nil, sessions.Withdraw(ctx, caller(ctx), in.ID, in.PromptID)
+			return nil, sessions.Withdraw(ctx, caller(ctx), in.ID, ofLoneSlash(in.PromptID))
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/sessions/{id}/interrupt", Summary: "End the running turn"},
 		func(ctx context.Context, in *sessionIDInput) (*nothing, error) {

@@ -35,6 +35,7 @@ type (
 			Role     *string `json:"role,omitempty" enum:"admin,moderator,user" doc:"What the user may do."`
 			Language *string `json:"language,omitempty" maxLength:"20" example:"en" doc:"Language of the page."`
 			Active   *bool   `json:"active,omitempty" doc:"false shuts the user out and ends their instance; the files stay."`
+			Revoke   bool    `json:"revoke_tokens,omitempty" doc:"Revoke the user's API tokens, which outlive a new password."`
 		} `nameHint:"UserChange"`
 	}
 	quotaInput struct {
@@ -117,15 +118,19 @@ func (s *Server) changeUser(ctx context.Context, in *changeUserInput) (*body[acc
 		return nil, fault.Fields(fault.Forbidden, fault.FieldAt("body.password", "Change your own password with PATCH /me, which asks for the present one."))
 	}
 	u, err := s.deps.Accounts.Change(ctx, in.ID, account.UserChange{
-		Username: b.Username, Email: b.Email, Password: b.Password, Role: b.Role, Language: b.Language, Active: b.Active,
+		Username: b.Username, Email: b.Email, Password: b.Password, Role: b.Role, Language: b.Language, Active: b.Active, RevokeTokens: b.Revoke,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.note(ctx, "user.change", userTarget(u.ID), map[string]any{
+	detail := map[string]any{
 		"username": u.Username, "role": u.Role, "active": u.Active,
 		"password_changed": b.Password != nil, // one that ends in "password" is redacted
-	})
+	}
+	if b.Revoke {
+		detail["tokens_revoked"] = true
+	}
+	s.note(ctx, "user.change", userTarget(u.ID), detail)
 	s.sockets.Recheck(u.ID)
 	if b.Password != nil || !u.Active {
 		if err := s.deps.Push.Forget(ctx, u.ID); err != nil {

@@ -70,6 +70,15 @@ func Taken(stderr string) bool { return strings.Contains(stderr, textTaken) }
 // Unknown says whether a CLI that ended found no conversation to resume: begin one.
 func Unknown(stderr string) bool { return strings.Contains(stderr, textUnknown) }
 
+// What the CLI's runtime says on stderr when it could not have a thread. More often it aborts and tells nothing of it.
+const textNoThread = "process or thread limit"
+
+// NoThread says whether a CLI that ended could not have the threads that it needs.
+func NoThread(stderr string) bool { return strings.Contains(stderr, textNoThread) }
+
+// Threads is how many a CLI needs to come up, with some to spare: with eight it aborts, with ten it is greeted.
+const Threads = 16
+
 // BypassMode asks nobody for anything.
 const BypassMode = "bypassPermissions"
 

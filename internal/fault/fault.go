@@ -105,6 +105,18 @@ func Fields(code Code, first Field, others ...Field) *Error {
 	return &Error{Code: code, Detail: first.Message, Fields: append([]Field{first}, others...), said: first.said}
 }
 
+// At is an error about one field that stands elsewhere in the input than who found it knows.
+func At(location string, err error) error {
+	var f *Error
+	if !errors.As(err, &f) || len(f.Fields) != 1 {
+		return err
+	}
+	moved := *f
+	moved.Fields = []Field{f.Fields[0]}
+	moved.Fields[0].Location = location
+	return &moved
+}
+
 // Said is the text of the error.
 func (e *Error) Said() Text { return said(e.said, e.Detail) }
 

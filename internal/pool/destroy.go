@@ -156,7 +156,7 @@ func (p *Pool) resize(ctx context.Context, s *slot, inst *Instance, q quota.Quot
 	cctx, cancel := context.WithTimeout(ctx, p.o.CheckTimeout)
 	defer cancel()
 	// One that is not there any more is replaced by one that starts with them.
-	if err := inst.client.Configure(cctx, &protocol.Limits{LiveSessions: q.LiveSessions}); err != nil && !errors.Is(err, rpc.ErrUnreachable) {
+	if err := inst.client.Configure(cctx, &protocol.Limits{LiveSessions: q.LiveSessions, PIDs: q.PIDs}); err != nil && !errors.Is(err, rpc.ErrUnreachable) {
 		return fault.Wrap(err, fault.InstanceUnavailable, notApplied)
 	}
 	p.mu.Lock()

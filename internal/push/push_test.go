@@ -189,6 +189,19 @@ func TestQuestionsPlansAndLanguages(t *testing.T) {
 	}
 }
 
+// startQuiet is a world in whose quiet hours Claude has asked for something.
+func startQuiet(t *testing.T) (*world, *device) {
+	t.Helper()
+	w := start(t)
+	phone := w.phone(1, "phone")
+	if _, err := w.ChangeSettings(t.Context(), 1, Change{Quiet: &Quiet{"11:00", "13:30", "UTC"}}); err != nil {
+		t.Fatal(err)
+	}
+	w.happens(1, roof, "waiting", ask)
+	w.idle()
+	return w, phone
+}
+
 func TestQuietHours(t *testing.T) {
 	q := func(from, to, zone string) Settings { return Settings{Quiet: &Quiet{from, to, zone}} }
 	at := func(s string) time.Time { v, _ := time.Parse(time.RFC3339, s); return v }
@@ -212,13 +225,7 @@ func TestQuietHours(t *testing.T) {
 		}
 	}
 	// In quiet hours a test is told, and nothing else.
-	w := start(t)
-	phone := w.phone(1, "phone")
-	if _, err := w.ChangeSettings(t.Context(), 1, Change{Quiet: &Quiet{"11:00", "13:30", "UTC"}}); err != nil {
-		t.Fatal(err)
-	}
-	w.happens(1, roof, "waiting", ask)
-	w.idle()
+	w, phone := startQuiet(t)
 	if err := w.Test(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -229,13 +236,7 @@ func TestQuietHours(t *testing.T) {
 
 // What was asked in quiet hours and waits still is told when they end, after a restart too. The end of a turn is not.
 func TestARequestOfQuietHoursIsToldAfterThem(t *testing.T) {
-	w := start(t)
-	phone := w.phone(1, "phone")
-	if _, err := w.ChangeSettings(t.Context(), 1, Change{Quiet: &Quiet{"11:00", "13:30", "UTC"}}); err != nil {
-		t.Fatal(err)
-	}
-	w.happens(1, roof, "waiting", ask)
-	w.idle()
+	w, phone := startQuiet(t)
 	answered, turn := w.session(1, 1), w.session(1, 2)
 	w.happens(1, answered, "waiting", strings.Replace(ask, "r1", "r2", 1))
 	w.happens(1, turn, "running")
@@ -256,13 +257,7 @@ func TestARequestOfQuietHoursIsToldAfterThem(t *testing.T) {
 }
 
 func TestARequestIsToldWhenQuietHoursAreTurnedOff(t *testing.T) {
-	w := start(t)
-	phone := w.phone(1, "phone")
-	if _, err := w.ChangeSettings(t.Context(), 1, Change{Quiet: &Quiet{"11:00", "13:30", "UTC"}}); err != nil {
-		t.Fatal(err)
-	}
-	w.happens(1, roof, "waiting", ask)
-	w.idle()
+	w, phone := startQuiet(t)
 	if _, err := w.ChangeSettings(t.Context(), 1, Change{NoQuiet: true}); err != nil {
 		t.Fatal(err)
 	}

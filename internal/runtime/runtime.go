@@ -89,7 +89,7 @@ type Snapshot struct {
 	Bytes     int64     `json:"bytes"` // that it takes on the host's disk
 	// What is not in it and should be: how much, and the first of it with the reason. Told when it is taken.
 	Skipped      int64  `json:"skipped,omitempty" doc:"How many files and folders could not be taken; told when the snapshot is taken, and only if there are any."`
-	SkippedFirst string `json:"skipped_first,omitempty" doc:"The first of them, with the reason."`
+	SkippedFirst string `json:"skipped_first,omitempty" doc:"The first of them, with the reason, for people."`
 }
 
 // Why a snapshot was taken.

@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -114,7 +113,7 @@ func printable(s string) bool {
 		return false
 	}
 	for _, r := range s {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return false
 		}
 	}
@@ -143,9 +142,5 @@ func validID(id string) bool {
 
 // checkProject checks the name; whether there is one of it, the instance says.
 func checkProject(name string) error {
-	var f *fault.Error
-	if err := workspace.CheckProject(name); errors.As(err, &f) {
-		return fault.InvalidField("body.project", "%s", f.Said())
-	}
-	return nil
+	return fault.At("body.project", workspace.CheckProject(name))
 }

@@ -149,7 +149,7 @@ func (s *Service) finish(ctx context.Context) {
 			wait = retryDelete
 			continue
 		}
-		_ = pause(ctx, wait) // the loop sees that ctx has ended
+		_ = s.rest(ctx, wait) // the loop sees that ctx has ended
 		wait = min(2*wait, retryDeleteMost)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/pool/pooltest"
@@ -154,6 +155,51 @@ func TestDeleteThatIsCutShort(t *testing.T) {
 	}
 	b.create(t, ana) // makes one
 	pooltest.Poll(t, "the end of the deletion", func() (bool, any) { return b.rows(t, ss.ID) == 0, nil })
+}
+
+// TestDeletionThatFails is tried less and less often, and from the beginning once one has succeeded.
+func TestDeletionThatFails(t *testing.T) {
+	t.Parallel()
+	b := start(t)
+	pauses, on := make(chan time.Duration), make(chan struct{})
+	b.Stop()
+	b.Service = New(Options{DB: b.db.Bun(), Pool: b.pool, Log: b.log})
+	b.rest = func(ctx context.Context, d time.Duration) error {
+		select {
+		case pauses <- d:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		select {
+		case <-on:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Stop)
+	for round := range 2 {
+		ss := b.create(t, ana)
+		sup := b.rt.Supervisor(ana.ID)
+		sup.Keep(fault.New(fault.QuotaExceeded, "The disk is full."))
+		if err := b.Delete(t.Context(), ana.ID, ss.ID); err == nil {
+			t.Fatal("a deletion that failed says that it is done")
+		}
+		want := []time.Duration{2, 4, 8, 16, 32, 64, 128, 256, 300, 300}
+		for i, w := range want {
+			if got := <-pauses; got != w*time.Second {
+				t.Errorf("round %d, pause %d is %v, want %ds", round, i, got, w)
+			}
+			if i == len(want)-1 {
+				sup.Keep(nil)
+			}
+			on <- struct{}{}
+		}
+		pooltest.Poll(t, "the end of the deletion", func() (bool, any) { return b.rows(t, ss.ID) == 0, nil })
+	}
 }
 
 // TestDeleteDuringAScan: the scan has seen the transcript, and does not bring the session back.

@@ -83,6 +83,7 @@ type Service struct {
 
 	unfinished map[int64]struct{} // users with deletions that were cut short
 	finishNow  chan struct{}
+	rest       func(context.Context, time.Duration) error // pause, but in a test; between tries to finish deletions
 }
 
 // key names one session. An id alone means nothing.
@@ -103,7 +104,7 @@ func New(o Options) *Service {
 	}
 	s := &Service{db: o.DB, pool: o.Pool, log: o.Log, now: o.Now,
 		streams: map[key]map[*stream]struct{}{}, streamN: map[int64]int{}, scanned: map[int64]lastScan{},
-		unfinished: map[int64]struct{}{}, finishNow: make(chan struct{}, 1)}
+		unfinished: map[int64]struct{}{}, finishNow: make(chan struct{}, 1), rest: pause}
 	s.life, s.cancel = context.WithCancelCause(context.Background())
 	s.recorder.init()
 	s.notices.init()

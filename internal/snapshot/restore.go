@@ -40,7 +40,7 @@ func (s *Service) restore(ctx context.Context, userID int64, id string) error {
 	}
 	if before.Skipped > 0 {
 		s.forget(ctx, userID, before.ID)
-		return fault.New(fault.Conflict, "Not all files as they are now could be kept, for instance %s. A restore would lose them, so nothing was changed. Move or remove them and try again.", before.SkippedFirst)
+		return fault.New(fault.Conflict, "Not all files as they are now could be kept, for instance %s. A restore would lose them, so nothing was changed. Move or remove them and try again.", before.Missed())
 	}
 	err = s.o.Runtime.RestoreSnapshot(ctx, userID, id)
 	if err != nil && refused(ctx, err) {

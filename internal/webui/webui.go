@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/text/language"
 )
 
 // all: because the folder is empty but for .gitkeep until the page is built.
@@ -28,6 +30,20 @@ var missing []byte
 
 // index is the page; every path of the page's own leads to it.
 const index = "index.html"
+
+// The manifest has the name and the shortcuts of the installed app; a browser says with the request for it which
+// language its person reads.
+const (
+	manifest          = "manifest.webmanifest"
+	manifestInChinese = "manifest.zh-CN.webmanifest"
+)
+
+var languages = language.NewMatcher([]language.Tag{language.English, language.SimplifiedChinese})
+
+func prefersChinese(accept string) bool {
+	_, i := language.MatchStrings(languages, accept)
+	return i == 1
+}
 
 // policy lets the page run its own files only. Styles may be inline: the
 // terminal and the code editor set theirs so.
@@ -75,6 +91,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
 	if name == "" {
 		name = index
+	}
+	if name == manifest {
+		w.Header().Add("Vary", "Accept-Language")
+		if prefersChinese(r.Header.Get("Accept-Language")) {
+			name = manifestInChinese
+		}
 	}
 	content, err := h.read(name)
 	switch {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -11,16 +12,19 @@ import (
 
 func build() fstest.MapFS {
 	return fstest.MapFS{
-		"index.html":             {Data: []byte("<!doctype html><title>page</title>")},
-		"index.html.br":          {Data: []byte("brotli page")},
-		"index.html.gz":          {Data: []byte("gzip page")},
-		"assets/app-1a2b.js":     {Data: []byte("plain script")},
-		"assets/app-1a2b.js.gz":  {Data: []byte("gzip script")},
-		"assets/style-9f8e.css":  {Data: []byte("body{}")},
-		"manifest.webmanifest":   {Data: []byte("{}")},
-		"worker.js":              {Data: []byte("worker")},
-		".gitkeep":               {Data: nil},
-		"assets/font-77aa.woff2": {Data: []byte("font")},
+		"index.html":            {Data: []byte("<!doctype html><title>page</title>")},
+		"index.html.br":         {Data: []byte("brotli page")},
+		"index.html.gz":         {Data: []byte("gzip page")},
+		"assets/app-1a2b.js":    {Data: []byte("plain script")},
+		"assets/app-1a2b.js.gz": {Data: []byte("gzip script")},
+		"assets/style-9f8e.css": {Data: []byte("body{}")},
+		"manifest.webmanifest":  {Data: []byte("{}")},
+
+		"manifest.zh-CN.webmanifest":    {Data: []byte(`{"lang":"zh-CN"}`)},
+		"manifest.zh-CN.webmanifest.br": {Data: []byte("brotli Chinese")},
+		"worker.js":                     {Data: []byte("worker")},
+		".gitkeep":                      {Data: nil},
+		"assets/font-77aa.woff2":        {Data: []byte("font")},
 	}
 }
 
@@ -69,6 +73,38 @@ func TestHandler(t *testing.T) {
 				t.Errorf("the policy lets foreign or inline scripts run: %s", csp)
 			}
 		})
+	}
+}
+
+// TestManifest is in the language of the browser, and no cache gives one reader another's.
+func TestManifest(t *testing.T) {
+	h := newHandler(build())
+	tags := map[string]bool{}
+	for _, c := range []struct{ language, encoding, want string }{
+		{"", "", "{}"},
+		{"en-US,en;q=0.9", "br", "{}"},
+		{"de, zh;q=0.5", "", `{"lang":"zh-CN"}`},
+		{"zh-CN,zh;q=0.9,en;q=0.8", "br", "brotli Chinese"},
+		{"zh-TW", "", `{"lang":"zh-CN"}`},
+		{"en, zh-CN;q=0.9", "", "{}"},
+		{"\xff;;q", "", "{}"},
+	} {
+		r := httptest.NewRequest("GET", "/manifest.webmanifest", nil)
+		r.Header.Set("Accept-Language", c.language)
+		r.Header.Set("Accept-Encoding", c.encoding)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		header := w.Header()
+		if w.Code != 200 || w.Body.String() != c.want || header.Get("Content-Type") != "application/manifest+json" || header.Get("Cache-Control") != "no-cache" {
+			t.Errorf("%q: got %d %q, %v", c.language, w.Code, w.Body, header)
+		}
+		if !slices.Contains(header.Values("Vary"), "Accept-Language") {
+			t.Errorf("%q: Vary is %q", c.language, header.Values("Vary"))
+		}
+		tags[header.Get("ETag")] = true
+	}
+	if len(tags) != 3 {
+		t.Errorf("%d tags of three answers", len(tags))
 	}
 }
 

@@ -170,7 +170,7 @@ try {
   await page.getByRole('dialog').getByLabel('First password').fill('a first password')
   await page.getByRole('dialog').getByRole('button', { name: 'Add a user' }).click()
   await page.getByText('eve@example.org').waitFor()
-  await page.getByRole('listitem').filter({ hasText: 'eve' }).getByRole('button', { name: 'Edit' }).click()
+  await page.getByRole('row').filter({ hasText: 'eve' }).getByRole('button', { name: 'Edit' }).click()
   await page.getByRole('dialog').getByLabel('CPU').fill('none')
   await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
   await page.getByText('A number, 0 or more').waitFor()

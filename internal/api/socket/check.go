@@ -86,12 +86,14 @@ func OrNil(v json.RawMessage) json.RawMessage {
 	return v
 }
 
+// printable says whether all of a name can be seen. U+FFFD stands for what was none: decoded, half a surrogate pair is
+// that, and names that differ would be one.
 func printable(s string, most int) bool {
 	if len(s) > most || !utf8.ValidString(s) {
 		return false
 	}
 	for _, r := range s {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return false
 		}
 	}

@@ -84,6 +84,9 @@ func decodeFault(err error) error {
 	if errors.Is(err, strictjson.ErrTooDeep) {
 		return fault.New(fault.Invalid, "The message is nested deeper than %d levels.", strictjson.MaxDepth)
 	}
+	if errors.Is(err, strictjson.ErrTwice) {
+		return fault.New(fault.Invalid, "The message has two fields of the same name. Send each once.")
+	}
 	return fault.Wrap(err, fault.Invalid, "The message is not one JSON object.")
 }
 

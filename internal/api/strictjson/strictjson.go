@@ -1,8 +1,10 @@
 // Package strictjson decodes JSON from outside: UTF-8, one value, nested only so
-// deep, and nothing after it. Which fields there may be is judged elsewhere.
+// deep, each name of an object once, and nothing after it. Which fields there may
+// be is judged elsewhere.
 package strictjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"unicode/utf8"
@@ -17,36 +19,113 @@ var ErrTooDeep = errors.New("nested deeper than 100 levels")
 // ErrEncoding is for input that is not UTF-8: decoded, two texts that differ could become one.
 var ErrEncoding = errors.New("not UTF-8")
 
-// Unmarshal is json.Unmarshal that refuses deep nesting before it builds anything, and what is not UTF-8.
+// ErrTwice is for an object with two fields of one name: who reads the first and who reads the last would differ.
+var ErrTwice = errors.New("an object has two fields of the same name")
+
+// Unmarshal is json.Unmarshal that refuses deep nesting before it builds anything, names that come twice, and what is
+// not UTF-8.
 func Unmarshal(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return ErrEncoding
 	}
-	if err := CheckDepth(data); err != nil {
+	if err := Check(data); err != nil {
 		return err
 	}
 	return json.Unmarshal(data, v)
 }
 
-// CheckDepth looks at brackets outside of strings only; whether the rest is JSON is the decoder's to say.
-func CheckDepth(data []byte) error {
-	depth, inString, escaped := 0, false, false
-	for _, c := range data {
-		switch {
-		case escaped:
-			escaped = false
-		case inString && c == '\\':
-			escaped = true
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			if depth++; depth > MaxDepth {
+// Check looks at brackets and names only; whether the rest is JSON is the decoder's to say.
+func Check(data []byte) error {
+	var open []names // of what is open, the outermost first
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			end := endOfString(data, i+1)
+			if len(open) > 0 && isName(data[min(end+1, len(data)):]) && !open[len(open)-1].add(data[i+1:end]) {
+				return ErrTwice
+			}
+			i = end
+		case '{', '[':
+			if len(open) == MaxDepth {
 				return ErrTooDeep
 			}
-		case c == '}' || c == ']':
-			depth--
+			if len(open) < cap(open) {
+				open = open[:len(open)+1]
+				open[len(open)-1].clear()
+			} else {
+				open = append(open, names{})
+			}
+		case '}', ']':
+			open = open[:max(len(open)-1, 0)]
 		}
 	}
 	return nil
+}
+
+// endOfString finds the quote that ends a string which begins at from, or the end of data.
+func endOfString(data []byte, from int) int {
+	for at := from; ; {
+		n := bytes.IndexByte(data[at:], '"')
+		if n < 0 {
+			return len(data)
+		}
+		quote, before := at+n, at+n
+		for before > at && data[before-1] == '\\' {
+			before--
+		}
+		if (quote-before)%2 == 0 {
+			return quote
+		}
+		at = quote + 1
+	}
+}
+
+// isName says whether what follows a string makes it the name of a field.
+func isName(rest []byte) bool {
+	for _, c := range rest {
+		switch c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c == ':'
+		}
+	}
+	return false
+}
+
+// fewNames are compared one by one, as almost every object has no more.
+const fewNames = 16
+
+// names are those of one object so far.
+type names struct {
+	few  [][]byte
+	many map[string]struct{}
+}
+
+func (n *names) clear() { n.few, n.many = n.few[:0], nil }
+
+// add says false when the name is there already. It is as it stands between its quotes.
+func (n *names) add(name []byte) bool {
+	if bytes.IndexByte(name, '\\') >= 0 {
+		var plain string
+		if json.Unmarshal(append(append([]byte{'"'}, name...), '"'), &plain) == nil {
+			name = []byte(plain)
+		}
+	}
+	if n.many == nil {
+		for _, o := range n.few {
+			if bytes.Equal(o, name) {
+				return false
+			}
+		}
+		if n.few = append(n.few, name); len(n.few) > fewNames {
+			n.many = make(map[string]struct{}, 2*fewNames)
+			for _, o := range n.few {
+				n.many[string(o)] = struct{}{}
+			}
+		}
+		return true
+	}
+	before := len(n.many)
+	n.many[string(name)] = struct{}{}
+	return len(n.many) > before
 }

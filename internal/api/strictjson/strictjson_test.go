@@ -3,12 +3,33 @@ package strictjson
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
 
 func nested(open, end string, n int) string {
 	return strings.Repeat(open, n) + strings.Repeat(end, n)
+}
+
+// many is an object of so many fields.
+func many(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"n%d":%d`, i, i)
+	}
+	return "{" + b.String()[1:] + "}"
+}
+
+// BenchmarkCheck is the price of the checks, of a message with a long text.
+func BenchmarkCheck(b *testing.B) {
+	message := []byte(`{"type":"prompt","session_id":"x","id":"y","content":"` + strings.Repeat("a line of it\\n", 5000) + `"}`)
+	b.SetBytes(int64(len(message)))
+	for b.Loop() {
+		if err := Check(message); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func TestUnmarshal(t *testing.T) {
@@ -28,26 +49,37 @@ func TestUnmarshal(t *testing.T) {
 		{"nothing", ``, false},
 		{"not UTF-8", "{\"id\":\"u\xff\"}", false},
 		{"UTF-8", `{"id":"ü"}`, true},
+		{"twice", `{"id":"a","id":"b"}`, false},
+		{"twice, spaced", "{\"id\" \t\n: 1, \"x\":{}, \"id\":2}", false},
+		{"twice, escaped", `{"id":1,"\u0069d":2}`, false},
+		{"twice, deep", `{"a":[{"q":{"cpu":1,"x":[],"cpu":2}}]}`, false},
+		{"in two objects", `[{"id":1},{"id":2,"in":{"id":3}},{"id":4}]`, true},
+		{"once a name, once a value", `{"id":"id","x":["id","id"]}`, true},
+		{"a name of quotes", `{"a\"":1,"a\\":2,"a":3}`, true},
+		{"other letters", `{"id":1,"ID":2}`, true},
+		{"many", many(1000), true},
+		{"many, and one twice", strings.Replace(many(1000), `"n999"`, `"n3"`, 1), false},
+		{"in many opened before", `{"a":` + many(100) + `,"b":` + many(100) + `}`, true},
 	} {
 		var v any
 		if err := Unmarshal([]byte(c.in), &v); (err == nil) != c.ok {
 			t.Errorf("%s: got %v; want ok %v", c.name, err, c.ok)
 		}
 	}
-	if err := CheckDepth([]byte(nested("{", "}", 5000))); !errors.Is(err, ErrTooDeep) {
+	if err := Check([]byte(nested("{", "}", 5000))); !errors.Is(err, ErrTooDeep) {
 		t.Errorf("got %v; want ErrTooDeep", err)
 	}
 }
 
-// FuzzUnmarshal: whatever is taken is JSON, and whatever is refused is either not JSON too deep or not UTF-8.
+// FuzzUnmarshal: whatever is taken is JSON, and whatever is refused is not JSON, too deep, not UTF-8, or has a name twice.
 func FuzzUnmarshal(f *testing.F) {
-	for _, s := range []string{`{"a":1}`, `[[[]]]`, `"\"["`, `{} x`, "\xff", nested("[", "]", 101)} {
+	for _, s := range []string{`{"a":1}`, `[[[]]]`, `"\"["`, `{} x`, `{"a":1,"a":2}`, "\xff", nested("[", "]", 101)} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var v any
 		err := Unmarshal(b, &v)
-		if (err == nil) != json.Valid(b) && !errors.Is(err, ErrTooDeep) && !errors.Is(err, ErrEncoding) {
+		if (err == nil) != json.Valid(b) && !errors.Is(err, ErrTooDeep) && !errors.Is(err, ErrEncoding) && !errors.Is(err, ErrTwice) {
 			t.Fatalf("got %v for %q, which is valid: %v", err, b, json.Valid(b))
 		}
 	})

@@ -151,6 +151,9 @@ func (s *Supervisor) endLocked(id string) {
 func (s *Supervisor) remove(_ context.Context, r *protocol.SessionRequest) (*protocol.Empty, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.keeps != nil {
+		return nil, s.keeps
+	}
 	s.endLocked(r.SessionID)
 	delete(s.sessions, r.SessionID)
 	s.volume.remove(r.SessionID)

@@ -31,6 +31,7 @@ type Supervisor struct {
 	mu        sync.Mutex
 	hung      chan struct{} // not nil: every call waits for its close
 	hold      bool
+	keeps     error           // what deletions fail with
 	limits    protocol.Limits // as last configured
 	processes []protocol.Process
 	sessions  map[string]*protocol.Session
@@ -139,6 +140,13 @@ func (s *Supervisor) OnCommand(f func(*protocol.CommandRequest) (*protocol.Comma
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.commands = f
+}
+
+// Keep makes deletions fail with an error, until it is given nil.
+func (s *Supervisor) Keep(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keeps = err
 }
 
 // Calls lists the procedures that were called.

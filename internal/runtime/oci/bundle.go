@@ -97,6 +97,7 @@ func (r *Runtime) supervisorConfig(spec runtime.Spec) protocol.Config {
 		PersonUID: personID, PersonGID: personID,
 		TreeGIDs:     [2]int{treeGIDFirst, treeGIDFirst + treeGIDCount - 1},
 		LiveSessions: spec.LiveSessions,
+		PIDs:         spec.Limits.PIDs,
 	}
 	if r.opt.Claude != "" {
 		c.Claude = insideClaude

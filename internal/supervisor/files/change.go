@@ -47,7 +47,7 @@ func (s *Server) makeFolder(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
-	rel, err := s.newPath(req.Path)
+	rel, err := s.newPath("body.path", req.Path)
 	if err != nil {
 		return err
 	}
@@ -78,11 +78,11 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
-	from, err := s.named(req.From, req.Encoded)
+	from, err := s.named("body.from", req.From, req.Encoded)
 	if err != nil {
 		return err
 	}
-	to, err := s.newPath(req.To)
+	to, err := s.newPath("body.to", req.To)
 	if err != nil {
 		return err
 	}
@@ -102,16 +102,16 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, http.StatusOK, e)
 }
 
-// newPath resolves a path that is to be made.
-func (s *Server) newPath(p string) (string, error) {
+// newPath resolves a path that is to be made; location is where the request has it.
+func (s *Server) newPath(location, p string) (string, error) {
 	rel, err := workspace.Resolve(s.home, p)
 	if err != nil {
-		return "", err
+		return "", fault.At(location, err)
 	}
 	if rel == "." {
-		return "", fault.InvalidField("body.path", "Give a path below the workspace.")
+		return "", fault.InvalidField(location, "Give a path below the workspace.")
 	}
-	return rel, workspace.CheckNew(rel)
+	return rel, fault.At(location, workspace.CheckNew(rel))
 }
 
 // rename moves without ever taking the place of something.

@@ -106,15 +106,16 @@ func encodedPath(rel string) string {
 	return strings.ReplaceAll(url.QueryEscape(rel), "+", "%20")
 }
 
-// named is the path that a request's body names, which may be encoded as in an Entry.
-func (s *Server) named(p string, encoded bool) (string, error) {
+// named is the path that a request's body names at a location, which may be encoded as in an Entry.
+func (s *Server) named(location, p string, encoded bool) (string, error) {
 	if encoded {
 		var err error
 		if p, err = url.PathUnescape(p); err != nil {
-			return "", fault.InvalidField("body.encoded", "The path is not percent-encoded.")
+			return "", fault.InvalidField(location, "The path is not percent-encoded.")
 		}
 	}
-	return workspace.Resolve(s.home, p)
+	rel, err := workspace.Resolve(s.home, p)
+	return rel, fault.At(location, err)
 }
 
 func page(r *http.Request) (limit int, after string, err error) {

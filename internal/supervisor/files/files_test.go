@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -229,6 +230,28 @@ func (b *bench) wantOK(r reply, status int, what string) {
 	b.t.Helper()
 	if r.status != status {
 		b.t.Fatalf("%s: got %d %s, want %d", what, r.status, r.body, status)
+	}
+}
+
+// TestWhereIsWhatIsWrong: an error names the field of the request that it is about.
+func TestWhereIsWhatIsWrong(t *testing.T) {
+	b := setup(t)
+	for want, r := range map[string]reply{
+		"body.path": b.do("POST", "/folder", nil, nil, map[string]string{"path": "temp/a\nb"}),
+		"body.to":   b.do("POST", "/move", nil, nil, map[string]string{"from": "README.md", "to": "temp/a\nb"}),
+		"body.from": b.do("POST", "/move", nil, nil, map[string]string{"from": "../x", "to": "temp/x"}),
+
+		"query.path":             b.put("temp/a\nb", "x"),
+		"header.Upload-Metadata": b.begin("temp/a\nb", 1, "refuse", ""),
+	} {
+		var f *fault.Error
+		if !errors.As(r.err, &f) || len(f.Fields) != 1 || f.Fields[0].Location != want {
+			t.Errorf("%s: got %d %s", want, r.status, r.body)
+		}
+	}
+	var f *fault.Error
+	if r := b.do("POST", "/move", nil, nil, map[string]string{"from": "README.md", "to": "/"}); !errors.As(r.err, &f) || f.Fields[0].Location != "body.to" {
+		t.Errorf("got %d %s", r.status, r.body)
 	}
 }
 

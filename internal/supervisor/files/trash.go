@@ -37,7 +37,7 @@ func (s *Server) trash(w http.ResponseWriter, r *http.Request) error {
 	if err := decode(w, r, &req); err != nil {
 		return err
 	}
-	rel, err := s.named(req.Path, req.Encoded)
+	rel, err := s.named("body.path", req.Path, req.Encoded)
 	if err != nil {
 		return err
 	}

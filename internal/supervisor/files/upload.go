@@ -169,7 +169,7 @@ func (s *Server) newUpload(h http.Header) (upload, error) {
 	if u.Path == "" {
 		return upload{}, fault.InvalidField("header.Upload-Metadata", "Give the path of the file.")
 	}
-	if u.Path, err = s.newPath(u.Path); err != nil {
+	if u.Path, err = s.newPath("header.Upload-Metadata", u.Path); err != nil {
 		return upload{}, err
 	}
 	if _, err := s.root.Lstat(u.Path); leadsOut(err) { // over an absolute link: it goes where that leads now
@@ -201,7 +201,7 @@ func (s *Server) checkUpload(u upload) error {
 	if rel, err := workspace.Resolve(s.home, u.Path); err != nil || rel != u.Path || rel == "." {
 		return fault.InvalidField("header.Upload-Metadata", "Give the path of the file.")
 	}
-	return workspace.CheckNew(u.Path)
+	return fault.At("header.Upload-Metadata", workspace.CheckNew(u.Path))
 }
 
 // checkRoom refuses what cannot fit, before anybody sends it. Whether it fits in the end shows in the writing.

@@ -67,6 +67,32 @@ func parseStat(b []byte) (cpuSeconds float64, memoryBytes int64) {
 	return float64(number(14)+number(15)) / ticksPerSecond, number(24) * int64(os.Getpagesize())
 }
 
+// Tasks counts the processes and threads that /proc shows: within an instance, all that its limit counts.
+func Tasks() (n int) {
+	dir, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0
+	}
+	buf := make([]byte, 4<<10)
+	for _, e := range dir {
+		if name := e.Name(); name[0] >= '1' && name[0] <= '9' {
+			n += parseThreads(readProc("/proc/"+name+"/stat", buf))
+		}
+	}
+	return n
+}
+
+// parseThreads reads the number of threads in /proc/<pid>/stat; 0 of a process that is gone.
+func parseThreads(b []byte) int {
+	_, rest, _ := cutLast(b, []byte(") "))
+	f := bytes.Fields(rest)
+	if len(f) < 18 {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(f[17])) // field 20 of proc(5)
+	return n
+}
+
 func cutLast(b, sep []byte) (before, after []byte, found bool) {
 	if i := bytes.LastIndex(b, sep); i >= 0 {
 		return b[:i], b[i+len(sep):], true

@@ -64,11 +64,13 @@ type Config struct {
 	TreeGIDs     [2]int   `json:"tree_gids"`
 	Env          []string `json:"env"` // added to what every process of the person gets
 	LiveSessions int      `json:"live_sessions"`
+	PIDs         int64    `json:"pids"` // processes and threads; 0: nobody counts them (bare)
 }
 
 // Limits are those of the user's that the supervisor itself keeps; Config has them at the start.
 type Limits struct {
-	LiveSessions int `json:"live_sessions"`
+	LiveSessions int   `json:"live_sessions"`
+	PIDs         int64 `json:"pids,omitempty"` // 0: as before
 }
 
 type Empty struct{}

@@ -35,11 +35,11 @@ func (s *session) afterLocked(r *run) (reason string) {
 		return reasonExited
 	case s.starts >= maxStarts:
 		log.Warn("claude ended at work once too often")
-		s.complainLocked(fault.Internal, "Claude ended %d times while it worked (%s). What it worked on was given up; send it again to try once more.", s.starts+1, howEnded(exit, said))
+		s.complainLocked(fault.Internal, "Claude ended %d times while it worked (%s). What it worked on was given up; send it again to try once more.", s.starts+1, s.ss.howEnded(exit, said))
 		return reasonFailed
 	}
 	log.Warn("claude ended at work")
-	s.complainLocked(fault.Internal, "Claude ended while it worked (%s). It is started again and goes on.", howEnded(exit, said))
+	s.complainLocked(fault.Internal, "Claude ended while it worked (%s). It is started again and goes on.", s.ss.howEnded(exit, said))
 	return s.againLocked()
 }
 
@@ -68,11 +68,14 @@ func (s *session) afterStartLocked(r *run, exit process.Exit, said string) (reas
 	case claude.Unknown(said) && s.meta.ForkOf != "" && !s.meta.Ran:
 		s.complainLocked(fault.NotFound, "The conversation to copy was not found. It may have been deleted, or nothing was said in it yet.")
 		return reasonNotStarted
+	case s.ss.starves(said):
+		s.ss.opt.Log.Warn("no process to start claude with", "session", s.id, "code", exit.Code, "stderr", said)
+		return s.starveLocked()
 	case exit.Signal != 0 && s.starts < maxStarts && s.atWorkLocked():
 		return s.againLocked()
 	}
 	s.ss.opt.Log.Warn("claude did not start", "session", s.id, "code", exit.Code, "stderr", said)
-	s.complainLocked(fault.Internal, "Claude could not be started (%s).", howEnded(exit, said))
+	s.complainLocked(fault.Internal, "Claude could not be started (%s).", s.ss.howEnded(exit, said))
 	return reasonNotStarted
 }
 
@@ -90,7 +93,9 @@ func (s *session) againLocked() (reason string) {
 	if s.ledger.state != protocol.StateStarting || len(s.held.UUIDs) > 0 {
 		_ = s.enterLocked(protocol.StateStarting, "") // it says itself when the disk is full
 	}
-	if err := s.startLocked(); err != nil {
+	if err := s.startLocked(); errors.Is(err, errNoProcess) {
+		return s.starveLocked()
+	} else if err != nil {
 		var f *fault.Error
 		if !errors.As(err, &f) {
 			f = fault.Wrap(err, fault.Internal, "Claude could not be started again.")
@@ -102,8 +107,12 @@ func (s *session) againLocked() (reason string) {
 	return ""
 }
 
-// howEnded tells an exit in words, with the end of what was on stderr.
-func howEnded(exit process.Exit, said string) fault.Text {
+// howEnded tells an exit in words, with the end of what was on stderr. What a CLI says that had no thread is of no use
+// to people.
+func (ss *Sessions) howEnded(exit process.Exit, said string) fault.Text {
+	if ss.starves(said) {
+		return fault.Say("your instance is at its limit of processes")
+	}
 	how := fault.Say("exit code %d", exit.Code)
 	if exit.Signal != 0 {
 		how = fault.Say("signal %d, %s", int(exit.Signal), exit.Signal)

@@ -106,6 +106,7 @@ const (
 	reasonStopped    = "stopped"     // the supervisor was stopped
 	reasonRestarted  = "restarted"   // the supervisor was started anew
 	reasonExited     = "exited"      // Claude ended by itself, without a turn
+	reasonNoProcess  = "no_process"  // there were too many in the instance to start Claude; it waits in line and is tried again
 	reasonNotStarted = "not_started" // Claude could not be started; prompts wait for the next try
 	reasonCopied     = "copied"      // all before belongs to the session that this one began as a copy of
 	reasonWithdrawn  = "withdrawn"   // somebody interrupted it while it waited in line: its prompts are given up

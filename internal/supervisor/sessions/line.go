@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
@@ -67,6 +68,9 @@ func (ss *Sessions) Configure(_ context.Context, l *protocol.Limits) (*protocol.
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.limit = l.LiveSessions
+	if l.PIDs > 0 {
+		ss.pids.Store(l.PIDs)
+	}
 	ss.moveLineLocked()
 	return &protocol.Empty{}, nil
 }
@@ -204,16 +208,27 @@ func (s *session) standLocked(req *protocol.OpenRequest) {
 	s.meta.Live = true
 	_ = s.enterLocked(protocol.StateQueued, "") // it says itself when the disk is full
 	s.saveLocked()
-	leaveLine := s.ss.join(s) // here: who comes next stands behind
-	s.ss.running.Go(func() { s.stand(ctx, st, leaveLine) })
+	pause, leaveLine := s.pauseLocked(), func() {}
+	if pause == 0 {
+		leaveLine = s.ss.join(s) // here: who comes next stands behind
+	}
+	s.ss.running.Go(func() { s.stand(ctx, st, pause, leaveLine) })
 }
 
-// stand waits until the session is live, or is to wait no more.
-func (s *session) stand(ctx context.Context, st *standing, leaveLine func()) {
+// stand waits until the session is live, or is to wait no more. Who pauses first keeps nobody else waiting.
+func (s *session) stand(ctx context.Context, st *standing, pause time.Duration, leaveLine func()) {
 	defer close(st.left)
 	defer st.leave(nil)
-	// What was asked for is in meta, and may be changed there while it waits.
-	err := s.ensure(ctx, &protocol.OpenRequest{SessionID: s.id}, inLine)
+	var err error
+	if pause > 0 {
+		if err = rest(ctx, pause); err == nil {
+			leaveLine = s.ss.join(s)
+		}
+	}
+	if err == nil {
+		// What was asked for is in meta, and may be changed there while it waits.
+		err = s.ensure(ctx, &protocol.OpenRequest{SessionID: s.id}, inLine)
+	}
 	leaveLine()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,6 +239,8 @@ func (s *session) stand(ctx context.Context, st *standing, leaveLine func()) {
 		case reason != "":
 		case s.ss.stopping.Load():
 			reason = reasonStopped
+		case errors.Is(err, errNoProcess):
+			reason = s.starveLocked()
 		default:
 			s.ss.opt.Log.Warn("make a queued session live", "session", s.id, "error", err)
 			s.complainLocked(fault.CodeOf(err), "%s", textOf(err))
@@ -237,8 +254,11 @@ func (s *session) stand(ctx context.Context, st *standing, leaveLine func()) {
 		s.meta.Live = false
 		_ = s.enterLocked(protocol.StateDormant, reason)
 		s.saveLocked()
-		if reason == reasonIdle && s.ledger.busy() {
-			s.standLocked(&protocol.OpenRequest{SessionID: s.id}) // another prompt came while it was leaving
+		if reason != reasonNoProcess {
+			s.starved = 0
+		}
+		if reason == reasonIdle && s.ledger.busy() || reason == reasonNoProcess { // with idle: another prompt came while it was leaving
+			s.standLocked(&protocol.OpenRequest{SessionID: s.id})
 		}
 	}
 	s.releaseLocked()

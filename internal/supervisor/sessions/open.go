@@ -222,7 +222,9 @@ func (s *session) beginLocked(req *protocol.OpenRequest, from origin) error {
 		s.meta.ForkOf, s.meta.ForkAt = from.conversation, from.at
 	}
 	s.meta.Live = true
-	s.starts, s.guessed = 0, false
+	if s.guessed = false; s.starved == 0 { // else it is the same work still
+		s.starts = 0
+	}
 	if err := s.startLocked(); err != nil {
 		s.meta = before
 		return err

@@ -112,7 +112,7 @@ func (s *session) takeAnswerLocked(r *run, l claude.Line, a claude.Answer) error
 		s.meta.PermissionMode = mode
 	}
 	r.greeted = true
-	s.guessed = false
+	s.guessed, s.starved = false, 0
 	s.takeUpLocked(r)
 	close(r.ready)
 	s.deliverLocked()

@@ -29,6 +29,20 @@ func pretend(kind string) {
 		_ = os.WriteFile(filepath.Join(dir, "TWO"), []byte(session), 0o600)
 		os.Exit(9)
 	}
+	if full := filepath.Join(dir, "full"); kind == "starved" { // as long as there are no processes
+		if how, err := os.ReadFile(full); err == nil {
+			switch string(how) {
+			case "once":
+				_ = os.Remove(full)
+			case "mute":
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				time.Sleep(time.Minute)
+			}
+			fmt.Fprintln(os.Stderr, "error: Failed to start HTTP Client thread: EAGAIN\nnote: The process or thread limit may have been reached (ulimit -u, or the container's pids limit)")
+			os.Exit(1)
+		}
+		kind = "quick"
+	}
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 64<<20)
 	for in.Scan() {

@@ -72,12 +72,10 @@ func (ss *Sessions) Prompt(ctx context.Context, req *protocol.PromptRequest) (*p
 		if !full {
 			err = s.ensure(ctx, &req.OpenRequest, forWork)
 		}
-		if full || errors.Is(err, errAtWork) || errors.Is(err, errNoneAllowed) {
+		if full || err != nil {
 			s.mu.Lock()
-			s.standLocked(&req.OpenRequest)
+			s.standLocked(&req.OpenRequest) // which tells what is wrong when that is no lack of places
 			s.mu.Unlock()
-		} else if err != nil {
-			ss.opt.Log.Warn("a prompt waits", "session", s.id, "error", err)
 		}
 	}
 	if s.leaves() {
@@ -96,7 +94,7 @@ func (s *session) leaves() bool {
 // mayStand says whether a prompt for which there is no place may wait for one. A copy of another conversation must
 // begin before that goes on.
 func (s *session) mayStand(req *protocol.PromptRequest, err error) bool {
-	return errors.Is(err, errAtWork) && (req.ForkOf == "" || s.last.Load() > 0)
+	return (errors.Is(err, errAtWork) || errors.Is(err, errNoProcess)) && (req.ForkOf == "" || s.last.Load() > 0)
 }
 
 // done finds a prompt that has been dealt with.
@@ -177,7 +175,7 @@ func checkPromptID(id string) error {
 		return fault.InvalidField("id", "A prompt's id must have from 1 to %d characters.", maxIDBytes)
 	}
 	for _, r := range id {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
 			return fault.InvalidField("id", "A prompt's id must be printable.")
 		}
 	}

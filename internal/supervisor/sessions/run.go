@@ -113,6 +113,9 @@ func (s *session) startFault(err error) error {
 		}
 		return fault.Wrap(err, fault.NotFound, "The folder of project %q is not there. Make it again, or open the session in another project.", s.meta.Project)
 	}
+	if errors.Is(err, syscall.EAGAIN) {
+		return fmt.Errorf("%w: %w", errNoProcess, err)
+	}
 	for _, closed := range []error{syscall.EACCES, syscall.EPERM, syscall.ELOOP} {
 		if errors.Is(err, closed) { // Claude itself is not
 			return fault.Wrap(err, fault.Invalid, "The folder of project %q cannot be entered: it, or one above it, is closed to you or a link that leads to itself. Change that in a terminal; if your home is closed, restart your instance: that opens it again.", s.meta.Project)
@@ -207,11 +210,14 @@ func (s *session) exited(r *run) {
 		close(c)
 	}
 	reason := s.afterLocked(r)
+	if reason != reasonNoProcess {
+		s.starved = 0
+	}
 	if s.run == nil {
 		s.meta.Live = false
 		_ = s.enterLocked(protocol.StateDormant, reason) // it says itself when the disk is full
 		s.saveLocked()
-		if (reason == reasonYielded || reason == reasonIdle) && s.ledger.busy() {
+		if (reason == reasonYielded || reason == reasonIdle) && s.ledger.busy() || reason == reasonNoProcess {
 			s.standLocked(&protocol.OpenRequest{SessionID: s.id})
 		}
 		s.giveSlot()

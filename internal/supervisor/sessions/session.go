@@ -44,6 +44,7 @@ type session struct {
 	run      *run                  // the process, from its start until its whole tree is gone
 	starts   int                   // since the last result, after a process died at work
 	held     protocol.HeldResponse // where the conversation on disk stands, for the process to be started
+	starved  int                   // times in a row that there was no process left to start it with
 	guessed  bool                  // the CLI said that resuming, or not, was wrong; the other was tried
 	deleting bool                  // somebody has begun to, and nobody else takes it up any more
 	gone     bool                  // it is not on the list any more

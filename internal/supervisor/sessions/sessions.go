@@ -85,6 +85,8 @@ type Sessions struct {
 	places places
 
 	takeUpWithin time.Duration // shorter in a test
+	starvePauses []time.Duration
+	pids         atomic.Int64 // how many processes and threads the person may have; 0: nobody counts them
 
 	compacts chan struct{} // holds the one that compacts a journal
 
@@ -106,11 +108,12 @@ func New(opt Options) *Sessions {
 	opt.KeepPieces = cmp.Or(opt.KeepPieces, keepPieces)
 	ss := &Sessions{
 		opt: opt, limit: opt.Config.LiveSessions, all: map[string]*session{}, buried: map[string]time.Time{}, watchers: map[*watcher]struct{}{},
-		places: newPlaces(opt.Granted), takeUpWithin: takeUpWithin, compacts: make(chan struct{}, 1),
+		places: newPlaces(opt.Granted), takeUpWithin: takeUpWithin, starvePauses: starvePauses, compacts: make(chan struct{}, 1),
 		searching: make(chan struct{}, 1), patience: searchBudget,
 	}
 	language := words.Language(opt.Config.Language)
 	ss.language.Store(&language)
+	ss.pids.Store(opt.Config.PIDs)
 	ss.life, ss.stopped = context.WithCancelCause(context.Background())
 	entries, err := os.ReadDir(opt.Config.JournalDir)
 	if err != nil && !os.IsNotExist(err) {

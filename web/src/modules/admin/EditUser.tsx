@@ -24,6 +24,7 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
   const [role, setRole] = useState<Role>(user.role)
   const [active, setActive] = useState(user.active)
   const [password, setPassword] = useState('')
+  const [revoking, setRevoking] = useState(false)
   const [form, setForm] = useState<QuotaForm>(() => formOf(user.quota))
   const [wrong, setWrong] = useState<readonly (keyof QuotaForm)[]>([])
   const [deleting, setDeleting] = useState(false)
@@ -34,7 +35,7 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
   const save = useMutation({
     mutationFn: async () => {
       const path = { id: user.id }
-      if (role !== user.role || active !== user.active || password !== '') await call(api.PATCH('/users/{id}', { params: { path }, body: { role, active, ...(password && { password }) } }))
+      if (role !== user.role || active !== user.active || password !== '') await call(api.PATCH('/users/{id}', { params: { path }, body: { role, active, ...(password && { password, revoke_tokens: revoking }) } }))
       const quota = quotaOf(form, user.quota)
       if (JSON.stringify(quota) !== JSON.stringify(user.quota)) await call(api.PUT('/users/{id}/quota', { params: { path }, body: quota }))
     },
@@ -108,6 +109,12 @@ export function EditUser({ user, onClose }: { user: User; onClose: () => void })
             <p id={passwordNote} className="mt-1 text-minor text-muted">
               {m.password_reset_hint()}
             </p>
+            {password !== '' && (
+              <label className="mt-1 flex min-h-11 items-center gap-2.5 text-minor desk:min-h-9">
+                <input type="checkbox" checked={revoking} onChange={(e) => setRevoking(e.target.checked)} className="size-4 accent-accent" />
+                {m.password_reset_tokens()}
+              </label>
+            )}
           </fieldset>
         )}
         <fieldset>

@@ -63,7 +63,7 @@ function Line({ invitation: i, onRevoke }: { invitation: Invitation; onRevoke: (
   const name = useNames()
   const now = useNow()
   const standing = standingOf(i, now)
-  const by = i.created_by === 0 ? m.invitation_of_server() : i.created_by === me.id ? m.invitation_of_you() : m.invitation_of({ name: name(i.created_by) })
+  const by = i.created_by === 0 ? m.invitation_of_server() : i.created_by === me.id ? m.invitation_of_you() : m.invitation_of({ name: i.created_by_name ?? name(i.created_by) })
   const made = dateTime(i.created_at)
   return (
     <li className="flex min-h-14 items-center gap-3 border-t px-4 py-2 first:border-t-0">
@@ -89,7 +89,7 @@ function whatBecame(i: Invitation, standing: Standing, name: (id: number) => str
     case 'open':
       return m.invitation_open_until({ when: dateTime(i.expires_at) })
     case 'used':
-      return i.used_by ? m.invitation_used({ name: name(i.used_by), when: dateTime(i.used_at!) }) : m.invitation_used_gone({ when: dateTime(i.used_at!) })
+      return i.used_by ? m.invitation_used({ name: i.used_by_name ?? name(i.used_by), when: dateTime(i.used_at!) }) : m.invitation_used_gone({ when: dateTime(i.used_at!) })
     case 'expired':
       return m.invitation_expired_at({ when: dateTime(i.expires_at) })
   }

@@ -39,6 +39,7 @@ it('tells a new password from any other change', () => {
 it('leaves out no detail: what it has no words for stays as it is', () => {
   const values = (detail: Record<string, unknown>) => detailsOf(entry({ detail })).map((d) => d.value)
   expect(values({ with: 'wax', twice: true, ended: 3, nested: { a: [1] } })).toEqual(['wax', 'true', '3', '{"a":[1]}'])
+  expect(values({ tokens_revoked: true })).not.toEqual(['true'])
   expect(values({ too_long: 5000 })).toEqual(['5000'])
   expect(values({ quota: 'not a quota', role: 'king' })).toEqual(['not a quota', 'king'])
   expect(values({ password: '[redacted]' })).toEqual([])

@@ -111,6 +111,8 @@ function detailOf(key: string, v: unknown): { name: string; value: string } | un
       return yes(m.user_active())
     case 'password_changed':
       return yes(m.password_new())
+    case 'tokens_revoked':
+      return yes(m.audit_tokens_revoked())
     case 'name':
       return as(m.token_name())
     case 'quota':
