@@ -162,6 +162,7 @@ async function filesAndDraft(world, bob) {
   await input.setInputFiles([{ name: 'data.csv', mimeType: 'text/csv', buffer: Buffer.from('a,b\n1,2\n') }, { name: 'dot.png', mimeType: 'image/png', buffer: png }])
   const attached = page.getByRole('list', { name: 'Goes with the prompt' })
   await attached.getByRole('button', { name: 'Remove data.csv' }).waitFor()
+  await attached.getByRole('progressbar').waitFor({ state: 'detached' }) // of that name while it comes, too
   await attached.getByRole('img', { name: 'dot.png' }).waitFor()
   await bob.excusing([/\b409\b.*\/files\/uploads/], async () => {
     // The name is taken: the server says so, and the page takes the next.
