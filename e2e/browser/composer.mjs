@@ -170,6 +170,15 @@ async function filesAndDraft(world, bob) {
     await attached.getByRole('button', { name: 'Remove data-2.csv' }).waitFor()
     await attached.getByRole('progressbar').waitFor({ state: 'detached' }) // it has come whole
   })
+  // Two of one name at once are two files.
+  await input.setInputFiles(['one', 'other'].map((text) => ({ name: 'twin.txt', mimeType: 'text/plain', buffer: Buffer.from(text) })))
+  for (const [name, text] of [['twin.txt', 'one'], ['twin-2.txt', 'other']]) {
+    const remove = attached.getByRole('button', { name: `Remove ${name}` })
+    await remove.waitFor()
+    await attached.getByRole('progressbar').waitFor({ state: 'detached' })
+    assert.equal(await bob.file(`projects/writing/uploads/${name}`), text)
+    await remove.click()
+  }
   assert.equal(await bob.file('projects/writing/uploads/data.csv'), 'a,b\n1,2\n')
   assert.equal(await bob.file('projects/writing/uploads/data-2.csv'), 'another\n')
   await page.waitForFunction(async () => {
