@@ -23,7 +23,7 @@ import (
 func TestBrowser(t *testing.T) {
 	s := carrel.Start(t, "CARREL_HISTORY_STEP=1s") // charts have figures at once
 	b := openBrowser(t, s)
-	for _, part := range []string{"two people", "tools", "composer", "files", "lost server", "away", "administrator", "account", "home", "phone", "day", "snapshots", "terminal", "work", "hostile", "pwa", "pictures"} {
+	for _, part := range []string{"two people", "tools", "composer", "files", "lost server", "away", "administrator", "account", "home", "phone", "day", "snapshots", "terminal", "work", "back", "hostile", "pwa", "pictures"} {
 		t.Run(part, func(t *testing.T) { b.run(t, part) })
 	}
 }

@@ -29,6 +29,14 @@ func TestFlow(t *testing.T) {
 	}
 }
 
+// TestCounted looks at a conversation of 10,000 events: how much of it is drawn, what a token changes, and whether what is read stays where it is.
+func TestCounted(t *testing.T) {
+	t.Parallel()
+	if out, err := onMock(t, "counted"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // onMock runs a script of web/dev with the built page.
 func onMock(t *testing.T, script string) ([]byte, error) {
 	chromium := findChromium(t)

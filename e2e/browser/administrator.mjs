@@ -2,9 +2,18 @@
 import assert from 'node:assert/strict'
 import { accessible, fits } from './checks.mjs'
 
+/** Two at a time, each in their language, and each of another person. */
 export async function administratorPart(world) {
-  const ada = world.person('ada')
-  const bob = world.person('bob')
+  const zhou = await world.newcomer('zhou', { locale: 'zh-CN', role: 'admin' })
+  const qi = await world.newcomer('qi', { locale: 'zh-CN' })
+  await qi.startProject('tools')
+  await qi.turn('[echo at work]', 'at work')
+  await Promise.all([[world.person('ada'), world.person('bob')], [zhou, qi]].map((two) => administers(world, ...two)))
+  await world.leave(zhou)
+  await world.leave(qi)
+}
+
+async function administers(world, ada, bob) {
   const { page } = ada
   const { id } = await bob.api('GET', '/me')
 
@@ -15,14 +24,14 @@ export async function administratorPart(world) {
   world.note('users are listed with what they have used, a limit is changed and counts')
   await ada.until('use of what bob has said so far', `/users/${id}`, (u) => u.usage.tokens_today > 0)
   await page.goto('/admin/users')
-  const line = page.getByRole('row').filter({ hasText: 'bob' })
+  const line = page.getByRole('row').filter({ hasText: bob.name })
   await line.waitFor()
   await accessible(page, 'users')
   await fits(page, 'users')
   const before = (await ada.api('GET', `/users/${id}`)).quota
   await bob.page.goto('/account')
   await line.getByRole('button', { name: 'Edit' }).click()
-  const dialog = page.getByRole('dialog', { name: 'bob' })
+  const dialog = page.getByRole('dialog', { name: bob.name })
   await accessible(page, 'edit a user')
   await dialog.getByLabel('Live sessions').fill('7')
   await dialog.getByLabel('CPU').fill('1.5')
@@ -30,8 +39,8 @@ export async function administratorPart(world) {
   await dialog.getByRole('button', { name: 'Save' }).click()
   await dialog.waitFor({ state: 'detached' })
   await line.getByText(/7 live sessions/).waitFor()
-  await line.getByText(/^[1-9][\d.]*K? of 5M$/).waitFor() // this month
-  await line.getByText(/^[1-9][\d.]*K?$/).waitFor() // today, without a limit
+  await line.getByText(/^[1-9][\d.]*\s?[K万]? of (5M|500\s?万)$/).waitFor() // this month
+  await line.getByText(/^[1-9][\d.]*\s?[K万]?$/).waitFor() // today, without a limit
   const after = await ada.until('the new limit', `/users/${id}`, (u) => u.quota.live_sessions === 7)
   assert.deepEqual(after.quota, { ...before, live_sessions: 7, cpu: 1.5, tokens_per_month: 5_000_000 }, 'the other limits stay')
   await bob.page.reload()
@@ -45,24 +54,24 @@ export async function administratorPart(world) {
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'detached' })
 
-  await invitations(world, ada)
+  await invitations(world, ada, bob)
 
   world.note('instances show live data')
   await bob.startSession('tools')
   await page.goto('/admin/instances')
-  const card = page.getByRole('listitem').filter({ has: page.getByRole('button', { name: 'Menu of bob’s instance' }) })
+  const card = page.getByRole('listitem').filter({ has: page.getByRole('button', { name: `Menu of ${bob.name}’s instance` }) })
   await card.waitFor()
-  await card.getByRole('img', { name: /^CPU, in cores over the last hour: now / }).waitFor()
+  await card.getByRole('img', { name: /^CPU, in cores over the last hour: now .*, least .*, most .*/ }).waitFor()
   await accessible(page, 'instances')
   await fits(page, 'instances')
   await card.getByText(/[1-9][\d.,]* MiB of 2 GiB/).waitFor()
   await card.getByText(/[1-9]\d* of 512/).waitFor()
 
-  await card.getByRole('button', { name: 'bob’s figures over time' }).click()
+  await card.getByRole('button', { name: `${bob.name}’s figures over time` }).click()
   await measured(card.getByRole('slider', { name: 'Memory' }))
   await accessible(page, 'figures of an instance')
   await fits(page, 'figures of an instance')
-  await card.getByRole('button', { name: 'bob’s figures over time' }).click()
+  await card.getByRole('button', { name: `${bob.name}’s figures over time` }).click()
 
   world.note('the server shows how it is, and figures over time')
   await page.goto('/admin/server')
@@ -83,7 +92,7 @@ export async function administratorPart(world) {
 
   world.note('an instance is restarted')
   const instance = await ada.api('GET', `/instances/${id}`)
-  await act(page, 'Restart the instance')
+  await act(ada, bob, 'Restart the instance')
   const restarted = await ada.until('another instance', `/instances/${id}`, (i) => i.id !== instance.id || i.created_at !== instance.created_at)
   assert.equal(restarted.status, 'active')
   await bob.turn('[echo after the restart]', 'after the restart')
@@ -94,7 +103,7 @@ export async function administratorPart(world) {
   assert.equal(await card.getByRole('cell', { name: 'Claude', exact: true }).count(), 2)
 
   world.note('an instance is destroyed')
-  await act(page, 'Destroy the instance')
+  await act(ada, bob, 'Destroy the instance')
   await card.waitFor({ state: 'detached' })
   await ada.api('GET', `/instances/${id}`, { status: 404 })
   await bob.turn('[echo after the end]', 'after the end')
@@ -102,7 +111,7 @@ export async function administratorPart(world) {
 }
 
 /** One is made, listed and taken back; the record tells of it. */
-async function invitations(world, ada) {
+async function invitations(world, ada, bob) {
   world.note('an invitation is taken back, and serves no more')
   const { page } = ada
   await page.getByRole('link', { name: 'Invitations' }).click()
@@ -129,16 +138,16 @@ async function invitations(world, ada) {
 
   world.note('the record tells who did it')
   await page.getByRole('link', { name: 'Audit record' }).click()
-  const entry = page.getByRole('main').getByRole('listitem').filter({ has: page.getByRole('button', { name: /^ada Took an invitation back/ }) })
+  const entry = page.getByRole('main').getByRole('listitem').filter({ has: page.getByRole('button', { name: new RegExp(`^${ada.name} ${ada.words('Took an invitation back')}`) }) })
   await entry.getByRole('button').click()
   await accessible(page, 'audit record')
   await fits(page, 'audit record')
-  await entry.getByRole('link', { name: /^Only what was done to inv_/ }).click()
-  await page.getByText('Made an invitation: User').waitFor()
+  await entry.getByRole('link', { name: /^Only what was done to inv_.*$/ }).click()
+  await page.getByText(new RegExp(`^${ada.words('Made an invitation')}[:：] ?${ada.words('User')}$`)).waitFor()
   await page.waitForFunction(() => document.querySelectorAll('main li').length === 2) // of all that was done
-  await page.getByLabel('By', { exact: true }).selectOption('bob')
+  await page.getByLabel('By', { exact: true }).selectOption(bob.name)
   await page.getByText('Nothing matches').waitFor()
-  await page.getByLabel('By', { exact: true }).selectOption('Not signed in')
+  await page.getByLabel('By', { exact: true }).selectOption('0')
   await page.waitForURL(/[?&]by=0(&|$)/)
   await page.getByRole('button', { name: 'Show everything' }).click()
   await entry.waitFor()
@@ -146,13 +155,13 @@ async function invitations(world, ada) {
 
 /** A chart has figures once it says what is least and most. */
 async function measured(chart) {
-  await chart.and(chart.page().locator('[aria-valuetext*=" · most "]')).waitFor()
+  await chart.and(chart.page().locator('[aria-valuetext*=" · "]')).waitFor()
 }
 
-async function act(page, what) {
-  await page.getByRole('button', { name: 'Menu of bob’s instance' }).click()
+async function act({ page }, { name }, what) {
+  await page.getByRole('button', { name: `Menu of ${name}’s instance` }).click()
   await page.getByRole('menuitem', { name: what }).click()
-  const confirm = page.getByRole('dialog', { name: new RegExp(`^${what.split(' ')[0]} bob’s instance`) })
+  const confirm = page.getByRole('dialog', { name: `${what.split(' ')[0]} ${name}’s instance?` })
   await accessible(page, what)
   await confirm.getByRole('button', { name: what }).click()
   await confirm.waitFor({ state: 'detached', timeout: 60_000 })

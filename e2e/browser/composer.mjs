@@ -1,18 +1,27 @@
 // How a prompt is written, taken back and answered by the keyboard.
 import assert from 'node:assert/strict'
-import { accessible, fits, picture } from './checks.mjs'
+import { accessible, fits, picture, targets } from './checks.mjs'
+import { desk, phone } from './world.mjs'
 
 const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
 
+/** Two at a time, each in their language. */
 export async function composerPart(world) {
-  const bob = world.person('bob')
-  await bob.startProject('writing')
-  const session = bob.page.url().split('/').at(-1)
-  await queue(world, bob)
-  await compositionAndHistory(world, bob)
-  await filesAndDraft(world, bob)
-  await keysAndPlan(world, bob, session)
-  await failedAndGone(world, bob)
+  const lin = await world.newcomer('lin', { locale: 'zh-CN' })
+  await Promise.all([world.person('bob'), lin].map((p) => writes(world, p)))
+  await world.leave(lin)
+}
+
+async function writes(world, p) {
+  await p.startProject('writing')
+  const session = p.page.url().split('/').at(-1)
+  await queue(world, p)
+  await compositionAndHistory(world, p)
+  await filesAndDraft(world, p)
+  await keysAndPlan(world, p, session)
+  await failedAndGone(world, p)
+  const screen = p.language === 'en' ? desk : phone
+  await voice(world, await world.seat(p.name, { ...screen, storageState: await p.context.storageState() }, { locale: p.language }))
 }
 
 async function queue(world, bob) {
@@ -153,12 +162,23 @@ async function filesAndDraft(world, bob) {
   await input.setInputFiles([{ name: 'data.csv', mimeType: 'text/csv', buffer: Buffer.from('a,b\n1,2\n') }, { name: 'dot.png', mimeType: 'image/png', buffer: png }])
   const attached = page.getByRole('list', { name: 'Goes with the prompt' })
   await attached.getByRole('button', { name: 'Remove data.csv' }).waitFor()
+  await attached.getByRole('progressbar').waitFor({ state: 'detached' }) // of that name while it comes, too
   await attached.getByRole('img', { name: 'dot.png' }).waitFor()
   await bob.excusing([/\b409\b.*\/files\/uploads/], async () => {
     // The name is taken: the server says so, and the page takes the next.
     await input.setInputFiles({ name: 'data.csv', mimeType: 'text/csv', buffer: Buffer.from('another\n') })
-    await attached.getByRole('button', { name: 'Remove data-2.csv' }).waitFor() // it has come whole
+    await attached.getByRole('button', { name: 'Remove data-2.csv' }).waitFor()
+    await attached.getByRole('progressbar').waitFor({ state: 'detached' }) // it has come whole
   })
+  // Two of one name at once are two files.
+  await input.setInputFiles(['one', 'other'].map((text) => ({ name: 'twin.txt', mimeType: 'text/plain', buffer: Buffer.from(text) })))
+  for (const [name, text] of [['twin.txt', 'one'], ['twin-2.txt', 'other']]) {
+    const remove = attached.getByRole('button', { name: `Remove ${name}` })
+    await remove.waitFor()
+    await attached.getByRole('progressbar').waitFor({ state: 'detached' })
+    assert.equal(await bob.file(`projects/writing/uploads/${name}`), text)
+    await remove.click()
+  }
   assert.equal(await bob.file('projects/writing/uploads/data.csv'), 'a,b\n1,2\n')
   assert.equal(await bob.file('projects/writing/uploads/data-2.csv'), 'another\n')
   await page.waitForFunction(async () => {
@@ -236,4 +256,67 @@ async function keysAndPlan(world, bob, session) {
   const events = await bob.api('GET', `/sessions/${session}/events?after=0&limit=5000`)
   const told = events.items.map((e) => JSON.stringify(e.event)).filter((e) => e.includes('approved your plan'))
   assert.ok(told.length > 0 && told.every((e) => e.includes('Paint it green') && !e.includes('Paint it red')), `Claude was told ${told}`)
+}
+
+/** What is said is taken down, and sent by nobody but its person. */
+async function voice(world, p) {
+  world.note(`a prompt is spoken, ${p.page.viewportSize().width} px wide`)
+  const { page } = p
+  // An ear that the test speaks into; the browser's own needs a microphone and a service of its maker.
+  await page.addInitScript(() => {
+    if (sessionStorage.getItem('deaf')) {
+      delete window.SpeechRecognition
+      delete window.webkitSpeechRecognition
+      return
+    }
+    window.SpeechRecognition = window.webkitSpeechRecognition = class {
+      start() {
+        window.ear = this
+      }
+      stop() {
+        this.onend?.()
+      }
+      abort() {}
+    }
+    window.hear = (...said) => window.ear.onresult({ resultIndex: 0, results: said.map(([transcript, isFinal]) => Object.assign([{ transcript }], { isFinal })) })
+  })
+  const { id } = await p.api('POST', '/sessions', { data: { project: 'writing' }, status: 201 })
+  await page.goto(`/s/${id}`)
+  await p.composer().fill('First')
+  const hear = (...said) => page.evaluate((said) => window.hear(...said), said)
+  await page.getByRole('button', { name: 'Speak' }).click()
+  assert.deepEqual(await page.evaluate(() => [window.ear.lang, window.ear.continuous]), [p.language, true])
+  await hear(['water the', false])
+  await page.getByText('water the', { exact: true }).waitFor()
+  assert.equal(await p.composer().inputValue(), 'First', 'what may change is not written yet')
+  await hear(['water the plants', true], [' and return', true], [' the boots', false])
+  await page.getByText('the boots', { exact: true }).waitFor()
+  assert.equal(await p.composer().inputValue(), 'First water the plants and return')
+  await accessible(page, 'while it listens')
+  await fits(page, 'while it listens')
+  if (p.page.viewportSize().width < 760) await targets(page, 'while it listens')
+  await picture(world, page, `voice-${page.viewportSize().width}`)
+  await hear([' the books', true])
+  await page.getByRole('button', { name: 'Stop listening' }).click()
+  await page.getByRole('button', { name: 'Speak' }).waitFor()
+  assert.equal(await p.composer().inputValue(), 'First water the plants and return the books')
+  assert.equal(await page.getByText('the boots').count(), 0)
+
+  await page.getByRole('button', { name: 'Speak' }).click()
+  await page.evaluate(() => {
+    window.ear.onerror({ error: 'not-allowed' })
+    window.ear.onend()
+  })
+  await page.getByRole('alert').getByText('The browser could not listen. Allow it to use the microphone, and try again.').waitFor()
+  await page.getByRole('button', { name: 'Speak' }).click()
+  await page.getByText('The browser could not listen.').waitFor({ state: 'detached' })
+  const told = await p.api('GET', `/sessions/${id}/events?after=0&limit=5000`)
+  assert.ok(told.items.every((e) => e.event.type !== 'carrel.prompt'), 'it was sent by itself')
+
+  await page.evaluate(() => sessionStorage.setItem('deaf', 'yes'))
+  await page.reload()
+  await p.composer().waitFor()
+  assert.equal(await page.getByRole('button', { name: 'Speak' }).count(), 0, 'a browser that cannot listen offers it')
+  await p.composer().fill('')
+  await world.leave(p)
 }

@@ -1,20 +1,21 @@
-// A person's day: invited by an administrator, at work on a phone, then at a
-// desk, then signed out of both.
+// A person's day, in Chinese: invited by an administrator, at work on a phone,
+// then at a desk, then signed out of both.
 import assert from 'node:assert/strict'
-import { accessible, fits, picture, targets, watchGrowth } from './checks.mjs'
+import { accessible, fits, noEnglish, picture, targets, watchGrowth } from './checks.mjs'
 import { passwordOf } from './person.mjs'
 import { phone } from './world.mjs'
 
 const name = 'dora'
 const project = 'tides'
+const inChinese = { locale: 'zh-CN' }
 
 export async function dayPart(world) {
   const link = await invited(world, world.person('ada'))
-  const pocket = await world.seat(name, phone)
+  const pocket = await world.seat(name, phone, inChinese)
   await registers(world, pocket, link)
   const session = await asks(world, pocket)
   await pocket.page.evaluate(() => (window.sameAllDay = true)) // a reload would forget it
-  const desk = await world.seat(name)
+  const desk = await world.seat(name, undefined, inChinese)
   await sitsDown(world, desk, session)
   await writes(world, desk)
   await runs(world, desk)
@@ -95,7 +96,7 @@ async function sitsDown(world, desk, session) {
   await page.keyboard.press('Escape') // from the composer to the request
   await page.keyboard.press('a')
   await desk.request().waitFor({ state: 'detached' })
-  await log.getByRole('button', { name: /^Done Run/ }).waitFor()
+  await log.getByRole('button', { name: done(desk) }).waitFor()
   await desk.untilDone()
 }
 
@@ -139,7 +140,7 @@ async function both(world, desk, pocket, session) {
   await pocket.answer('The geese have gone.').waitFor()
   await pocket.untilDone()
   assert.ok((await growth.seen()).length >= 5, 'the phone did not see it grow')
-  assert.equal(await pocket.log().getByRole('button', { name: /^Done Run/ }).count(), 1)
+  assert.equal(await pocket.log().getByRole('button', { name: done(pocket) }).count(), 1)
   assert.equal(await pocket.page.evaluate(() => window.sameAllDay), true, 'the phone was loaded anew')
   await whole(pocket, 'the end on a phone')
   await picture(world, pocket.page, 'day-6-phone')
@@ -156,7 +157,7 @@ async function searches(world, desk, session) {
   await fits(page, 'search')
   await accessible(page, 'search')
   await picture(world, page, 'day-7-search')
-  await hits.filter({ hasText: /· Answer$/ }).first().click()
+  await hits.filter({ hasText: new RegExp(`· ${desk.words('Answer')}$`) }).first().click()
   await page.waitForURL((url) => url.pathname === `/s/${session}` && url.searchParams.has('at'))
   await desk.answer('The heron stands').waitFor()
   // It stands in the part that is seen, and the end, where a conversation opens, does not.
@@ -191,8 +192,12 @@ async function leaves(world, desk, pocket, session) {
   }
 }
 
-/** On a phone a view fits, is large enough for thumbs, and can be read by a machine. */
+/** The card of a command that has ended. */
+const done = (p) => new RegExp(`^${p.words('Done')} ${p.words('Run')}`)
+
+/** On a phone a view fits, is large enough for thumbs, can be read by a machine, and is all in Chinese. */
 async function whole({ page }, where) {
+  await noEnglish(page, where, ['[echo The heron stands at the weir.] [write tide.sh echo…', 'tide.sh', project, name])
   await fits(page, where)
   await targets(page, where)
   await accessible(page, where)

@@ -72,6 +72,10 @@ export async function filesPart(world) {
   await editor.getByText('three').waitFor()
   assert.equal(await bob.file('uploads/garden/notes 100%.txt'), 'one\ntwo\n')
 
+  await findsInEditor(world, bob)
+  await page.goto('/files/uploads/garden/notes 100%25.txt')
+  await editor.getByText('three').waitFor()
+
   world.note('another device changes it meanwhile')
   await put('uploads/garden/notes 100%.txt', 'ONE\ntwo\n')
   await bob.excusing([/412/], async () => {
@@ -143,6 +147,7 @@ export async function filesPart(world) {
   }
   await picture(world, page, 'files-binary')
 
+  await folderIsUploaded(world, bob, line)
   await uploadsThatGoOn(world, bob, line)
 
   world.note('the tree goes by keyboard')
@@ -247,12 +252,87 @@ export async function filesPart(world) {
   await line('paper.pdf', p).waitFor()
   await fits(p, 'a folder')
   await picture(world, p, 'files-phone-folder')
+  await findsInEditor(world, small)
+  await p.goto('/files/uploads/garden')
   await small.api('PATCH', '/me', { data: { language: 'zh-CN' } })
   await p.reload()
   await p.getByRole('button', { name: '添加' }).waitFor()
   await noEnglish(p, 'a folder', items.map((e) => e.name).concat('garden', 'large.bin', 'picked.bin', 'notes 100% (2).txt', 'big.bin', 'plan.md', 'dot.png', 'page.svg', 'page.html', 'table.csv', 'book.ipynb', 'paper.pdf'))
   await small.api('PATCH', '/me', { data: { language: 'en' } })
   await world.leave(small)
+}
+
+/** Words are found in a text and replaced, all at once, and what is saved is that. */
+async function findsInEditor(world, p) {
+  world.note('words are found in the editor, and replaced')
+  const { page } = p
+  const small = page.viewportSize().width < 760
+  await p.api('PUT', '/files/content?path=uploads/garden/birds.txt', { data: 'A heron, 鹭\nno bird\nA Heron and a heron, 鹭鹭\n', status: small ? 200 : 201 })
+  await page.goto('/files/uploads/garden/birds.txt')
+  const editor = page.getByRole('textbox', { name: 'Text of birds.txt' })
+  await editor.getByText('no bird').waitFor()
+  if (small) await page.getByRole('button', { name: 'Find', exact: true }).tap()
+  else {
+    await editor.click()
+    await page.keyboard.press('ControlOrMeta+f')
+  }
+  const found = page.getByRole('textbox', { name: 'Find', exact: true })
+  await found.pressSequentially('heron')
+  await found.press('Enter')
+  const at = () => editor.locator('.cm-line').filter({ has: page.locator('.cm-searchMatch-selected') })
+  await at().filter({ hasText: '鹭' }).waitFor()
+  const first = await at().innerText()
+  await page.getByRole('button', { name: 'next', exact: true }).click()
+  await page.waitForFunction((was) => document.querySelector('.cm-line:has(.cm-searchMatch-selected)')?.textContent !== was, first)
+  assert.equal(await editor.locator('.cm-searchMatch').count(), 3)
+  await page.getByRole('checkbox', { name: 'match case' }).check()
+  await page.waitForFunction(() => document.querySelectorAll('.cm-searchMatch').length === 2)
+  await page.getByRole('checkbox', { name: 'match case' }).uncheck()
+  await fits(page, 'find in the editor')
+  if (small) await targets(page, 'find in the editor')
+  await accessible(page, 'find in the editor')
+  await picture(world, page, `editor-find-${page.viewportSize().width}`)
+  await found.fill('鹭')
+  const other = page.getByRole('textbox', { name: 'Replace with' })
+  await other.fill('白鹭')
+  await page.getByRole('button', { name: 'replace', exact: true }).click()
+  await page.getByRole('button', { name: 'replace all', exact: true }).click()
+  await editor.getByText('白鹭白鹭').waitFor()
+  await page.keyboard.press('Escape')
+  await found.waitFor({ state: 'detached' })
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
+  await page.getByText(/^Saved/).waitFor()
+  assert.equal(await p.file('uploads/garden/birds.txt'), 'A heron, 白鹭\nno bird\nA Heron and a heron, 白鹭白鹭\n')
+}
+
+/** A folder comes whole, with the folders in it, under the names that it has. */
+async function folderIsUploaded(world, bob, line) {
+  world.note('a folder is uploaded with what is in it')
+  const { page } = bob
+  const folder = mkdtempSync(join(tmpdir(), 'carrel-folder-'))
+  const all = { '说明.md': '# 说明', 'deep/down/一盏 灯.txt': '灯', 'deep/100%.bin': 'x'.repeat(70_000), 'empty.txt': '' }
+  const base = join(folder, '实验 report')
+  try {
+    for (const [path, text] of Object.entries(all)) {
+      mkdirSync(join(base, path, '..'), { recursive: true })
+      writeFileSync(join(base, path), text)
+    }
+    await page.goto('/files/temp')
+    await page.getByRole('heading', { name: 'temp' }).waitFor()
+    await page.getByRole('button', { name: 'Add', exact: true }).click()
+    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('menuitem', { name: 'Upload a folder…' }).click()])
+    await chooser.setFiles(base)
+    const tray = page.getByRole('region', { name: 'Uploads' })
+    await tray.getByText('4 files uploaded').waitFor()
+    await tray.getByRole('button', { name: 'Close' }).click()
+    await line('实验 report').click()
+    await line('deep').waitFor()
+    await line('说明.md').waitFor()
+    for (const [path, text] of Object.entries(all)) assert.equal(await bob.file(`temp/实验 report/${path}`), text, path)
+    assert.deepEqual((await bob.api('GET', `/files?path=${encodeURIComponent('temp/实验 report')}`)).items.map((e) => e.name).sort(), ['deep', 'empty.txt', '说明.md'])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }
 
 /** Uploads that the page did not live to finish: chosen again, opened again, forgotten. */

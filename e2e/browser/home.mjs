@@ -1,18 +1,18 @@
 // The home page: first steps, what waits and is answered there, what runs, what has finished.
 import assert from 'node:assert/strict'
 import { accessible, fits, picture, targets } from './checks.mjs'
-import { passwordOf } from './person.mjs'
 import { phone } from './world.mjs'
 
+/** Two at a time, each in their language. */
 export async function homePart(world) {
-  await world.person('ada').api('POST', '/users', { data: { username: 'cy', password: passwordOf('cy'), role: 'user' }, status: 201 })
-  const cy = await world.seat('cy')
-  await cy.signIn()
-  await firstSteps(world, cy)
-  await answered(world, cy)
-  await finished(world, cy)
-  await onThePhone(world, cy)
-  await world.leave(cy)
+  await Promise.all([['cy', 'en'], ['mei', 'zh-CN']].map(async ([name, locale]) => {
+    const p = await world.newcomer(name, { locale })
+    await firstSteps(world, p)
+    await answered(world, p)
+    await finished(world, p)
+    await onThePhone(world, p)
+    await world.leave(p)
+  }))
 }
 
 async function firstSteps(world, cy) {
@@ -72,7 +72,7 @@ async function finished(world, cy) {
 async function onThePhone(world, cy) {
   world.note('on a phone')
   await begin(cy, 'from the phone', '[bash touch from-the-phone]')
-  const other = await world.seat('cy', phone)
+  const other = await world.seat(cy.name, phone, { locale: cy.language })
   await other.signIn()
   const { page } = other
   const allow = page.getByRole('region', { name: 'Claude asks' }).getByRole('button', { name: 'Allow once' })
@@ -84,15 +84,18 @@ async function onThePhone(world, cy) {
   await allow.tap()
   const sessions = page.getByRole('navigation', { name: 'Sessions' })
   const news = cy.page.getByRole('main').getByRole('region', { name: 'Finished since you looked' })
-  await sessions.getByRole('link', { name: /from the phone.*new/ }).waitFor()
+  await sessions.getByRole('link', { name: fresh(cy, 'from the phone') }).waitFor()
   await news.getByRole('link', { name: /from the phone/ }).waitFor()
   await sessions.getByRole('link', { name: /a note/ }).waitFor()
-  assert.equal(await sessions.getByRole('link', { name: /a note.*new/ }).count(), 0, 'what was looked at on the desk is no news on the phone')
+  assert.equal(await sessions.getByRole('link', { name: fresh(cy, 'a note') }).count(), 0, 'what was looked at on the desk is no news on the phone')
   await sessions.getByRole('link', { name: /from the phone/ }).tap()
   await other.composer().waitFor()
   await news.waitFor({ state: 'detached' })
   await world.leave(other)
 }
+
+/** How a session is named whose news nobody has seen. */
+const fresh = (p, title) => new RegExp(`${title}.*${p.words('(new)')}`)
 
 async function begin(cy, title, content) {
   const { id } = await cy.api('POST', '/sessions', { data: { project: 'sample', title }, status: 201 })

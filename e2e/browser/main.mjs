@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { accountPart } from './account.mjs'
 import { administratorPart } from './administrator.mjs'
 import { awayPart } from './away.mjs'
+import { backPart } from './back.mjs'
 import { dayPart } from './day.mjs'
 import { filesPart } from './files.mjs'
 import { homePart } from './home.mjs'
@@ -37,6 +38,7 @@ const parts = {
   snapshots: snapshotsPart,
   terminal: terminalPart,
   work: workPart,
+  back: backPart,
   pwa: pwaPart,
   pictures: picturesPart,
 }

@@ -1,6 +1,7 @@
 // One person before one browser: what they do on the page, found by role and
 // name, and a watch on what must not happen there.
 import assert from 'node:assert/strict'
+import { inChinese, literal, speakChinese } from './language.mjs'
 
 export const passwordOf = (name) => `a long password of ${name}`
 
@@ -11,14 +12,15 @@ export class Person {
   #problems = []
   #excused = []
 
-  constructor(world, name, context) {
-    Object.assign(this, { world, name, context })
+  constructor(world, name, context, language) {
+    Object.assign(this, { world, name, context, language })
     context.setDefaultTimeout(30_000)
   }
 
   async open(path = 'about:blank') {
     const page = await this.context.newPage()
     this.page ??= page
+    if (this.language === 'zh-CN') speakChinese(page)
     this.#watch(page)
     if (path !== 'about:blank') await page.goto(path)
     return page
@@ -61,6 +63,11 @@ export class Person {
 
   takeProblems() {
     return this.#problems.splice(0)
+  }
+
+  /** What the page says, as the source of a pattern in this person's language. */
+  words(text) {
+    return this.language === 'zh-CN' ? inChinese(text) : literal(text)
   }
 
   // Accounts

@@ -81,8 +81,10 @@ export async function terminalPart(world) {
   })
   await other.close()
 
+  await finds(world, page)
+
   world.note('several lines are not pasted unasked')
-  await run(page, 'clear; cat')
+  await run(page, 'clear; echo taken-$((1+1)); cat', 'taken-2') // bash itself takes several lines as one
   await paste(page, 'alpha\nbeta\n')
   const dialog = page.getByRole('dialog', { name: 'Paste several lines?' })
   await dialog.getByText('beta').waitFor()
@@ -134,6 +136,41 @@ export async function terminalPart(world) {
   await onPhone(world)
 }
 
+/** What was printed is found, also above what is seen. */
+async function finds(world, page, view = async () => {}) {
+  world.note('words are found in what a terminal printed')
+  await run(page, 'clear; for i in $(seq 200); do echo row-$i; done; echo printed-$((1+1))', 'printed-2')
+  const open = page.getByRole('button', { name: 'Find in the terminal' })
+  const touch = page.viewportSize().width < 760
+  if (touch) await open.tap()
+  else await page.keyboard.press('Control+Shift+f')
+  const search = page.getByRole('search')
+  const marked = panel(page).locator('.xterm-selection > div').first()
+  await search.getByRole('textbox', { name: 'Find in the terminal' }).fill('row-7')
+  await search.getByRole('textbox').press('Enter') // 79, the last that begins so
+  await line(page, 'row-79').waitFor()
+  await search.getByRole('button', { name: 'Before' }).click()
+  await marked.waitFor()
+  await search.getByRole('textbox').fill('row-12')
+  await search.getByRole('button', { name: 'After' }).click()
+  await line(page, 'row-120').waitFor()
+  await marked.waitFor()
+  await accessible(page, 'find in a terminal')
+  await fits(page, 'find in a terminal')
+  await view('find in a terminal')
+  await picture(world, page, `terminal-find-${page.viewportSize().width}`)
+  await search.getByRole('textbox').fill('row-999')
+  await search.getByRole('textbox').press('Enter')
+  await search.getByText('Not found').waitFor()
+  await page.keyboard.press('Escape')
+  await search.waitFor({ state: 'detached' })
+  await page.waitForFunction(() => document.activeElement?.closest('.xterm'))
+  if (touch) return
+  await open.click()
+  await search.getByRole('button', { name: 'Close' }).click()
+  await search.waitFor({ state: 'detached' })
+}
+
 async function claude(world, bob) {
   const { page } = bob
   await run(page, 'cd ~/projects/shell && clear && claude')
@@ -177,5 +214,6 @@ async function onPhone(world) {
   await keys.getByRole('button', { name: /^Up/ }).tap()
   await rows(page).getByText('sleep 1000').nth(1).waitFor()
   await picture(world, page, 'terminal-phone')
+  await finds(world, page, (where) => targets(page, where))
   await world.leave(bob)
 }

@@ -29,7 +29,7 @@ export async function twoPeoplePart(world) {
   await dialog.getByLabel('User name').fill('bob')
   await dialog.getByLabel('First password').fill(passwordOf('bob'))
   await dialog.getByRole('button', { name: 'Add a user' }).click()
-  await ada.page.getByRole('listitem').filter({ hasText: 'bob' }).waitFor()
+  await ada.page.getByRole('row').filter({ hasText: 'bob' }).waitFor()
 
   world.note('both work at the same time')
   const bob = await world.seat('bob')

@@ -2,7 +2,7 @@
 // went wrong behind their backs.
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Person } from './person.mjs'
+import { passwordOf, Person } from './person.mjs'
 
 export const desk = { viewport: { width: 1440, height: 900 } }
 export const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
@@ -23,10 +23,18 @@ export class World {
   /** Somebody sits down before a browser of their own, at a screen of some size. */
   async seat(name, screen = desk, { locale = 'en' } = {}) {
     const context = await this.browser.newContext({ baseURL: this.url, locale, ...screen })
-    const person = new Person(this, name, context)
+    const person = new Person(this, name, context, locale)
     await person.open()
     const seat = this.people.has(name) ? `${name} (${this.people.size})` : name
     this.people.set(seat, person)
+    return person
+  }
+
+  /** Somebody new, with an account that an administrator made, sits down before the page in their language. */
+  async newcomer(name, { locale = 'en', role = 'user' } = {}) {
+    await this.person('ada').api('POST', '/users', { data: { username: name, password: passwordOf(name), role, language: locale }, status: 201 })
+    const person = await this.seat(name, desk, { locale })
+    await person.signIn()
     return person
   }
 

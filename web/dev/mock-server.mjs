@@ -123,7 +123,11 @@ if (process.env.MOCK_EMPTY !== '1') {
   ])
     sessions.set(s.id, s)
 }
-if (process.env.MOCK_LONG) sessions.set('long', new Session('long', 'fetcher', 'A long conversation', 'ready', 1, script.longTalk(Number(process.env.MOCK_LONG))))
+if (process.env.MOCK_LONG) {
+  // Of one that is asleep the page reads only what is looked at; else it reads back to the greeting of the process.
+  const asleep = process.env.MOCK_ASLEEP === '1'
+  sessions.set('long', new Session('long', 'fetcher', 'A long conversation', asleep ? 'dormant' : 'ready', 1, [...script.longTalk(Number(process.env.MOCK_LONG)), script.state(asleep ? 'dormant' : 'ready')]))
+}
 for (const f of readdirSync(testdata)) {
   if (!f.endsWith('.jsonl')) continue
   const events = readFileSync(join(testdata, f), 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)).filter((r) => r.dir === '<' && r.line).map((r) => r.line)

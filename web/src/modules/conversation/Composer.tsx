@@ -16,7 +16,7 @@ import { composes, sends, takes } from './typing'
 import { useAttach } from './useAttach'
 import { useDrop } from './useDrop'
 import { commandIn, matching, useFiles } from './useSuggestions'
-import { useVoice } from './useVoice'
+import { takeDown, useVoice } from './useVoice'
 
 interface Props {
   sessionId: string
@@ -55,7 +55,7 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
     if (fresh && document.activeElement === document.body) goToComposer()
   }, [fresh])
   const dragging = useDrop((files) => void add(files))
-  const voice = useVoice((words) => write([text.trimEnd(), words.trim()].filter(Boolean).join(' ')))
+  const voice = useVoice((words) => write(takeDown(text, words)))
 
   const write = (value: string, at = value.length) => {
     change({ text: value })
@@ -177,6 +177,7 @@ export function Composer({ sessionId, project, running, stopUnsure, waiting, fre
             {m.stop_unsure()}
           </p>
         )}
+        {voice?.heard && <p className="px-3 pt-2 text-minor text-muted">{voice.heard}</p>}
         {voice?.failed && (
           <p role="alert" className="px-3 pt-2 text-minor text-danger">
             {m.voice_failed()}

@@ -215,8 +215,14 @@ function usePlace({ sessionId, place, scroller, from }: { sessionId: string; pla
     const el = scroller.current
     if (!el) return
     const row = place && el.querySelector(`[data-row="${CSS.escape(place.row)}"]`)
-    if (row) el.scrollTop += row.getBoundingClientRect().top - el.getBoundingClientRect().top - place.top
+    const back = () => {
+      if (row) el.scrollTop += row.getBoundingClientRect().top - el.getBoundingClientRect().top - place.top
+    }
+    back()
+    // Rows that come near sight have their true height only once they are drawn.
+    let drawn = requestAnimationFrame(() => (drawn = requestAnimationFrame(back)))
     return () => {
+      cancelAnimationFrame(drawn)
       const top = el.getBoundingClientRect().top
       const first = [...el.querySelectorAll<HTMLElement>('[data-row]')].find((r) => r.getBoundingClientRect().bottom > top)
       if (now.current === null || !first) places.delete(sessionId)

@@ -7,6 +7,7 @@ import { composes, sends, takes, type Press } from './typing'
 import { numbered } from './useAttach'
 import { commandIn, matching } from './useSuggestions'
 import { sorted } from './useDrop'
+import { takeDown } from './useVoice'
 
 const enter: Press = { key: 'Enter', shiftKey: false, isComposing: false, keyCode: 13 }
 
@@ -202,5 +203,15 @@ describe('commands', () => {
     expect(commandIn('/审查 这个\n文件', all)?.name).toBe('审查')
     expect(commandIn('/review', all)).toBeUndefined()
     expect(commandIn('/revie x', all)).toBeUndefined()
+  })
+})
+
+describe('what was said', () => {
+  it('comes after what is written, with a space where there is one between words', () => {
+    expect(takeDown('', ' water the plants')).toBe('water the plants')
+    expect(takeDown('first ', ' water the plants')).toBe('first water the plants')
+    expect(takeDown('先看', '这个文件')).toBe('先看这个文件')
+    expect(takeDown('先看。', '然后改')).toBe('先看。然后改')
+    expect(takeDown('看 main.go', '然后改')).toBe('看 main.go 然后改')
   })
 })

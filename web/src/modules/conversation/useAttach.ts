@@ -23,8 +23,11 @@ export function useAttach(sessionId: string, project: string | undefined): { upl
   const all = useSyncExternalStore(uploads?.subscribe ?? never, uploads?.get ?? nothing)
   const made = useRef<Uploads | null>(null)
   const chosen = useRef(new Map<string, File>())
+  // The server knows only of what has come whole.
+  const free = (path: string): string => (chosen.current.has(path) ? free(numbered(path)) : path)
   const prepare = (made: Uploads): Uploads => {
     made.onDone((path) => {
+      chosen.current.delete(path)
       drafts.change(sessionId, { files: [...drafts.get(sessionId).files, { name: nameOf(path), path: path.slice(path.indexOf('/uploads/') + 1) }] })
       made.clear()
     })
@@ -33,7 +36,8 @@ export function useAttach(sessionId: string, project: string | undefined): { upl
       const taken = made.get().find((u) => u.state === 'exists')
       const file = taken && chosen.current.get(taken.path)
       if (!taken || !file) return
-      const path = numbered(taken.path)
+      const path = free(numbered(taken.path))
+      chosen.current.delete(taken.path)
       chosen.current.set(path, file)
       made.cancel(taken.id)
       void made.add([{ file, path }])
@@ -46,8 +50,11 @@ export function useAttach(sessionId: string, project: string | undefined): { upl
     if (rest.length > 0 && project === undefined) handOver(sessionId, [...takeHanded(sessionId), ...rest]) // until it is known where they go
     else if (rest.length > 0 && project === '') toast(m.attach_outside())
     else if (rest.length > 0) {
-      const others = rest.map((file) => ({ file, path: join(`projects/${project}/uploads`, file.name) }))
-      for (const o of others) chosen.current.set(o.path, o.file)
+      const others = rest.map((file) => {
+        const path = free(join(`projects/${project}/uploads`, file.name))
+        chosen.current.set(path, file)
+        return { file, path }
+      })
       const { passingUploads } = await import('@/modules/files/upload/uploads')
       const to = made.current ?? (made.current = prepare(passingUploads()))
       setUploads(to)

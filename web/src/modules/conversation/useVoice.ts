@@ -22,14 +22,24 @@ function recognition(): (new () => Recognition) | undefined {
 
 export interface Voice {
   listening: boolean
+  /** What it takes to be said just now; it may change its mind. */
+  heard: string
   /** It was not allowed, or did not work. */
   failed: boolean
   toggle: () => void
 }
 
+/** A text with what was said after it. Chinese has no spaces between words. */
+export function takeDown(text: string, words: string): string {
+  const [before, after] = [text.trimEnd(), words.trim()]
+  const close = /[\p{Script=Han}\u3000-\u303f\uff00-\uffef]$/u.test(before) && /^[\p{Script=Han}\u3000-\u303f\uff00-\uffef]/u.test(after)
+  return [before, after].filter(Boolean).join(close ? '' : ' ')
+}
+
 /** Takes down what the user says. null where the browser cannot. */
 export function useVoice(onSaid: (words: string) => void): Voice | null {
   const [listening, setListening] = useState(false)
+  const [heard, setHeard] = useState('')
   const [failed, setFailed] = useState(false)
   const now = useRef<Recognition | null>(null)
   const said = useRef(onSaid)
@@ -42,14 +52,18 @@ export function useVoice(onSaid: (words: string) => void): Voice | null {
     const r = new Make()
     r.lang = getLocale()
     r.continuous = true
-    r.interimResults = false
+    r.interimResults = true
     r.onresult = (e) => {
-      for (let i = e.resultIndex; i < e.results.length; i++) if (e.results[i]!.isFinal) said.current(e.results[i]![0]!.transcript)
+      const results = Array.from(e.results).slice(e.resultIndex)
+      const words = (sure: boolean) => results.filter((one) => one.isFinal === sure).map((one) => one[0]!.transcript).join('')
+      if (words(true) !== '') said.current(words(true))
+      setHeard(words(false))
     }
     r.onerror = (e) => setFailed(e.error !== 'aborted' && e.error !== 'no-speech')
     r.onend = () => {
       now.current = null
       setListening(false)
+      setHeard('')
     }
     try {
       r.start()
@@ -60,5 +74,5 @@ export function useVoice(onSaid: (words: string) => void): Voice | null {
     setFailed(false)
     setListening(true)
   }
-  return { listening, failed, toggle }
+  return { listening, heard, failed, toggle }
 }

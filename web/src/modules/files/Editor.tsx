@@ -2,7 +2,7 @@ import { autocompletion } from '@codemirror/autocomplete'
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands'
 import { bracketMatching, foldGutter, HighlightStyle, indentOnInput, indentUnit, LanguageDescription, syntaxHighlighting } from '@codemirror/language'
 import { languages } from '@codemirror/language-data'
-import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search'
+import { highlightSelectionMatches, openSearchPanel, search, searchKeymap } from '@codemirror/search'
 import { Compartment, EditorState, Transaction } from '@codemirror/state'
 import { drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from '@codemirror/view'
 import { tags } from '@lezer/highlight'
@@ -18,10 +18,12 @@ interface Props {
   onSave: () => void
   /** Line to go to, from 1. */
   line?: number
+  /** How often the search was asked for, by its button. */
+  sought: number
 }
 
 /** A text in the editor. What comes in as `text` from elsewhere is put in as the change that it is: the cursor stays. */
-export default function Editor({ path, text, onChange, onSave, line }: Props) {
+export default function Editor({ path, text, onChange, onSave, line, sought }: Props) {
   const place = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView>(null)
   const said = useRef(text)
@@ -89,6 +91,10 @@ export default function Editor({ path, text, onChange, onSave, line }: Props) {
     editor.focus()
   }, [line, path])
 
+  useEffect(() => {
+    if (sought > 0) openSearchPanel(view.current!)
+  }, [sought])
+
   return <div ref={place} className="min-h-0 flex-1 overflow-hidden text-[1rem] desk:text-code" />
 }
 
@@ -102,6 +108,7 @@ const look = EditorView.theme({
   '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': { background: 'color-mix(in srgb, var(--accent) 28%, transparent)' },
   '.cm-selectionMatch': { backgroundColor: 'var(--added)' },
   '.cm-searchMatch': { backgroundColor: 'var(--wait-ground)', outline: '1px solid var(--wait)' },
+  '.cm-searchMatch-selected': { backgroundColor: 'color-mix(in srgb, var(--wait) 35%, var(--wait-ground))' },
   '.cm-matchingBracket, &.cm-focused .cm-matchingBracket': { backgroundColor: 'var(--added)', outline: '1px solid var(--edge)' },
   '.cm-panels': { backgroundColor: 'var(--page)', color: 'var(--content)', borderColor: 'var(--line)' },
   '.cm-panel.cm-search': { padding: '8px', fontFamily: 'var(--font-sans)' },
@@ -109,6 +116,14 @@ const look = EditorView.theme({
   '.cm-panel.cm-search .cm-button': { minHeight: '32px', fontSize: 'inherit', background: 'var(--surface)', color: 'var(--content)', border: '1px solid var(--edge)', borderRadius: '6px' },
   '.cm-panel.cm-search label': { fontSize: 'inherit' },
   '.cm-panel.cm-search [name=close]': { fontSize: '20px', padding: '0 8px', color: 'var(--content)' },
+  '@media (width < 47.5rem)': {
+    '.cm-panel.cm-search': { display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: '4px', paddingInlineEnd: '52px' },
+    '.cm-panel.cm-search br': { display: 'none' },
+    '.cm-panel.cm-search input.cm-textfield': { flex: '1 1 100%', minHeight: '44px', margin: '0' },
+    '.cm-panel.cm-search .cm-button': { minWidth: '44px', minHeight: '44px', margin: '0' },
+    '.cm-panel.cm-search label': { display: 'inline-flex', alignItems: 'center', minWidth: '44px', minHeight: '44px' },
+    '.cm-panel.cm-search [name=close]': { top: '8px', insetInlineEnd: '4px', minWidth: '44px', minHeight: '44px' },
+  },
   '.cm-foldPlaceholder': { backgroundColor: 'var(--sunken)', border: 'none', color: 'var(--muted)' },
   '.cm-tooltip': { backgroundColor: 'var(--surface)', color: 'var(--content)', border: '1px solid var(--line)', borderRadius: '6px' },
 })

@@ -4,7 +4,7 @@ import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import { contentUrl, maxTextBytes, type FileText } from '@/api/text'
 import type { FileEntry } from '@/api/wire'
-import { Button } from '@/components/Button'
+import { Button, IconButton } from '@/components/Button'
 import { Dialog } from '@/components/Dialog'
 import { Empty, Loading } from '@/components/Empty'
 import { Icon } from '@/components/Icon'
@@ -69,6 +69,7 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
   const file = useQuery({ ...queries.fileText(path), ...useWatching() })
   const [preview, setPreview] = useState(previewed.includes(kind) && entry.size_bytes > 0 && !draft && line === undefined)
   const [savedAt, setSavedAt] = useState<number | null>(null)
+  const [sought, setSought] = useState(0)
   const server = file.data
   const gone = file.error !== null && problemOf(file.error).code === 'not_found'
 
@@ -100,8 +101,16 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
       <span className="text-small text-muted tabular" role="status">
         {save.isPending ? m.saving() : draft ? m.file_unsaved() : savedAt !== null ? m.saved_at({ time: time(savedAt) }) : ''}
       </span>
+      {!preview && (
+        <IconButton label={m.editor_find()} onClick={() => setSought(sought + 1)}>
+          <Icon name="search" />
+        </IconButton>
+      )}
       {previewed.includes(kind) && (
-        <Button aria-pressed={preview} onClick={() => setPreview(!preview)}>
+        <Button aria-pressed={preview} onClick={() => {
+          setPreview(!preview)
+          setSought(0)
+        }}>
           {preview ? m.file_edit() : m.file_preview()}
         </Button>
       )}
@@ -134,7 +143,7 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
         </Suspense>
       ) : (
         <Suspense fallback={line === undefined ? <Begun text={text} /> : <Loading label={m.loading()} rows={8} />}>
-          <Editor key={path} path={path} text={text} onChange={change} onSave={doSave} line={line} />
+          <Editor key={path} path={path} text={text} onChange={change} onSave={doSave} line={line} sought={sought} />
         </Suspense>
       )}
     </>
