@@ -162,20 +162,20 @@ async function filesAndDraft(world, bob) {
   await input.setInputFiles([{ name: 'data.csv', mimeType: 'text/csv', buffer: Buffer.from('a,b\n1,2\n') }, { name: 'dot.png', mimeType: 'image/png', buffer: png }])
   const attached = page.getByRole('list', { name: 'Goes with the prompt' })
   await attached.getByRole('button', { name: 'Remove data.csv' }).waitFor()
-  await attached.getByRole('progressbar').waitFor({ state: 'detached' }) // of that name while it comes, too
+  await attached.getByRole('progressbar').first().waitFor({ state: 'detached' }) // of that name while it comes, too
   await attached.getByRole('img', { name: 'dot.png' }).waitFor()
   await bob.excusing([/\b409\b.*\/files\/uploads/], async () => {
     // The name is taken: the server says so, and the page takes the next.
     await input.setInputFiles({ name: 'data.csv', mimeType: 'text/csv', buffer: Buffer.from('another\n') })
     await attached.getByRole('button', { name: 'Remove data-2.csv' }).waitFor()
-    await attached.getByRole('progressbar').waitFor({ state: 'detached' }) // it has come whole
+    await attached.getByRole('progressbar').first().waitFor({ state: 'detached' }) // it has come whole
   })
   // Two of one name at once are two files.
   await input.setInputFiles(['one', 'other'].map((text) => ({ name: 'twin.txt', mimeType: 'text/plain', buffer: Buffer.from(text) })))
   for (const [name, text] of [['twin.txt', 'one'], ['twin-2.txt', 'other']]) {
     const remove = attached.getByRole('button', { name: `Remove ${name}` })
     await remove.waitFor()
-    await attached.getByRole('progressbar').waitFor({ state: 'detached' })
+    await attached.getByRole('progressbar').first().waitFor({ state: 'detached' })
     assert.equal(await bob.file(`projects/writing/uploads/${name}`), text)
     await remove.click()
   }

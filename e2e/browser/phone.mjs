@@ -106,7 +106,7 @@ export async function phonePart(world) {
   await ada.signIn()
   for (const path of ['/admin/users', '/admin/instances', '/admin/server', '/admin/audit']) {
     await ada.page.goto(path)
-    await ada.page.getByRole('listitem').first().waitFor()
+    await ada.page.getByRole('listitem').or(ada.page.getByRole('main').getByRole('row')).first().waitFor()
     await fits(ada.page, path)
     await targets(ada.page, path)
     await accessible(ada.page, `${path} on a phone`)

@@ -69,7 +69,7 @@ export async function terminalPart(world) {
   await once(page, 'one-42 你好', 'two-2')
 
   world.note('the server is killed, and started again')
-  await bob.excusing([...away, /answer (502|503|404)/], async () => {
+  await world.excusing([...away, /answer (502|503|404)/], async () => {
     await world.ask('kill')
     await panel(page).getByText('nothing that is typed arrives').waitFor()
     await world.ask('serve')

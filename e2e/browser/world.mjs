@@ -44,6 +44,11 @@ export class World {
     return found
   }
 
+  /** What has to go wrong for everybody who sits there. */
+  excusing(patterns, act) {
+    return [...this.people.values()].reduce((inner, p) => () => p.excusing(patterns, inner), act)()
+  }
+
   /** They close their browser; what went wrong until then is still told. */
   async leave(person) {
     this.late = [...(this.late ?? []), ...person.takeProblems()]
