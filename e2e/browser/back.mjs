@@ -35,7 +35,7 @@ async function rewound(world, p, file, prompt, view = async () => {}) {
   world.note('files go back to a prompt, once it was seen which')
   const { page } = p
   let dialog = await choose(p, prompt, 'Rewind files to here')
-  await dialog.getByText('2 files go back to what they were before this prompt: 1 lines put in, 2 taken out. What commands changed stays.').waitFor()
+  await dialog.getByText('2 files go back to what they were before this prompt (lines: 1 put in, 2 taken out). What commands changed stays.').waitFor()
   assert.deepEqual((await dialog.getByRole('listitem').allInnerTexts()).map((t) => t.split('/').at(-1)).sort(), ['beds.txt', 'weeds.txt'])
   await accessible(page, 'rewind')
   await view('rewind')
