@@ -11,7 +11,7 @@ import { phone } from './world.mjs'
 const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
 
 /** A PDF of one page that says a few words. */
-function pdf(words) {
+export function pdf(words) {
   const stream = `BT /F1 24 Tf 72 700 Td (${words}) Tj ET`
   const objects = [
     '<</Type/Catalog/Pages 2 0 R/OpenAction<</S/JavaScript/JS(app.alert\\(1\\))>>>>', '<</Type/Pages/Kids[3 0 R]/Count 1>>',

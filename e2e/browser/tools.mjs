@@ -1,6 +1,7 @@
 // What Claude does with tools, and what a person says to it.
 import assert from 'node:assert/strict'
-import { accessible, fits, watchGrowth } from './checks.mjs'
+import { accessible, fits, picture, watchGrowth } from './checks.mjs'
+import { pdf } from './files.mjs'
 
 export async function toolsPart(world) {
   const bob = world.person('bob')
@@ -43,6 +44,16 @@ export async function toolsPart(world) {
   await card.getByRole('group', { name: 'Difference: 1 line added, 1 removed' }).getByRole('row', { name: '+ - keep the books' }).waitFor()
   await card.getByRole('button', { name: 'Deny…' }).click()
   await card.getByRole('button', { name: 'Deny', exact: true }).click()
+  await bob.untilDone()
+
+  world.note('a PDF that was read is shown')
+  await bob.context.request.fetch('/api/v1/files/content?path=projects/tools/paper.pdf', { method: 'PUT', data: pdf('Forty-two'), headers: { Origin: world.url, 'Content-Type': 'application/octet-stream' } })
+  await bob.prompt('[read paper.pdf]')
+  await bob.log().getByRole('button', { name: 'Done Read paper.pdf' }).click()
+  await bob.log().getByRole('region', { name: 'PDF, one page' }).getByText('Forty-two').waitFor()
+  await bob.log().getByRole('link', { name: 'Open the file' }).waitFor()
+  await picture(world, page, 'pdf-read')
+  await accessible(page, 'a PDF that was read')
   await bob.untilDone()
 
   world.note('what is allowed for always is not asked again')

@@ -1,9 +1,14 @@
-import { useState, type ReactNode } from 'react'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { lazy, Suspense, useState, type ReactNode } from 'react'
+import { queries } from '@/api/queries'
 import { Highlighted } from '@/components/code/Highlighted'
 import { languageOfPath } from '@/components/code/languages'
 import { Button } from '@/components/Button'
 import { Picture } from '@/components/Picture'
 import { CopyButton } from '@/components/CopyButton'
+import { Loading } from '@/components/Empty'
+import { Icon } from '@/components/Icon'
 import { Diff } from '@/components/code/Diff'
 import type { Patch } from '@/components/code/diff'
 import { safeHref } from '@/components/markdown/blocks'
@@ -17,8 +22,11 @@ import { m } from '@/i18n/paraglide/messages.js'
 import { stream } from '@/stream/page'
 import { RowView } from '../Row'
 import { useSessionId } from '../SessionId'
+import { inWorkspace } from '../work/changes'
 import { inputOf, patchOfInput } from './face'
 import { LiveOutput } from './LiveOutput'
+
+const PdfPreview = lazy(() => import('@/modules/files/preview/PdfPreview'))
 
 /** What an opened card shows: a view for each known tool, and a generic one for the rest. */
 export function ToolBody({ row, cwd, patch }: { row: ToolRow; cwd: string | null; patch?: Patch }) {
@@ -40,8 +48,15 @@ export function ToolBody({ row, cwd, patch }: { row: ToolRow; cwd: string | null
     case 'Read': {
       const file = obj(row.result?.data.file)
       const text = str(file.content)
-      if (text === undefined) return <Result row={row} />
-      return <Code code={text} language={languageOfPath(str(input.file_path) ?? '') ?? ''} />
+      const path = str(input.file_path) ?? ''
+      if (text === undefined)
+        return (
+          <>
+            <Result row={row} />
+            {row.status === 'done' && /\.pdf$/i.test(path) && <Pages path={path} cwd={cwd} />}
+          </>
+        )
+      return <Code code={text} language={languageOfPath(path) ?? ''} />
     }
     case 'Agent':
     case 'Task':
@@ -211,6 +226,23 @@ function Answers({ row }: { row: ToolRow }) {
       })}
       {row.result?.isError && <dd className="pt-1">{clean(row.result.text)}</dd>}
     </dl>
+  )
+}
+
+/** The pages of a PDF that was read, as they are now; what came to Claude is too large to be kept. */
+function Pages({ path, cwd }: { path: string; cwd: string | null }) {
+  const project = useQuery(queries.session(useSessionId())).data?.project
+  const there = project === undefined ? null : inWorkspace(path, cwd, project)
+  if (there === null) return null
+  return (
+    <div className="flex h-96 flex-col border-t">
+      <Suspense fallback={<Loading label={m.loading()} />}>
+        <PdfPreview path={there} />
+      </Suspense>
+      <Link to="/files/$" params={{ _splat: there }} className="flex min-h-11 items-center gap-2 border-t px-3 text-minor hover:bg-hover desk:min-h-9">
+        <Icon name="away" size={16} /> {m.work_open_file()}
+      </Link>
+    </div>
   )
 }
 
