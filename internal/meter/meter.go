@@ -57,6 +57,9 @@ type Meter struct {
 
 	renew chan struct{} // capacity 1: leases are wanted soon
 
+	// Leases go one after the other: older ones that overtook newer ones would give back what was used since.
+	pushing sync.Mutex
+
 	mu      sync.Mutex
 	started bool                    // guarded by mu
 	stopped bool                    // guarded by mu
@@ -189,6 +192,8 @@ func (m *Meter) push(ctx context.Context) {
 
 // PushLeases tells the gateway, now, what every user may still use.
 func (m *Meter) PushLeases(ctx context.Context) error {
+	m.pushing.Lock()
+	defer m.pushing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	st, err := m.source.Status(ctx)

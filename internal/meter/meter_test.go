@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -282,6 +283,37 @@ func TestStartStop(t *testing.T) {
 
 // The real gateway with the meter: a prompt's tokens reach the store, and a
 // budget that they use up ends the next.
+// slowGateway counts how many set its limits at one time.
+type slowGateway struct {
+	*fakeGateway
+	now, most atomic.Int32
+}
+
+func (g *slowGateway) SetLimits(ctx context.Context, limits []gateway.Limit) error {
+	n := g.now.Add(1)
+	defer g.now.Add(-1)
+	g.most.Store(max(g.most.Load(), n))
+	time.Sleep(20 * time.Millisecond)
+	return g.fakeGateway.SetLimits(ctx, limits)
+}
+
+func TestOlderLeasesDoNotOvertake(t *testing.T) {
+	g := &slowGateway{fakeGateway: newFake()}
+	m := New(open(t).Bun(), g, quotas{7: {TokensPerDay: p(150)}}, quiet)
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			if err := m.PushLeases(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if most := g.most.Load(); most != 1 {
+		t.Fatalf("%d pushed leases at one time", most)
+	}
+}
+
 func TestWithRealGateway(t *testing.T) {
 	dir := t.TempDir()
 	o := gateway.Options{RunDir: dir, DataDir: dir, Settings: filepath.Join(dir, "gateway.json"), ServerUID: os.Getuid(), Grace: time.Millisecond,
