@@ -18,21 +18,22 @@ func TestViews(t *testing.T) {
 }
 
 // TestFlow walks through the page as a user does, beside the same mock: what needs no real Claude.
-func TestFlow(t *testing.T) {
-	out, err := onMock(t, "flow")
-	if err != nil { // it scrolls and types against the clock: a busy machine has a second chance
-		t.Logf("once more: %v\n%s", err, out)
-		out, err = onMock(t, "flow")
-	}
-	if err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-}
+func TestFlow(t *testing.T) { walkPage(t, "flow") }
 
 // TestCounted looks at a conversation of 10,000 events: how much of it is drawn, what a token changes, and whether what is read stays where it is.
 func TestCounted(t *testing.T) {
 	t.Parallel()
-	if out, err := onMock(t, "counted"); err != nil {
+	walkPage(t, "counted")
+}
+
+// walkPage runs what scrolls and types against the clock: a busy machine has a second chance.
+func walkPage(t *testing.T, script string) {
+	out, err := onMock(t, script)
+	if err != nil {
+		t.Logf("once more: %v\n%s", err, out)
+		out, err = onMock(t, script)
+	}
+	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

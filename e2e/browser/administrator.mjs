@@ -1,6 +1,7 @@
 // The administrator's views show what is, and change it.
 import assert from 'node:assert/strict'
 import { accessible, fits } from './checks.mjs'
+import { together } from './world.mjs'
 
 /** Two at a time, each in their language, and each of another person. */
 export async function administratorPart(world) {
@@ -8,7 +9,7 @@ export async function administratorPart(world) {
   const qi = await world.newcomer('qi', { locale: 'zh-CN' })
   await qi.startProject('tools')
   await qi.turn('[echo at work]', 'at work')
-  await Promise.all([[world.person('ada'), world.person('bob')], [zhou, qi]].map((two) => administers(world, ...two)))
+  await together([[world.person('ada'), world.person('bob')], [zhou, qi]].map((two) => administers(world, ...two)))
   await world.leave(zhou)
   await world.leave(qi)
 }
@@ -143,8 +144,8 @@ async function invitations(world, ada, bob) {
   await accessible(page, 'audit record')
   await fits(page, 'audit record')
   await entry.getByRole('link', { name: /^Only what was done to inv_.*$/ }).click()
-  await page.getByText(new RegExp(`^${ada.words('Made an invitation')}[:：] ?${ada.words('User')}$`)).waitFor()
   await page.waitForFunction(() => document.querySelectorAll('main li').length === 2) // of all that was done
+  await page.getByText(new RegExp(`^${ada.words('Made an invitation')}[:：] ?${ada.words('User')}$`)).waitFor()
   await page.getByLabel('By', { exact: true }).selectOption(bob.name)
   await page.getByText('Nothing matches').waitFor()
   await page.getByLabel('By', { exact: true }).selectOption('0')

@@ -1,14 +1,14 @@
 // How a prompt is written, taken back and answered by the keyboard.
 import assert from 'node:assert/strict'
 import { accessible, fits, picture, targets } from './checks.mjs'
-import { desk, phone } from './world.mjs'
+import { desk, phone, together } from './world.mjs'
 
 const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
 
 /** Two at a time, each in their language. */
 export async function composerPart(world) {
   const lin = await world.newcomer('lin', { locale: 'zh-CN' })
-  await Promise.all([world.person('bob'), lin].map((p) => writes(world, p)))
+  await together([world.person('bob'), lin].map((p) => writes(world, p)))
   await world.leave(lin)
 }
 

@@ -1,11 +1,11 @@
 // The home page: first steps, what waits and is answered there, what runs, what has finished.
 import assert from 'node:assert/strict'
 import { accessible, fits, picture, targets } from './checks.mjs'
-import { phone } from './world.mjs'
+import { phone, together } from './world.mjs'
 
 /** Two at a time, each in their language. */
 export async function homePart(world) {
-  await Promise.all([['cy', 'en'], ['mei', 'zh-CN']].map(async ([name, locale]) => {
+  await together([['cy', 'en'], ['mei', 'zh-CN']].map(async ([name, locale]) => {
     const p = await world.newcomer(name, { locale })
     await firstSteps(world, p)
     await answered(world, p)

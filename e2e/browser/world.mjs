@@ -7,6 +7,12 @@ import { passwordOf, Person } from './person.mjs'
 export const desk = { viewport: { width: 1440, height: 900 } }
 export const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
 
+/** What several people do at a time; where one fails the others still end, not in the middle of the next part. */
+export async function together(all) {
+  await Promise.allSettled(all)
+  await Promise.all(all)
+}
+
 export class World {
   people = new Map()
 

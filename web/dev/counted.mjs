@@ -137,13 +137,14 @@ try {
   page = await open(await mock({ MOCK_TALKS: '1', MOCK_PACE: '15' }))
   const seen = await page.evaluate(async () => {
     const out = { changes: 0, rows: 0, others: [] }
-    const rowOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement)?.closest('[data-row]')
+    const elementOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement)
     await new Promise((enough) => {
       new MutationObserver((list, observer) => {
         const nodes = list.flatMap((c) => [...c.addedNodes, ...c.removedNodes])
         // A message that begins is a row of its own; those far above it are drawn no more.
         if (nodes.some((n) => n.dataset?.row)) return void out.rows++
-        const rows = new Set(list.map((c) => rowOf(c.target)).filter(Boolean))
+        // Colours of code come from a worker, when they are ready.
+        const rows = new Set(list.map((c) => elementOf(c.target)).filter((el) => !el?.closest('code')).map((el) => el?.closest('[data-row]')).filter(Boolean))
         if (rows.size === 0) return
         out.changes++
         if (rows.size > 1 || ![...rows][0].matches('[data-row]:last-of-type')) out.others.push([...rows].map((r) => r.dataset.row))
