@@ -39,9 +39,12 @@ func TestBuiltPage(t *testing.T) {
 	}
 	var conversation string
 	for path, files := range views {
+		var ahead int64
 		for _, name := range files {
 			name = strings.TrimPrefix(name, "/")
-			size(name)
+			if size(name) >= 1024 {
+				ahead += size(name + ".br")
+			}
 			if !strings.HasPrefix(name, "assets/conversation-") {
 				continue
 			}
@@ -49,6 +52,9 @@ func TestBuiltPage(t *testing.T) {
 				t.Errorf("%s fetches a conversation's code", path)
 			}
 			conversation = name
+		}
+		if ahead > 80_000 {
+			t.Errorf("%s fetches %d bytes of JavaScript ahead; what it can begin without comes later", path, ahead)
 		}
 	}
 	if conversation == "" {

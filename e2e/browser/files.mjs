@@ -73,6 +73,7 @@ export async function filesPart(world) {
   assert.equal(await bob.file('uploads/garden/notes 100%.txt'), 'one\ntwo\n')
 
   await findsInEditor(world, bob)
+  await textComesFirst(world, bob)
   await page.goto('/files/uploads/garden/notes 100%25.txt')
   await editor.getByText('three').waitFor()
 
@@ -303,6 +304,22 @@ async function findsInEditor(world, p) {
   await page.getByRole('button', { name: 'Save', exact: true }).click()
   await page.getByText(/^Saved/).waitFor()
   assert.equal(await p.file('uploads/garden/birds.txt'), 'A heron, 白鹭\nno bird\nA Heron and a heron, 白鹭白鹭\n')
+}
+
+/** Who only reads does not wait for what edits. */
+async function textComesFirst(world, bob) {
+  world.note('a text is there before its editor')
+  const context = await world.browser.newContext({ baseURL: world.url, locale: 'en', serviceWorkers: 'block', storageState: await bob.context.storageState() })
+  const page = await context.newPage()
+  let release
+  const held = new Promise((r) => (release = r))
+  await page.route(/\/assets\/Editor-/, (route) => held.then(() => route.continue()))
+  await page.goto('/files/uploads/garden/birds.txt')
+  await page.getByText('no bird').waitFor()
+  assert.equal(await page.locator('.cm-content').count(), 0)
+  release()
+  await page.locator('.cm-content').getByText('no bird').waitFor()
+  await context.close()
 }
 
 /** A folder comes whole, with the folders in it, under the names that it has. */

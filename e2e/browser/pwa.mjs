@@ -259,7 +259,7 @@ async function leave(world, front, bob, session) {
     await page.getByRole('heading', { name: 'Sign in' }).waitFor()
   })
   for (const name of ['carrel-kept', 'carrel-shared', 'carrel-drafts']) await until(`${name} to be empty`, () => stored(page, name), (all) => all === '')
-  assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((k) => /^carrel\.(draft|edits|project)/.test(k))), [])
+  assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((k) => /^carrel\.(draft|edits|known|project)/.test(k))), [])
   await bob.excusing(away, async () => {
     await front.close()
     await page.goto(`/s/${session}`)

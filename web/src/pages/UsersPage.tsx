@@ -58,7 +58,7 @@ function UserTable({ users, onEdit }: { users: readonly Account[]; onEdit: (id: 
   const [order, setOrder] = useState<Order>(orderBy('age'))
   const head = (by: By, name: string) => (
     <span role="columnheader" aria-sort={sortedBy(order, by)}>
-      <button type="button" className="inline-flex min-h-9 items-center gap-1 rounded-control font-strong hover:text-content" onClick={() => setOrder(turned(order, by))}>
+      <button type="button" className="inline-flex min-h-9 items-center gap-1 rounded-control text-start font-strong hover:text-content" onClick={() => setOrder(turned(order, by))}>
         {name}
         <Icon name="chevron" size={14} className={order.by !== by ? 'invisible' : order.down ? '' : 'rotate-180'} />
       </button>
