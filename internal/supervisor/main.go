@@ -73,26 +73,30 @@ func settle(ctx context.Context, c protocol.Config, log *slog.Logger) (context.C
 			return nil, nil, errors.New("the sandbox was made without no_new_privs: refusing to run a person's processes in it")
 		}
 	}
+	ctx, release := heed(ctx, log)
+	return ctx, release, nil
+}
+
+// heed catches all signals that could end this process. The context it returns ends with a TERM, alone of them.
+// Signals stay caught after that: the end must be as orderly under a second one.
+func heed(ctx context.Context, log *slog.Logger) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, heeded()...)
+	// TERM has a channel of its own, where nothing else can have taken the place when it comes. What the other one has
+	// no place for is lost, as it should be.
+	term, rest := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	signal.Notify(rest, heeded()...)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			select {
-			case sig := <-signals:
-				if sig == syscall.SIGTERM {
-					log.Info("asked to end", "signal", sig)
-					cancel()
-				}
-			case <-ctx.Done():
-				// Signals stay caught: the end must be as orderly under a second TERM.
-				return
-			}
+		select {
+		case sig := <-term:
+			log.Info("asked to end", "signal", sig)
+			cancel()
+		case <-ctx.Done():
 		}
 	}()
-	return ctx, func() { cancel(); <-done }, nil
+	return ctx, func() { cancel(); <-done }
 }
 
 // heeded are the signals that are caught, so that none of them ends this process: all but those that Go and the table
@@ -107,7 +111,7 @@ func heeded() []os.Signal {
 		switch n {
 		case syscall.SIGKILL, syscall.SIGSTOP: // cannot be caught
 		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPROF: // the table's; the scheduler's; the profiler's
-		case 32, 33: // the threads' own
+		case 32, 33, 34: // the threads' own: Go does not hand them over
 		default:
 			all = append(all, n)
 		}

@@ -7,10 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -307,5 +310,23 @@ func TestPersonEnv(t *testing.T) {
 	}
 	if strings.Contains(strings.Join(personEnv(protocol.Config{}, 0), "\n"), "PROXY") {
 		t.Error("a proxy without a way out")
+	}
+}
+
+// A TERM counts however many other signals come with it: bare instances can be sent any by their person.
+func TestTermAmongSignals(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // signals are handed over all at once, then
+	ctx, release := heed(t.Context(), slog.New(slog.DiscardHandler))
+	defer signal.Reset(heeded()...)
+	defer release()
+	for _, sig := range heeded() {
+		if err := syscall.Kill(os.Getpid(), sig.(syscall.Signal)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("the TERM was lost")
 	}
 }
