@@ -121,5 +121,7 @@ export default defineConfig({
     environment: 'node',
     // Each file in a world of its own would take longer than all tests together.
     isolate: false,
+    // For a machine that has much else to do.
+    testTimeout: 60_000,
   },
 })

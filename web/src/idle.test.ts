@@ -6,12 +6,16 @@ type Name = 'onBeforeLoad' | 'onResolved'
 async function setup() {
   const heard: Partial<Record<Name, () => void>> = {}
   const calls: (() => void)[] = []
+  const frames: (() => void)[] = []
+  const page = { hidden: false }
+  vi.stubGlobal('document', page)
   vi.stubGlobal('window', { requestIdleCallback: true })
+  vi.stubGlobal('requestAnimationFrame', (f: () => void) => frames.push(f))
   vi.stubGlobal('requestIdleCallback', (f: () => void) => calls.push(f))
   vi.resetModules()
   const { followViews, whenIdle } = await import('./idle')
   followViews({ subscribe: (name, f) => ((heard[name] = f), () => {}) })
-  return { whenIdle, say: (name: Name) => heard[name]!(), idle: () => calls.splice(0).forEach((f) => f()) }
+  return { whenIdle, say: (name: Name) => heard[name]!(), frame: () => frames.splice(0).forEach((f) => f()), idle: () => calls.splice(0).forEach((f) => f()), page }
 }
 
 beforeEach(() => () => vi.unstubAllGlobals())
@@ -23,10 +27,26 @@ it('keeps what nobody waits for until the first view is drawn and the page has n
   t.idle()
   expect(f).not.toHaveBeenCalled()
   t.say('onResolved')
+  t.frame()
+  t.idle()
+  expect(f).not.toHaveBeenCalled() // drawn, not yet on the screen
+  t.frame()
   expect(f).not.toHaveBeenCalled()
   t.idle()
   expect(f).toHaveBeenCalledOnce()
   t.say('onResolved')
+  t.frame()
+  t.frame()
+  t.idle()
+  expect(f).toHaveBeenCalledOnce()
+})
+
+it('waits for no frames in a page that nobody sees', async () => {
+  const t = await setup()
+  t.page.hidden = true
+  t.say('onResolved')
+  const f = vi.fn()
+  t.whenIdle(f)
   t.idle()
   expect(f).toHaveBeenCalledOnce()
 })
@@ -36,10 +56,14 @@ it('gives way to the next view, even at the last moment', async () => {
   t.say('onResolved')
   const f = vi.fn()
   t.whenIdle(f)
+  t.frame()
+  t.frame()
   t.say('onBeforeLoad')
   t.idle()
   expect(f).not.toHaveBeenCalled()
   t.say('onResolved')
+  t.frame()
+  t.frame()
   t.idle()
   expect(f).toHaveBeenCalledOnce()
 })

@@ -16,14 +16,20 @@ export function followViews(router: Views): void {
   })
 }
 
-/** Calls back once no view is on its way and the page has nothing better to do. */
+/** Calls back once no view is on its way, what there is can be seen, and the page has nothing better to do. */
 export function whenIdle(f: () => void): void {
   if (coming) waiting.push(f)
   else soon(f)
 }
 
+// What was drawn is on the screen with the second frame; of a page that nobody sees none come.
 function soon(f: () => void): void {
-  const calm = () => (coming ? waiting.push(f) : f())
-  if ('requestIdleCallback' in window) requestIdleCallback(calm, { timeout: 2000 })
-  else setTimeout(calm, 500)
+  if (document.hidden) calm(f)
+  else requestAnimationFrame(() => requestAnimationFrame(() => calm(f)))
+}
+
+function calm(f: () => void): void {
+  const still = () => (coming ? waiting.push(f) : f())
+  if ('requestIdleCallback' in window) requestIdleCallback(still, { timeout: 2000 })
+  else setTimeout(still, 500)
 }

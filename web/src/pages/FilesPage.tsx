@@ -16,7 +16,7 @@ import { CloseUnsaved } from '@/modules/files/CloseUnsaved'
 import { draftsOf } from '@/modules/files/drafts'
 import { FileActions, useFileActions } from '@/modules/files/FileActions'
 import { FileMenu } from '@/modules/files/FileMenu'
-import { FileView, fetchEditor } from '@/modules/files/FileView'
+import { FileView } from '@/modules/files/FileView'
 import { Find } from '@/modules/files/Find'
 import { FolderView } from '@/modules/files/FolderView'
 import { useAfterTurns, useWatching } from '@/modules/files/fresh'
@@ -47,7 +47,6 @@ export function FilesPage() {
   const uploads = uploadsOf(userId)
   useEffect(() => uploads.onDone(() => void client.invalidateQueries({ queryKey: queries.files() })), [uploads, client])
 
-  useEffect(() => fetchEditor(path), [path])
   const at = useQuery({ ...queries.folder(path), ...useWatching() })
   const entry = at.data?.entry
   const isFile = entry !== undefined && entry.type !== 'folder'

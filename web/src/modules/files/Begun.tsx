@@ -1,9 +1,14 @@
+import { useEffect, useEffectEvent } from 'react'
+import { whenIdle } from '@/idle'
+
 // About what a tall screen shows.
 const shownLines = 120
 const shownChars = 20_000
 
 /** How a text begins, in the place where the editor will show it: it can be read until that is there. */
-export function Begun({ text }: { text: string }) {
+export function Begun({ text, onDrawn }: { text: string; onDrawn: () => void }) {
+  const drawn = useEffectEvent(onDrawn)
+  useEffect(() => whenIdle(() => drawn()), [])
   const digits = String(text.split('\n').length).length
   return (
     <div aria-busy className="min-h-0 flex-1 overflow-hidden bg-surface py-1 font-mono text-[1rem] leading-[1.55]! desk:text-code">

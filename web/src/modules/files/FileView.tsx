@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useState, type ReactNode } from 'react'
+import { lazy, startTransition, Suspense, useState, type ReactNode } from 'react'
 import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import { contentUrl, maxTextBytes, type FileText } from '@/api/text'
@@ -20,18 +20,12 @@ import { kindOf, type Kind } from './paths'
 import { ImagePreview } from './preview/ImagePreview'
 import { saveText } from './save'
 
-const editor = () => import('./Editor')
-const Editor = lazy(editor)
+const Editor = lazy(() => import('./Editor'))
 const Compared = lazy(() => import('./Compared'))
 const MarkdownPreview = lazy(() => import('./preview/MarkdownPreview'))
 const PdfPreview = lazy(() => import('./preview/PdfPreview'))
 const TablePreview = lazy(() => import('./preview/TablePreview'))
 const NotebookPreview = lazy(() => import('./preview/NotebookPreview'))
-
-/** A name with an ending is most likely a file's: what edits it comes while it is asked what there is. */
-export function fetchEditor(path: string): void {
-  if (/[^/.][^/]*\.\w+$/.test(path) && kindOf(path) === 'text') void editor().catch(() => {}) // told when it is drawn
-}
 
 const previewed: readonly Kind[] = ['markdown', 'table', 'notebook', 'svg']
 
@@ -70,6 +64,8 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
   const [preview, setPreview] = useState(previewed.includes(kind) && entry.size_bytes > 0 && !draft && line === undefined)
   const [savedAt, setSavedAt] = useState<number | null>(null)
   const [sought, setSought] = useState(0)
+  // The text is there to read before the code of what edits it is asked for; who comes for a line waits for that.
+  const [read, setRead] = useState(false)
   const server = file.data
   const gone = file.error !== null && problemOf(file.error).code === 'not_found'
 
@@ -96,6 +92,7 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
   }
   if (server && server.text === null) return <Shell bar={bar}><NotText entry={entry} /></Shell>
   const text = draft?.text ?? server?.text ?? ''
+  const begun = <Begun text={text} onDrawn={() => startTransition(() => setRead(true))} />
   const buttons = (
     <>
       <span className="text-small text-muted tabular" role="status">
@@ -142,8 +139,8 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
           <Preview kind={kind} path={path} text={text} entry={entry} />
         </Suspense>
       ) : (
-        <Suspense fallback={line === undefined ? <Begun text={text} /> : <Loading label={m.loading()} rows={8} />}>
-          <Editor key={path} path={path} text={text} onChange={change} onSave={doSave} line={line} sought={sought} />
+        <Suspense fallback={line === undefined ? begun : <Loading label={m.loading()} rows={8} />}>
+          {read || line !== undefined ? <Editor key={path} path={path} text={text} onChange={change} onSave={doSave} line={line} sought={sought} /> : begun}
         </Suspense>
       )}
     </>
