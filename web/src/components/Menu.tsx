@@ -1,5 +1,5 @@
 import { ContextMenu as UnderPointer, DropdownMenu } from 'radix-ui'
-import { createContext, useContext, useState, type ReactNode } from 'react'
+import { createContext, useContext, useRef, useState, type ReactNode } from 'react'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Held } from './Held'
 import { Icon } from './Icon'
@@ -17,9 +17,13 @@ const Kind = createContext<Pick<typeof DropdownMenu | typeof UnderPointer, 'Item
 /** A menu that hangs from a button. Not modal: a modal one would write styles into the page, which its policy forbids. */
 export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode; children: ReactNode; align?: 'start' | 'end' }) {
   const [open, setOpen] = useState(false)
+  const button = useRef<HTMLButtonElement>(null)
+  // Its own button opens and closes it by itself. For the layer, which may still be there from before, a press on it
+  // is one elsewhere, and so is the focus that it gets back late: either would close what has just been opened.
+  const notElsewhere = (e: Event) => button.current?.contains(e.target as Node) && e.preventDefault()
   return (
     <DropdownMenu.Root modal={false} open={open} onOpenChange={setOpen}>
-      <DropdownMenu.Trigger asChild>{trigger}</DropdownMenu.Trigger>
+      <DropdownMenu.Trigger ref={button} asChild>{trigger}</DropdownMenu.Trigger>
       <DropdownMenu.Portal container={useContext(PortalPlace)}>
         <DropdownMenu.Content
           align={align}
@@ -27,7 +31,8 @@ export function Menu({ trigger, children, align = 'end' }: { trigger: ReactNode;
           collisionPadding={8}
           className={hanging}
           onCloseAutoFocus={(e) => document.activeElement !== document.body && e.preventDefault() /* what an entry has opened keeps the focus */}
-          onFocusOutside={(e) => (e.target as Element).matches('[aria-haspopup=menu][data-state=open]') && e.preventDefault() /* its own button may get it back late, from when it was closed before */}
+          onPointerDownOutside={notElsewhere}
+          onFocusOutside={notElsewhere}
         >
           <ByBack onClose={() => setOpen(false)} />
           {children}
