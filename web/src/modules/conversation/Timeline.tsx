@@ -11,6 +11,7 @@ import type { SessionView } from '@/stream/held'
 import { failedPrompt } from './again'
 import { Find } from './Find'
 import { KeepPlace } from './KeepPlace'
+import { places, type Place } from './places'
 import { countOfNew, PromptView, RowView } from './Row'
 import { SessionId } from './SessionId'
 import { useDrawn } from './useDrawn'
@@ -41,9 +42,6 @@ interface Sought {
   /** It is read next; who looks for words goes on typing. */
   focus: boolean
 }
-
-// Where a reader was in each conversation, while the page is open.
-const places = new Map<string, { from: string; row: string; top: number }>()
 
 /** The conversation, from its rows. It knows nothing of where they come from. */
 export function Timeline({ sessionId, view, waiting, at, jump, finding, onFinding, empty }: Props) {
@@ -80,7 +78,7 @@ export function Timeline({ sessionId, view, waiting, at, jump, finding, onFindin
       scroller.current?.focus()
     },
   })
-  usePlace({ sessionId, place, scroller, from: following ? null : (rows[start]?.key ?? null) })
+  usePlace({ sessionId, place, view, scroller, following, from: rows[start]?.key, around, follow })
 
   // How much came since the reader went up to look at something.
   const [left, setLeft] = useState(0)
@@ -205,30 +203,70 @@ function useFound({ sessionId, at: given, jump, sought, view, scroller, around, 
   return key
 }
 
-/** Remembers where the reader was, and takes them back there. */
-function usePlace({ sessionId, place, scroller, from }: { sessionId: string; place: { row: string; top: number } | undefined; scroller: RefObject<HTMLElement | null>; from: string | null }): void {
-  const now = useRef(from)
+/** Remembers where the reader was, and takes them back there: also after a reload, once what is there was fetched. */
+function usePlace({ sessionId, place, view, scroller, following, from, around, follow }: {
+  sessionId: string
+  place: Place | undefined
+  view: SessionView
+  scroller: RefObject<HTMLElement | null>
+  following: boolean
+  from: string | undefined
+  around: (index: number) => void
+  follow: () => void
+}): void {
+  const { rows, opened, more, first } = view
+  const index = place ? rows.findIndex((r) => r.key === place.row) : -1
+  const sought = useRef(place !== undefined)
+  useEffect(() => {
+    if (!place || !sought.current || !opened || index >= 0) return
+    if (more && first > place.seq) void stream.reach(sessionId, place.seq)
+    else {
+      sought.current = false // it is gone, as after a rewind
+      follow()
+    }
+  }, [sessionId, place, opened, more, first, index, follow])
+  const drawn = useRef(false)
   useLayoutEffect(() => {
-    now.current = from
-  }, [from])
+    const el = scroller.current
+    if (following) sought.current = false // who goes to the end meanwhile wants to be there
+    if (!el || !place || !sought.current || index < 0) return
+    const row = el.querySelector(`[data-row="${CSS.escape(place.row)}"]`)
+    if (!row) {
+      if (!drawn.current) around(index)
+      drawn.current = true
+      return
+    }
+    sought.current = false
+    const back = () => void (el.scrollTop += row.getBoundingClientRect().top - el.getBoundingClientRect().top - place.top)
+    back()
+    // Rows that come near sight have their true height only once they are drawn.
+    requestAnimationFrame(() => requestAnimationFrame(() => row.isConnected && back()))
+  })
+
+  const now = useRef({ following, from, rows })
+  useLayoutEffect(() => {
+    now.current = { following, from, rows }
+  }, [following, from, rows])
   useLayoutEffect(() => {
     const el = scroller.current
     if (!el) return
-    const row = place && el.querySelector(`[data-row="${CSS.escape(place.row)}"]`)
-    const back = () => {
-      if (row) el.scrollTop += row.getBoundingClientRect().top - el.getBoundingClientRect().top - place.top
-    }
-    back()
-    // Rows that come near sight have their true height only once they are drawn.
-    let drawn = requestAnimationFrame(() => (drawn = requestAnimationFrame(back)))
-    return () => {
-      cancelAnimationFrame(drawn)
+    const note = () => {
+      if (sought.current) return // not there yet: it holds as it is
       const top = el.getBoundingClientRect().top
-      const first = [...el.querySelectorAll<HTMLElement>('[data-row]')].find((r) => r.getBoundingClientRect().bottom > top)
-      if (now.current === null || !first) places.delete(sessionId)
-      else places.set(sessionId, { from: now.current, row: first.dataset.row!, top: first.getBoundingClientRect().top - top })
+      const seen = [...el.querySelectorAll<HTMLElement>('[data-row]')].find((r) => r.getBoundingClientRect().bottom > top)
+      const row = now.current.rows.find((r) => r.key === seen?.dataset.row)
+      places.set(sessionId, now.current.following || !seen || !row ? undefined : { row: row.key, seq: row.seq, top: seen.getBoundingClientRect().top - top, from: now.current.from ?? row.key })
     }
-  }, [sessionId, place, scroller])
+    // A tab that is put away may be ended without a word.
+    const away = () => document.visibilityState === 'hidden' && note()
+    addEventListener('pagehide', note)
+    document.addEventListener('visibilitychange', away)
+    return () => {
+      removeEventListener('pagehide', note)
+      document.removeEventListener('visibilitychange', away)
+      note()
+    }
+  }, [sessionId, scroller])
 }
 
 /** What is going on now, at the end of the text. */

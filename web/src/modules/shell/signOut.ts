@@ -3,6 +3,7 @@ import { api, call } from '@/api/client'
 import { halves } from '@/modules/conversation/dock/half'
 import { problemOf } from '@/i18n/problem'
 import { drafts } from '@/modules/conversation/draft'
+import { places } from '@/modules/conversation/places'
 import { draftsOf } from '@/modules/files/drafts'
 import { forgetTabs } from '@/modules/files/lastTabs'
 import { lastProjectKey } from '@/modules/sessions/lastProject'
@@ -21,6 +22,7 @@ export async function signOut(client: QueryClient, userId: number, leave: () => 
   client.clear()
   drafts.forget()
   halves.clear()
+  places.clear()
   draftsOf(userId).forget()
   forgetTabs(userId)
   // The next one at this browser is not told of this one's sessions. Only now: who could not sign out is still told.
