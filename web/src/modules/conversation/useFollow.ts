@@ -27,16 +27,20 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefO
     const el = scroller.current
     const inner = content.current
     if (!el || !inner) return
-    let [hand, height] = [false, 0]
+    let [hand, height, changed] = [false, 0, 0]
     const onHand = () => {
       hand = true
     }
     const onScroll = () => {
       const top = el.scrollTop
       const atEnd = whole.current && el.scrollHeight - top - el.clientHeight < nearBottomPx
-      // Only a reader moves the text down: we move it up only, to its end. But a text that was shorter for a moment was moved by the browser.
-      const moved = top < lastTop.current - 1 && (hand || el.scrollHeight === height)
+      // Only a reader moves the text down: we move it up only, to its end. But a text that was shorter for a moment was
+      // moved by the browser, by what a row that is put in another's place had less. What moves it without a hand on it
+      // in a text that stands still is a reader too, who lets the browser find words.
+      const shorter = el.scrollHeight !== height || (changed > 0 && lastTop.current - top < el.clientHeight)
+      const moved = top < lastTop.current - 1 && (hand || !shorter)
       if (moved && !atEnd) want(false)
+      else if (wanted.current && !atEnd && top < lastTop.current - 1) return toEnd() // it is told of that as well
       else if (atEnd && !wanted.current) want(true)
       if (atEnd) hand = false
       lastTop.current = top
@@ -46,14 +50,21 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefO
       if (wanted.current) toEnd()
       height = el.scrollHeight
     })
+    // The browser tells of its move in the frame after the one that drew the change.
+    const changes = new MutationObserver(() => {
+      changed++
+      requestAnimationFrame(() => requestAnimationFrame(() => changed--))
+    })
     const hands = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const
     for (const by of hands) el.addEventListener(by, onHand, { passive: true })
     el.addEventListener('scroll', onScroll, { passive: true })
+    changes.observe(inner, { childList: true, characterData: true, subtree: true })
     grown.observe(inner)
     grown.observe(el)
     return () => {
       el.removeEventListener('scroll', onScroll)
       for (const by of hands) el.removeEventListener(by, onHand)
+      changes.disconnect()
       grown.disconnect()
     }
   }, [scroller, content, whole, toEnd, want])
