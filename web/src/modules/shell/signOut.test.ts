@@ -15,8 +15,10 @@ async function world(answer: () => Response) {
     }
   })
   vi.stubGlobal('localStorage', { getItem: (k: string) => stored.get(k) ?? null, setItem: (k: string, v: string) => stored.set(k, v), removeItem: (k: string) => stored.delete(k) })
-  vi.stubGlobal('sessionStorage', { removeItem: () => {} })
-  vi.stubGlobal('window', { addEventListener: () => {} })
+  const tab = new Map([['carrel.answers', '{}'], ['carrel.places', '[]'], ['carrel.files.tabs.7', '[]']])
+  const sessionStorage = { getItem: (k: string) => tab.get(k) ?? null, removeItem: (k: string) => tab.delete(k) }
+  vi.stubGlobal('sessionStorage', sessionStorage)
+  vi.stubGlobal('window', { addEventListener: () => {}, sessionStorage })
   vi.stubGlobal('navigator', { serviceWorker: { getRegistration: async () => ({ pushManager: { getSubscription: async () => ({ unsubscribe: async () => did.push('unsubscribed') }) } }) } })
   vi.stubGlobal('fetch', async (r: Request) => {
     did.push(`${r.method} ${new URL(r.url).pathname}`)
@@ -24,7 +26,7 @@ async function world(answer: () => Response) {
   })
   vi.resetModules() // what speaks to the server takes the browser's parts when it is made
   const { signOut } = await import('./signOut')
-  return { did, stored, out: () => signOut(new QueryClient(), 7, async () => void did.push('left')) }
+  return { did, stored, tab, out: () => signOut(new QueryClient(), 7, async () => void did.push('left')) }
 }
 
 it('leaves all as it was where the server cannot be asked', async () => {
@@ -38,9 +40,10 @@ it('leaves all as it was where the server cannot be asked', async () => {
 
 it('ends what this device is told with the sign-in, also with one that has ended', async () => {
   for (const status of [204, 401]) {
-    const { did, stored, out } = await world(() => new Response(null, { status }))
+    const { did, stored, tab, out } = await world(() => new Response(null, { status }))
     await out()
     expect(did).toEqual(['POST /api/v1/auth/logout', 'left', 'unsubscribed'])
     expect(stored.size).toBe(0)
+    expect(tab.size).toBe(0)
   }
 })
