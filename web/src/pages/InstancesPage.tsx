@@ -106,7 +106,7 @@ function InstanceCard({ instance: i, recent, name, onAsk }: { instance: Instance
       </div>
       {i.health.detail && (
         <p className={i.health.status === 'healthy' ? 'border-t px-4 py-2 text-minor text-muted' : 'border-t bg-removed px-4 py-2 text-minor'}>
-          {i.health.consecutive_failures > 0 && m.health_failed({ count: i.health.consecutive_failures })} <Coded text={i.health.detail} />
+          <Coded text={i.health.consecutive_failures > 0 ? m.two_sentences({ first: m.health_failed({ count: i.health.consecutive_failures }), second: i.health.detail }) : i.health.detail} />
         </p>
       )}
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 border-t px-4 py-3 desk:grid-cols-4">

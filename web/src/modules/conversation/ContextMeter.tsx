@@ -15,6 +15,7 @@ export function ContextMeter({ id, view }: { id: string; view: SessionView }) {
   if (context?.share == null) return null
   const share = Math.min(1, context.share)
   const tight = share >= near
+  const tokens = m.context_tokens({ used: compact(context.tokens), all: compact(view.contextWindow ?? 0) })
   return (
     <Menu
       trigger={
@@ -28,7 +29,7 @@ export function ContextMeter({ id, view }: { id: string; view: SessionView }) {
       }
     >
       <p className="max-w-64 px-3 py-2 text-minor text-muted">
-        {m.context_tokens({ used: compact(context.tokens), all: compact(view.contextWindow ?? 0) })} {tight && m.context_near()}
+        {tight ? m.two_sentences({ first: tokens, second: m.context_near() }) : tokens}
       </p>
       <CompactItem id={id} view={view} />
     </Menu>

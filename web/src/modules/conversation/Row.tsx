@@ -90,7 +90,7 @@ function PromptState({ row }: { row: PromptRow }) {
       return (
         <div className="flex max-w-[85%] flex-col items-end gap-1 text-end text-minor">
           <p className="text-danger">
-            {m.prompt_failed()} {row.problem && whyNotSent(row.problem.code)}
+            {row.problem ? m.two_sentences({ first: m.prompt_failed(), second: whyNotSent(row.problem.code) }) : m.prompt_failed()}
           </p>
           {row.problem?.detail && <p className="text-muted"><Coded text={row.problem.detail} /></p>}
           <OnTheWay row={row} choices={choicesOf(row, true)} drop={m.prompt_discard()} />

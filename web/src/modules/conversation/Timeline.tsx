@@ -276,9 +276,7 @@ function Now({ view }: { view: SessionView }) {
     return (
       <p className="flex items-center gap-2 text-minor text-wait">
         <Icon name="clock" size={15} className="animate-glow" />
-        <span>
-          {retryReason(r.status)} {m.retry_again({ wait: duration(r.delayMs), attempt: r.attempt, all: r.maxRetries })}
-        </span>
+        <span>{m.two_sentences({ first: retryReason(r.status), second: m.retry_again({ wait: duration(r.delayMs), attempt: r.attempt, all: r.maxRetries }) })}</span>
       </p>
     )
   }
