@@ -231,6 +231,7 @@ func TestBadBodies(t *testing.T) {
 		{"bad escape", "GET", "/sessions?project=%u", "", "", 400, "invalid", "query"},
 		{"a line too long", "GET", "/me?x=" + strings.Repeat("x", MaxHeaderBytes), "", "", 431, "too_large", ""},
 		{"a field twice", "POST", prompt, `{"id":"a","id":"b","content":"x"}`, "", 400, "invalid", "body"},
+		{"a field twice, in another case", "POST", prompt, `{"id":"a","ID":"b","content":"x"}`, "", 400, "invalid", "body"},
 		{"half a character in an id", "POST", prompt, `{"id":"a\ud800","content":"x"}`, "", 400, "invalid", "body.id"},
 		{"not UTF-8 in a body", "POST", prompt, "{\"id\":\"u\xff\",\"content\":\"x\"}", "", 400, "invalid", "body"},
 		{"zero byte", "GET", "/files/content?path=a%00b", "", "", 400, "invalid", "query.path"},
