@@ -238,6 +238,10 @@ func TestBadBodies(t *testing.T) {
 		{"not UTF-8", "PUT", "/files/content?path=a%FF", "", "", 400, "invalid", "query.path"},
 		{"no path", "PUT", "/files/content", "x", "", 400, "invalid", "query.path"},
 		{"two paths", "GET", "/files/content?path=a&path=b", "", "", 400, "invalid", "query.path"},
+		{"half a character in a path", "POST", "/files/folder", `{"path":"a\ud800"}`, "", 400, "invalid", "body.path"},
+		{"half a character in an old path", "POST", "/files/move", `{"from":"\udc00","to":"b"}`, "", 400, "invalid", "body.from"},
+		{"half a character in a new path", "POST", "/files/move", `{"from":"a","to":"b\ud83d/c"}`, "", 400, "invalid", "body.to"},
+		{"half a character in the trash", "POST", "/files/trash", `{"path":"a\udfff"}`, "", 400, "invalid", "body.path"},
 		{"folder that leaves", "POST", "/files/folder", `{"path":"temp/../../x"}`, "", 400, "invalid", "body.path"},
 		{"move that leaves", "POST", "/files/move", `{"from":"temp","to":"../x"}`, "", 400, "invalid", "body.to"},
 	} {

@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -92,6 +94,39 @@ func endOfString(data []byte, from int) int {
 		}
 		at = quote + 1
 	}
+}
+
+// HalfPair says whether a string of JSON, with its quotes, has half a surrogate pair without the other.
+func HalfPair(text []byte) bool {
+	for {
+		i := bytes.IndexByte(text, '\\')
+		if i < 0 || i+1 == len(text) {
+			return false
+		}
+		first := escaped(text[i:])
+		switch {
+		case first < 0:
+			text = text[i+2:]
+		case !utf16.IsSurrogate(first):
+			text = text[i+6:]
+		case utf16.DecodeRune(first, escaped(text[i+6:])) == unicode.ReplacementChar:
+			return true
+		default:
+			text = text[i+12:]
+		}
+	}
+}
+
+// escaped is what an escape of four hexadecimal digits, with which text begins, stands for; -1 when there is none.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 // isName says whether what follows a string makes it the name of a field.

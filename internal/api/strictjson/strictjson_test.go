@@ -100,3 +100,19 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 	})
 }
+
+func TestHalfPair(t *testing.T) {
+	for in, want := range map[string]bool{
+		`"a"`: false, `"a\ud800"`: true, `"\uDFFFa"`: true, `"\ud83d\ude00"`: false, `"\ud83d\ud83d\ude00"`: true, `"\ud83d \ude00"`: true,
+		`"\\ud800"`: false, `"\\\ud800"`: true, `"\"\ud800"`: true, `"\ud83d\n"`: true, `"\ufffd"`: false, `"�"`: false, `"\u00`: false, `"\`: false,
+	} {
+		if got := HalfPair([]byte(in)); got != want {
+			t.Errorf("%s: got %v", in, got)
+		}
+		// The decoder puts U+FFFD in its place.
+		var text string
+		if err := json.Unmarshal([]byte(in), &text); err == nil && want != (strings.Contains(text, "\ufffd") && !strings.Contains(in, "fffd") && !strings.Contains(in, "�")) {
+			t.Errorf("%s is %q to the decoder", in, text)
+		}
+	}
+}
