@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -61,13 +63,17 @@ func (q quotas) Quotas(ctx context.Context) (map[int64]quota.Quota, error) {
 	}
 }
 
-// use is what a user has used of the models.
+// use is what a user has used.
 func (s *server) use(ctx context.Context, userID int64) (api.Use, error) {
 	u, err := s.meter.Usage(ctx, userID)
 	if err != nil {
 		return api.Use{}, err
 	}
-	return api.Use{TokensToday: u.Today.Total, TokensThisMonth: u.Month.Total}, nil
+	costs, err := s.sessions.Costs(ctx, userID)
+	if err != nil {
+		return api.Use{}, err
+	}
+	return withStorage(api.Use{TokensToday: u.Today.Total, TokensThisMonth: u.Month.Total, CostUSD: costs[userID]}, s.pool.Stored(), userID), nil
 }
 
 func (s *server) useOfEach(ctx context.Context) (map[int64]api.Use, error) {
@@ -75,11 +81,26 @@ func (s *server) useOfEach(ctx context.Context) (map[int64]api.Use, error) {
 	if err != nil {
 		return nil, err
 	}
+	costs, err := s.sessions.Costs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stored := s.pool.Stored()
 	all := make(map[int64]api.Use, len(totals))
-	for id, t := range totals {
-		all[id] = api.Use{TokensToday: t.Today, TokensThisMonth: t.Month}
+	for _, ids := range []iter.Seq[int64]{maps.Keys(totals), maps.Keys(costs), maps.Keys(stored)} {
+		for id := range ids {
+			t := totals[id]
+			all[id] = withStorage(api.Use{TokensToday: t.Today, TokensThisMonth: t.Month, CostUSD: costs[id]}, stored, id)
+		}
 	}
 	return all, nil
+}
+
+func withStorage(u api.Use, stored map[int64]int64, userID int64) api.Use {
+	if n, ok := stored[userID]; ok {
+		u.StorageBytes = &n
+	}
+	return u
 }
 
 // instances is the pool as the API asks it: by what it shows.

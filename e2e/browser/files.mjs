@@ -148,7 +148,7 @@ export async function filesPart(world) {
   }
   await picture(world, page, 'files-binary')
 
-  await folderIsUploaded(world, bob, line)
+  await folderIsUploaded(world, bob, line, '实验 report')
   await uploadsThatGoOn(world, bob, line)
 
   world.note('the tree goes by keyboard')
@@ -254,6 +254,7 @@ export async function filesPart(world) {
   await fits(p, 'a folder')
   await picture(world, p, 'files-phone-folder')
   await findsInEditor(world, small)
+  await folderIsUploaded(world, small, line, '手机 report')
   await p.goto('/files/uploads/garden')
   await small.api('PATCH', '/me', { data: { language: 'zh-CN' } })
   await p.reload()
@@ -323,12 +324,14 @@ async function textComesFirst(world, bob) {
 }
 
 /** A folder comes whole, with the folders in it, under the names that it has. */
-async function folderIsUploaded(world, bob, line) {
+async function folderIsUploaded(world, p, line, name) {
   world.note('a folder is uploaded with what is in it')
-  const { page } = bob
+  const { page } = p
+  const small = page.viewportSize().width < 760
+  const press = (button) => (small ? button.tap() : button.click())
   const folder = mkdtempSync(join(tmpdir(), 'carrel-folder-'))
   const all = { '说明.md': '# 说明', 'deep/down/一盏 灯.txt': '灯', 'deep/100%.bin': 'x'.repeat(70_000), 'empty.txt': '' }
-  const base = join(folder, '实验 report')
+  const base = join(folder, name)
   try {
     for (const [path, text] of Object.entries(all)) {
       mkdirSync(join(base, path, '..'), { recursive: true })
@@ -336,17 +339,21 @@ async function folderIsUploaded(world, bob, line) {
     }
     await page.goto('/files/temp')
     await page.getByRole('heading', { name: 'temp' }).waitFor()
-    await page.getByRole('button', { name: 'Add', exact: true }).click()
-    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.getByRole('menuitem', { name: 'Upload a folder…' }).click()])
+    await press(page.getByRole('button', { name: 'Add', exact: true }))
+    const item = page.getByRole('menuitem', { name: 'Upload a folder…' })
+    await item.waitFor()
+    if (small) await targets(page, 'what can be added')
+    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), press(item)])
     await chooser.setFiles(base)
     const tray = page.getByRole('region', { name: 'Uploads' })
     await tray.getByText('4 files uploaded').waitFor()
-    await tray.getByRole('button', { name: 'Close' }).click()
-    await line('实验 report').click()
-    await line('deep').waitFor()
-    await line('说明.md').waitFor()
-    for (const [path, text] of Object.entries(all)) assert.equal(await bob.file(`temp/实验 report/${path}`), text, path)
-    assert.deepEqual((await bob.api('GET', `/files?path=${encodeURIComponent('temp/实验 report')}`)).items.map((e) => e.name).sort(), ['deep', 'empty.txt', '说明.md'])
+    if (small) await fits(page, 'uploads')
+    await press(tray.getByRole('button', { name: 'Close' }))
+    await press(line(name, page))
+    await line('deep', page).waitFor()
+    await line('说明.md', page).waitFor()
+    for (const [path, text] of Object.entries(all)) assert.equal(await p.file(`temp/${name}/${path}`), text, path)
+    assert.deepEqual((await p.api('GET', `/files?path=${encodeURIComponent(`temp/${name}`)}`)).items.map((e) => e.name).sort(), ['deep', 'empty.txt', '说明.md'])
   } finally {
     rmSync(folder, { recursive: true })
   }

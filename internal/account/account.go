@@ -36,14 +36,15 @@ const (
 
 // User is a person with an account.
 type User struct {
-	ID        int64       `json:"id"`
-	Username  string      `json:"username"` // matches runtime.NamePattern; unique
-	Email     string      `json:"email,omitempty"`
-	Role      string      `json:"role"`
-	Language  string      `json:"language"` // "en" or "zh-CN"
-	Active    bool        `json:"active"`
-	CreatedAt time.Time   `json:"created_at"`
-	Quota     quota.Quota `json:"quota"`
+	ID         int64       `json:"id"`
+	Username   string      `json:"username"` // matches runtime.NamePattern; unique
+	Email      string      `json:"email,omitempty"`
+	Role       string      `json:"role"`
+	Language   string      `json:"language"` // "en" or "zh-CN"
+	Active     bool        `json:"active"`
+	CreatedAt  time.Time   `json:"created_at"`
+	LastSeenAt *time.Time  `json:"last_seen_at"` // to the minute; nil: never, or by a Carrel that did not note it
+	Quota      quota.Quota `json:"quota"`
 }
 
 // NewUser is what making an account takes.

@@ -127,6 +127,7 @@ func (s *Service) openLogin(ctx context.Context, userID int64, passwordHash stri
 	if n, err := result.RowsAffected(); err != nil || n != 1 {
 		return "", time.Time{}, errWrongLogin()
 	}
+	s.noteSeen(ctx, userID, now)
 	return secret, expires, nil
 }
 
@@ -157,7 +158,7 @@ func (s *Service) UserOfCookie(ctx context.Context, secret, address string) (Use
 		return User{}, fmt.Errorf("read a sign-in: %w", err)
 	}
 	if row.LastUsedAt == nil || now.Sub(*row.LastUsedAt) >= usedEvery {
-		s.noteSignIn(ctx, hash, address, now)
+		s.noteSignIn(ctx, row.ID, hash, address, now)
 	}
 	return row.user(), nil
 }

@@ -247,7 +247,8 @@ func TestTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range []string{secret, short} {
-		if u, err := b.UserOfToken(t.Context(), s); err != nil || u != ana {
+		u, err := b.UserOfToken(t.Context(), s)
+		if u.LastSeenAt = nil; err != nil || u != ana {
 			t.Errorf("UserOfToken = %+v, %v", u, err)
 		}
 	}
@@ -312,6 +313,10 @@ func TestTokens(t *testing.T) {
 	wantFault(t, b.DeleteToken(t.Context(), ana.ID, forever.ID), fault.NotFound)
 	_, err = b.UserOfToken(t.Context(), secret)
 	wantFault(t, err, fault.Unauthenticated)
+	// She was seen by it, whatever became of it.
+	if page, err := b.Users(t.Context(), 0, ""); err != nil || page.Items[0].LastSeenAt == nil || !page.Items[0].LastSeenAt.Equal(b.clock.now()) || page.Items[1].LastSeenAt != nil {
+		t.Errorf("users = %+v, %v; want the first seen at %v, the second never", page, err, b.clock.now())
+	}
 
 	past := b.clock.now()
 	_, _, err = b.CreateToken(t.Context(), ana.ID, " ", &past)

@@ -23,6 +23,7 @@ type userRow struct {
 	Language       string
 	Active         bool
 	CreatedAt      time.Time
+	LastSeenAt     *time.Time
 	Instances      int
 	LiveSessions   int
 	CPU            float64 `bun:"cpu"`
@@ -37,7 +38,7 @@ type userRow struct {
 func (r userRow) user() User {
 	return User{
 		ID: r.ID, Username: r.Username, Email: r.Email, Role: r.Role, Language: r.Language, Active: r.Active,
-		CreatedAt: r.CreatedAt.UTC(),
+		CreatedAt: r.CreatedAt.UTC(), LastSeenAt: inUTC(r.LastSeenAt),
 		Quota: quota.Quota{
 			Instances: r.Instances, LiveSessions: r.LiveSessions, CPU: r.CPU, MemoryBytes: r.MemoryBytes, PIDs: r.PIDs,
 			StorageBytes: r.StorageBytes, Inodes: r.Inodes, TokensPerDay: r.TokensPerDay, TokensPerMonth: r.TokensPerMonth,
@@ -49,7 +50,7 @@ func selectUsers(db bun.IDB) *bun.SelectQuery {
 	return db.NewSelect().
 		TableExpr("users AS u").
 		Join("JOIN quotas AS q ON q.user_id = u.id").
-		ColumnExpr("u.id, u.username, u.email, u.password_hash, u.role, u.language, u.active, u.created_at").
+		ColumnExpr("u.id, u.username, u.email, u.password_hash, u.role, u.language, u.active, u.created_at, u.last_seen_at").
 		ColumnExpr("q.instances, q.live_sessions, q.cpu, q.memory_bytes, q.pids, q.storage_bytes, q.inodes, q.tokens_per_day, q.tokens_per_month")
 }
 

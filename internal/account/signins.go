@@ -94,7 +94,7 @@ func (s *Service) EndOtherSignIns(ctx context.Context, userID int64, secret stri
 
 // noteSignIn writes when and from where a sign-in was last used, once for all requests of the same minute. The request
 // does not fail if that does.
-func (s *Service) noteSignIn(ctx context.Context, hash []byte, address string, now time.Time) {
+func (s *Service) noteSignIn(ctx context.Context, userID int64, hash []byte, address string, now time.Time) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), usedWait)
 	defer cancel()
 	_, err := s.db.NewRaw("UPDATE logins SET last_used_at = ?, address = ? WHERE hash = ? AND (last_used_at IS NULL OR last_used_at <= ?)",
@@ -102,6 +102,7 @@ func (s *Service) noteSignIn(ctx context.Context, hash []byte, address string, n
 	if err != nil {
 		s.log.WarnContext(ctx, "the use of a sign-in was not noted", "error", err)
 	}
+	s.noteSeen(ctx, userID, now)
 }
 
 // makeRoom ends what a user has not used for longest, where there are as many sign-ins as may be.

@@ -43,6 +43,10 @@ func TestSignIns(t *testing.T) {
 	if _, err := b.UserOfCookie(t.Context(), desk, "198.51.100.9"); err != nil {
 		t.Fatal(err)
 	}
+	seen := b.clock.now()
+	if u, err := b.User(t.Context(), ana.ID); err != nil || u.LastSeenAt == nil || !u.LastSeenAt.Equal(seen) {
+		t.Errorf("ana was last seen at %v, %v; want %v", u.LastSeenAt, err, seen)
+	}
 	if used := list("")[1]; used.Address != "198.51.100.9" || !used.LastUsedAt.Equal(b.clock.now()) || used.Current {
 		t.Errorf("after it was used elsewhere: %+v", used)
 	}

@@ -81,20 +81,30 @@ func (s *Service) UserOfToken(ctx context.Context, secret string) (User, error) 
 		return User{}, fmt.Errorf("read a token: %w", err)
 	}
 	if row.LastUsedAt == nil || now.Sub(*row.LastUsedAt) >= usedEvery {
-		s.noteUse(ctx, row.TokenID, now)
+		s.noteUse(ctx, row.ID, row.TokenID, now)
 	}
 	return row.user(), nil
 }
 
 // noteUse writes last_used_at, once for all requests of the same minute. The
 // request does not fail if that does.
-func (s *Service) noteUse(ctx context.Context, id string, now time.Time) {
+func (s *Service) noteUse(ctx context.Context, userID int64, id string, now time.Time) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), usedWait)
 	defer cancel()
 	_, err := s.db.NewRaw("UPDATE tokens SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at <= ?)",
 		now, id, now.Add(-usedEvery)).Exec(ctx)
 	if err != nil {
 		s.log.WarnContext(ctx, "the use of a token was not noted", "token", id, "error", err)
+	}
+	s.noteSeen(ctx, userID, now)
+}
+
+// noteSeen writes when a person was last here. It waits as long as its caller does, and fails nothing.
+func (s *Service) noteSeen(ctx context.Context, userID int64, now time.Time) {
+	_, err := s.db.NewRaw("UPDATE users SET last_seen_at = ? WHERE id = ? AND (last_seen_at IS NULL OR last_seen_at <= ?)",
+		now, userID, now.Add(-usedEvery)).Exec(ctx)
+	if err != nil {
+		s.log.WarnContext(ctx, "that a person was here was not noted", "user", userID, "error", err)
 	}
 }
 

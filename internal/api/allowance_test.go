@@ -162,7 +162,7 @@ func TestEventsAsFarAsThereIsRoom(t *testing.T) {
 		p := r.do(call{method: "GET", path: "/sessions/" + anas + "/events" + path, as: "ana"})
 		got := fmt.Sprint(p.status)
 		if p.status == 200 {
-			l := decodeTo[List[Event]](t, p)
+			l := decodeTo[EventList](t, p)
 			if got = fmt.Sprint(len(l.Items)); l.NextCursor != nil {
 				got += " more"
 			}

@@ -384,12 +384,18 @@ func TestUserAdministration(t *testing.T) {
 func TestUseOfEach(t *testing.T) {
 	r := newRig(t, func(d *Deps) {
 		d.UseOfEach = func(context.Context) (map[int64]Use, error) {
-			return map[int64]Use{2: {TokensToday: 7, TokensThisMonth: 70}}, nil
+			return map[int64]Use{2: {TokensToday: 7, TokensThisMonth: 70, CostUSD: 0.5, StorageBytes: new(int64(4096))}}, nil
 		}
 	})
 	got := map[int64]Use{}
-	for _, a := range decodeTo[List[Account]](t, r.do(call{method: "GET", path: "/users", as: "rita"})).Items {
+	list := r.do(call{method: "GET", path: "/users", as: "rita"})
+	for _, a := range decodeTo[List[Account]](t, list).Items {
 		got[a.ID] = a.Usage
+	}
+	for _, part := range []string{`"usage":{"tokens_today":7,"tokens_this_month":70,"cost_usd":0.5,"storage_bytes":4096}`, `"cost_usd":0,"storage_bytes":null}`, `"last_seen_at":`} {
+		if !strings.Contains(list.body, part) {
+			t.Errorf("the list lacks %s: %s", part, list.body)
+		}
 	}
 	if len(got) != 4 || got[2].TokensThisMonth != 70 || got[2].TokensToday != 7 || got[1].TokensThisMonth != 0 {
 		t.Errorf("in the list: %+v", got)

@@ -34,7 +34,7 @@ type Deps struct {
 	Push      Push      // nil: no device is told anything
 	// Use tells what a user has used of the models; nil: nobody counts.
 	Use func(ctx context.Context, userID int64) (Use, error)
-	// UseOfEach tells it of all users at once; who is not there has used nothing. Set with Use.
+	// UseOfEach tells it of all users at once, and asks no instance; who is not there has used nothing. Set with Use.
 	UseOfEach func(ctx context.Context) (map[int64]Use, error)
 	// Warm has the instance of a person who has just come started ahead; nil:
 	// it is started by what they do first. It does not wait.
@@ -106,8 +106,10 @@ type AuditLog interface {
 
 // Use is what a user has used of the models.
 type Use struct {
-	TokensToday     int64 `json:"tokens_today" example:"48210" doc:"Tokens since 00:00 UTC."`
-	TokensThisMonth int64 `json:"tokens_this_month" example:"913000" doc:"Tokens since the first of the month, 00:00 UTC."`
+	TokensToday     int64   `json:"tokens_today" example:"48210" doc:"Tokens since 00:00 UTC."`
+	TokensThisMonth int64   `json:"tokens_this_month" example:"913000" doc:"Tokens since the first of the month, 00:00 UTC."`
+	CostUSD         float64 `json:"cost_usd" example:"4.21" doc:"What the sessions that there are have cost, as Claude Code counts it, in US dollars."`
+	StorageBytes    *int64  `json:"storage_bytes" example:"734003200" doc:"Files and journals together, as last measured; null: unknown, as without an instance."`
 }
 
 // History is package history's.

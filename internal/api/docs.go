@@ -38,14 +38,15 @@ func enumOf(names []string) []any {
 // docs describes fields by schema and name. A test holds it against the schemas.
 var docs = map[string]map[string]doc{
 	"User": {
-		"id":         {text: "The user's id; user-<id> is the workspace.", example: 7},
-		"username":   {text: "Login name.", example: "ana"},
-		"email":      {text: "E-mail address, if there is one.", example: "ana@example.org"},
-		"role":       {text: "What the user may do.", enum: roles, example: account.RoleUser},
-		"language":   {text: "Language of the page.", example: "en"},
-		"active":     {text: "Whether the user may come in."},
-		"created_at": {text: "When the account was made."},
-		"quota":      {text: "The user's limits."},
+		"id":           {text: "The user's id; user-<id> is the workspace.", example: 7},
+		"username":     {text: "Login name.", example: "ana"},
+		"email":        {text: "E-mail address, if there is one.", example: "ana@example.org"},
+		"role":         {text: "What the user may do.", enum: roles, example: account.RoleUser},
+		"language":     {text: "Language of the page.", example: "en"},
+		"active":       {text: "Whether the user may come in."},
+		"created_at":   {text: "When the account was made."},
+		"last_seen_at": {text: "When the user was last here, signed in or by a token, to the minute; null: unknown."},
+		"quota":        {text: "The user's limits."},
 	},
 	"Quota": {
 		"instances":        {text: "Instances: 0 or 1.", example: 1},

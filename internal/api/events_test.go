@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
 // page reads events and the cursor that goes on.
 func (r *rig) page(path string) (seqs []int64, next string) {
 	r.t.Helper()
-	l := decodeTo[List[Event]](r.t, r.do(call{method: "GET", path: path, as: "ana"}))
+	l := decodeTo[EventList](r.t, r.do(call{method: "GET", path: path, as: "ana"}))
 	for _, e := range l.Items {
 		seqs = append(seqs, e.Seq)
 	}
@@ -51,6 +53,13 @@ func TestEventsBackwards(t *testing.T) {
 	if p := r.do(call{method: "GET", path: at + "?before=0", as: "bob"}); p.code(t) != "not_found" {
 		t.Errorf("of someone else: got %d %s", p.status, p.body)
 	}
+	// What Claude means to do was said before.
+	r.sessions.mu.Lock()
+	r.sessions.sessions[anas].events[15].Todos = &protocol.Todos{Seq: 3, Items: []protocol.Todo{{ID: "1", Text: "dig <here>", Status: "pending"}}}
+	r.sessions.mu.Unlock()
+	if p := r.do(call{method: "GET", path: at + "?before=0&limit=10", as: "ana"}); !strings.HasSuffix(p.body, `"next_cursor":"-16","todos":{"seq":3,"items":[{"id":"1","text":"dig \u003chere\u003e","status":"pending"}]}}`+"\n") {
+		t.Errorf("todos: got …%s", p.body[len(p.body)-200:])
+	}
 	// Large events are given in parts, from the end.
 	r.sessions.emit(anas, 3, maxEventsBytes/2)
 	if seqs, next := r.page(at + "?before=0"); fmt.Sprint(seqs) != "[28]" || next != "-28" {
@@ -87,7 +96,7 @@ func TestEventsAreNotRewritten(t *testing.T) {
 			}
 			rest = after
 		}
-		if got := decodeTo[List[Event]](t, p); len(got.Items) != len(lines) || got.Items[0].SessionID != anas || got.Items[0].At.IsZero() {
+		if got := decodeTo[EventList](t, p); len(got.Items) != len(lines) || got.Items[0].SessionID != anas || got.Items[0].At.IsZero() {
 			t.Errorf("%s: got %+v", q, got)
 		}
 	}

@@ -74,7 +74,7 @@ func faultOfHuma(status int, msg string, errs []error) error {
 
 var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
-		if events, ok := v.(List[Event]); ok {
+		if events, ok := v.(EventList); ok {
 			return writeEvents(w, events)
 		}
 		e := json.NewEncoder(w)

@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/carrel-dev/carrel/internal/account"
+	"github.com/carrel-dev/carrel/internal/api/strictjson"
 	"github.com/carrel-dev/carrel/internal/fault"
 	"github.com/carrel-dev/carrel/internal/workspace"
 )
@@ -29,6 +31,28 @@ const (
 func checkPath(u account.User, location, p string) error {
 	_, err := workspace.Resolve("/home/"+u.Username, p)
 	return fault.At(location, err)
+}
+
+// bodyPath is a path in a JSON body. JSON can say half a surrogate pair, which is no character: decoded it is U+FFFD, and
+// what was asked for would be another file. So such a path is kept as what is not UTF-8, and refused with its field.
+type bodyPath string
+
+func (p *bodyPath) UnmarshalJSON(raw []byte) error {
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return err
+	}
+	if *p = bodyPath(text); strictjson.HalfPair(raw) {
+		*p = "\xff"
+	}
+	return nil
+}
+
+func (p bodyPath) check(u account.User, location string) error {
+	if !utf8.ValidString(string(p)) {
+		return fault.InvalidField(location, "The path has half of a character (an unpaired surrogate). Send whole ones.")
+	}
+	return checkPath(u, location, string(p))
 }
 
 // ask asks the file part inside the caller's instance and gives its JSON. in

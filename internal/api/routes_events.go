@@ -60,13 +60,32 @@ type Event struct {
 	Event     json.RawMessage `json:"event" doc:"A line of the CLI as it came, or one of ours, whose type starts with 'carrel.'."`
 }
 
+// EventList is a page of a session's journal.
+type EventList struct {
+	List[Event]
+	Todos *Todos `json:"todos,omitempty" doc:"With before=0: what Claude said that it means to do (TodoWrite, TaskCreate, TaskUpdate), which may have been before these events. Missing when it never did."`
+}
+
+// Todos is what Claude means to do.
+type Todos struct {
+	Seq   int64  `json:"seq" doc:"Number of the event that changed it last: what these tools said up to there is in it."`
+	Items []Todo `json:"items" doc:"In order, 200 at most."`
+}
+
+// Todo is one thing that Claude means to do.
+type Todo struct {
+	ID     string `json:"id" doc:"By which TaskUpdate names it; of TodoWrite its place in the list."`
+	Text   string `json:"text" doc:"What is to be done, shortened to 300 characters."`
+	Status string `json:"status" enum:"pending,in_progress,completed" doc:"How far it is."`
+}
+
 func (s *Server) registerEvents() {
 	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/sessions/{id}/events", Summary: "A session's journal",
 		Description: "For programs that do not hold a WebSocket; with wait it is a long poll. To show a conversation from its end ask with before=0, and for what came earlier with the answer's " +
 			"next_cursor, until it is null. Numbers may be missing: pieces of text (content_block_delta) of finished turns are dropped once a whole message has them."}, s.events)
 }
 
-func (s *Server) events(ctx context.Context, in *eventsInput) (*body[List[Event]], error) {
+func (s *Server) events(ctx context.Context, in *eventsInput) (*body[EventList], error) {
 	from := in.After
 	if in.Cursor != "" {
 		var err error
@@ -89,7 +108,7 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*body[List[Event]
 	if more {
 		next = strconv.FormatInt(found[len(found)-1].Seq, 10)
 	}
-	return listOf(in.items(found), next), nil
+	return in.page(found, next, nil), nil
 }
 
 // roomFor lets so many bytes of events into an answer, or one event of any size, as far as the user's allowance goes.
@@ -107,7 +126,7 @@ func roomFor(ctx context.Context, most int) session.Room {
 var errFull = errors.New("the answer is full")
 
 // eventsBefore gives a page backwards. Its cursor is the number of its first event, with a minus.
-func (s *Server) eventsBefore(ctx context.Context, in *eventsInput, before int64) (*body[List[Event]], error) {
+func (s *Server) eventsBefore(ctx context.Context, in *eventsInput, before int64) (*body[EventList], error) {
 	found, err := s.deps.Sessions.EventsBefore(ctx, caller(ctx).ID, in.ID, before, in.Limit, roomFor(ctx, math.MaxInt))
 	if err != nil {
 		return nil, err
@@ -119,12 +138,27 @@ func (s *Server) eventsBefore(ctx context.Context, in *eventsInput, before int64
 		}
 		begin--
 	}
+	var todos *protocol.Todos
+	if len(found) > 0 {
+		todos = found[0].Todos
+	}
 	found = found[begin:]
 	next := ""
 	if len(found) > 0 && found[0].Seq > 1 {
 		next = strconv.FormatInt(-found[0].Seq, 10)
 	}
-	return listOf(in.items(found), next), nil
+	return in.page(found, next, todos), nil
+}
+
+func (in *eventsInput) page(found []protocol.Event, next string, todos *protocol.Todos) *body[EventList] {
+	l := EventList{List: listOf(in.items(found), next).Body}
+	if todos != nil {
+		l.Todos = &Todos{Seq: todos.Seq, Items: []Todo{}}
+		for _, t := range todos.Items {
+			l.Todos.Items = append(l.Todos.Items, Todo(t))
+		}
+	}
+	return &body[EventList]{Body: l}
 }
 
 func (in *eventsInput) items(found []protocol.Event) []Event {
@@ -136,7 +170,7 @@ func (in *eventsInput) items(found []protocol.Event) []Event {
 }
 
 // writeEvents writes a list of events with their lines as they are. encoding/json would leave out their spaces.
-func writeEvents(w io.Writer, l List[Event]) error {
+func writeEvents(w io.Writer, l EventList) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	write := func(parts ...[]byte) {
 		for _, p := range parts {
@@ -159,6 +193,14 @@ func writeEvents(w io.Writer, l List[Event]) error {
 	if err != nil {
 		return err
 	}
-	write([]byte(`],"next_cursor":`), cursor, []byte("}\n"))
+	write([]byte(`],"next_cursor":`), cursor)
+	if l.Todos != nil {
+		todos, err := json.Marshal(l.Todos)
+		if err != nil {
+			return err
+		}
+		write([]byte(`,"todos":`), todos)
+	}
+	write([]byte("}\n"))
 	return out.Flush()
 }

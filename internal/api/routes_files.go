@@ -38,20 +38,20 @@ type (
 	}
 	folderInput struct {
 		Body struct {
-			Path string `json:"path" minLength:"1" example:"projects/thesis/figures" doc:"Relative to the workspace; folders above it are made as needed."`
+			Path bodyPath `json:"path" minLength:"1" example:"projects/thesis/figures" doc:"Relative to the workspace; folders above it are made as needed."`
 		} `nameHint:"NewFolder"`
 	}
 	trashInput struct {
 		Body struct {
-			Path    string `json:"path" minLength:"1" example:"projects/thesis/old.md" doc:"Relative to the workspace."`
-			Encoded bool   `json:"encoded,omitempty" doc:"path is an encoded_path."`
+			Path    bodyPath `json:"path" minLength:"1" example:"projects/thesis/old.md" doc:"Relative to the workspace."`
+			Encoded bool     `json:"encoded,omitempty" doc:"path is an encoded_path."`
 		} `nameHint:"Trash"`
 	}
 	moveInput struct {
 		Body struct {
-			From    string `json:"from" minLength:"1" example:"uploads/plan.md" doc:"What to move, relative to the workspace."`
-			Encoded bool   `json:"encoded,omitempty" doc:"from is an encoded_path."`
-			To      string `json:"to" minLength:"1" example:"projects/thesis/plan.md" doc:"Its new path; nothing may be there."`
+			From    bodyPath `json:"from" minLength:"1" example:"uploads/plan.md" doc:"What to move, relative to the workspace."`
+			Encoded bool     `json:"encoded,omitempty" doc:"from is an encoded_path."`
+			To      bodyPath `json:"to" minLength:"1" example:"projects/thesis/plan.md" doc:"Its new path; nothing may be there."`
 		} `nameHint:"Move"`
 	}
 )
@@ -80,18 +80,18 @@ func (s *Server) registerFiles() {
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/files/folder", Summary: "Make a folder", DefaultStatus: http.StatusCreated},
 		func(ctx context.Context, in *folderInput) (*body[FileEntry], error) {
-			if err := checkPath(caller(ctx), "body.path", in.Body.Path); err != nil {
+			if err := in.Body.Path.check(caller(ctx), "body.path"); err != nil {
 				return nil, err
 			}
-			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/folder", nil, map[string]string{"path": in.Body.Path})
+			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/folder", nil, in.Body)
 			return &body[FileEntry]{Body: e}, err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/files/move", Summary: "Move or rename a file or folder"},
 		func(ctx context.Context, in *moveInput) (*body[FileEntry], error) {
-			if err := checkPath(caller(ctx), "body.from", in.Body.From); err != nil {
+			if err := in.Body.From.check(caller(ctx), "body.from"); err != nil {
 				return nil, err
 			}
-			if err := checkPath(caller(ctx), "body.to", in.Body.To); err != nil {
+			if err := in.Body.To.check(caller(ctx), "body.to"); err != nil {
 				return nil, err
 			}
 			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/move", nil, in.Body)
@@ -100,7 +100,7 @@ func (s *Server) registerFiles() {
 	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/files/trash", Summary: "Put a file or folder into the trash",
 		Description: "Moves it below temp/.trash, whole or not at all, and answers with where it is now: moving it back takes the removal back. It counts to the storage until it is removed there, or has been there for seven days."},
 		func(ctx context.Context, in *trashInput) (*body[FileEntry], error) {
-			if err := checkPath(caller(ctx), "body.path", in.Body.Path); err != nil {
+			if err := in.Body.Path.check(caller(ctx), "body.path"); err != nil {
 				return nil, err
 			}
 			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/trash", nil, in.Body)

@@ -14,7 +14,7 @@ import (
 // Account is a user with what they have used.
 type Account struct {
 	account.User
-	Usage Use `json:"usage" doc:"What was used of the models."`
+	Usage Use `json:"usage" doc:"What was used of the models and of the storage."`
 }
 
 type (

@@ -66,7 +66,7 @@ func TestEvents(t *testing.T) {
 	var seqs []int64
 	path := at + "?after=3&limit=10"
 	for {
-		l := decodeTo[List[Event]](t, r.do(call{method: "GET", path: path, as: "ana"}))
+		l := decodeTo[EventList](t, r.do(call{method: "GET", path: path, as: "ana"}))
 		for _, e := range l.Items {
 			if e.SessionID != anas || e.At.IsZero() || !strings.HasPrefix(string(e.Event), `{"type":"assistant"`) {
 				t.Fatalf("got %+v", e)
@@ -86,7 +86,7 @@ func TestEvents(t *testing.T) {
 	}
 	// Large events are given in parts.
 	r.sessions.emit(anas, 3, maxEventsBytes/2)
-	l := decodeTo[List[Event]](t, r.do(call{method: "GET", path: at + "?after=25", as: "ana"}))
+	l := decodeTo[EventList](t, r.do(call{method: "GET", path: at + "?after=25", as: "ana"}))
 	if len(l.Items) != 1 || l.NextCursor == nil || *l.NextCursor != "26" {
 		t.Errorf("got %d large events and the cursor %v; want one and 26", len(l.Items), l.NextCursor)
 	}
@@ -105,7 +105,7 @@ func TestEventsLongPoll(t *testing.T) {
 	case <-time.After(100 * time.Millisecond): // that nothing happens can only be waited for
 	}
 	r.sessions.emit(anas, 1, 10)
-	if l := decodeTo[List[Event]](t, <-done); len(l.Items) != 1 {
+	if l := decodeTo[EventList](t, <-done); len(l.Items) != 1 {
 		t.Errorf("got %+v; want the event that came", l)
 	}
 	began := time.Now()

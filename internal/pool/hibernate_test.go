@@ -71,6 +71,32 @@ func asleep(t *testing.T) (*bench, *memoryRecords, Stats) {
 	return b, records, st
 }
 
+// TestStored: what a user stores is known once it was measured, also while the instance hibernates, and measured for nobody.
+func TestStored(t *testing.T) {
+	t.Parallel()
+	b := start(t, func(o *Options) {
+		o.IdleTimeout = 10 * time.Minute
+		o.Records = &memoryRecords{all: map[int64]Record{}}
+	})
+	b.get(t, 7)
+	if stored := b.Stored(); len(stored) != 0 {
+		t.Errorf("got %v before it was measured", stored)
+	}
+	if _, err := b.Look(t.Context(), 7); err != nil {
+		t.Fatal(err)
+	}
+	want := map[int64]int64{7: 4096}
+	if stored := b.Stored(); !maps.Equal(stored, want) {
+		t.Errorf("got %v; want %v", stored, want)
+	}
+	b.clock.forward(11 * time.Minute)
+	b.sweep()
+	b.until(t, 7, "hibernation", func(s Stats) bool { return s.Status == StatusHibernated })
+	if stored := b.Stored(); !maps.Equal(stored, want) {
+		t.Errorf("got %v of a hibernated one; want %v", stored, want)
+	}
+}
+
 func TestWake(t *testing.T) {
 	t.Parallel()
 	b, records, slept := asleep(t)

@@ -49,6 +49,20 @@ func (p *Pool) All(ctx context.Context) []Stats {
 	return out
 }
 
+// Stored gives what users have on disk, as far as their instances were measured, also those that hibernate. It measures
+// nothing.
+func (p *Pool) Stored() map[int64]int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := map[int64]int64{}
+	for id, s := range p.slots {
+		if s.inst != nil && s.inst.usage.StorageBytes > 0 {
+			all[id] = s.inst.usage.StorageBytes
+		}
+	}
+	return all
+}
+
 func await(ctx context.Context, done <-chan struct{}) {
 	select {
 	case <-done:

@@ -312,3 +312,23 @@ func (s *Service) RenameProject(ctx context.Context, userID int64, from, to stri
 	}
 	return nil
 }
+
+// Costs is what the sessions that there are have cost, by user; of these users, or of all.
+func (s *Service) Costs(ctx context.Context, userIDs ...int64) (map[int64]float64, error) {
+	q := s.db.NewSelect().Table("sessions").Column("user_id").ColumnExpr("sum(cost_usd) AS cost").Group("user_id")
+	if len(userIDs) > 0 {
+		q.Where("user_id IN (?)", bun.In(userIDs))
+	}
+	var rows []struct {
+		UserID int64
+		Cost   float64
+	}
+	if err := q.Scan(ctx, &rows); err != nil {
+		return nil, fmt.Errorf("add up what sessions cost: %w", err)
+	}
+	all := make(map[int64]float64, len(rows))
+	for _, r := range rows {
+		all[r.UserID] = r.Cost
+	}
+	return all, nil
+}

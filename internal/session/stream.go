@@ -287,6 +287,7 @@ func (s *Service) readPage(ctx context.Context, k key, before int64, limit int, 
 
 func pageOf(ctx context.Context, inst *pool.Instance, id string, before int64, limit int, room Room) ([]protocol.Event, error) {
 	evs, bytes := []protocol.Event{}, 0
+	var todos *protocol.Todos
 	req := &protocol.EventsRequest{SessionID: id, Until: true, Before: before, Last: limit, MaxBytes: maxEventsBytes}
 	err := inst.Client().Events(ctx, req, func(ev *protocol.Event) error {
 		// A supervisor from before there were pages gives all there is; the end of it is the page.
@@ -296,6 +297,9 @@ func pageOf(ctx context.Context, inst *pool.Instance, id string, before int64, l
 		if err := room(len(ev.Event)); err != nil {
 			return err
 		}
+		if ev.Todos != nil {
+			todos = ev.Todos
+		}
 		evs = append(evs, *ev)
 		for bytes += len(ev.Event); len(evs) > limit || len(evs) > 1 && bytes > maxEventsBytes; evs = evs[1:] {
 			bytes -= len(evs[0].Event)
@@ -304,6 +308,9 @@ func pageOf(ctx context.Context, inst *pool.Instance, id string, before int64, l
 	})
 	if err != nil && !errors.Is(err, errEnough) && !errors.Is(err, fault.NotFoundError) { // not found: nothing was ever written
 		return nil, err
+	}
+	if len(evs) > 0 {
+		evs[0].Todos = todos
 	}
 	return evs, nil
 }

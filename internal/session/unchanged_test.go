@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 
 // oddLines are events that a decoder and an encoder would not give back as they came.
 var oddLines = []string{
+	`{"type":"assistant","message":{"content":[{"type":"tool_use","id":"w","name":"TodoWrite","input":{"todos":[{"content":"dig  it","status":"in_progress"}]}}]}}`,
+	`{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"w"}]}}`,
 	`{"type":"odd","big":123456789012345678901234567890,"exact":1.0,"small":1e-400,"minus":-0,"exp":1E+2}`,
 	`{"type":"odd","a":1,"a":2,"A":3,"type":"again"}`,
 	`{ "type" :	"odd" , "spaces" : [ 1 ,2,  3 ] , "empty": { } }`,
@@ -120,6 +123,13 @@ func TestEventsAreNotRewritten(t *testing.T) {
 		t.Fatal("nothing was to be dropped")
 	}
 	compare("after", wrote.left)
+
+	// What Claude meant to do long before comes with the last page, beside the events.
+	want := []protocol.Todo{{ID: "0", Text: "dig  it", Status: "in_progress"}}
+	page, err := s.EventsBefore(ctx, 1, ss.ID, 0, 7, anyRoom)
+	if err != nil || len(page) == 0 || page[0].Todos == nil || !slices.Equal(page[0].Todos.Items, want) || page[0].Todos.Seq >= page[0].Seq {
+		t.Errorf("got %+v, %v; want %v with the last page", page[0].Todos, err, want)
+	}
 }
 
 // written is what a journal holds, and what is left of it.

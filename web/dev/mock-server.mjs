@@ -22,10 +22,10 @@ const quota = { instances: 1, live_sessions: 3, cpu: 2, memory_bytes: 2 * 2 ** 3
 const user = (id, username, role, o = {}) => ({ id, username, email: `${username}@example.org`, role, language: process.env.MOCK_LANG ?? 'en', active: true, created_at: ago(90_000), quota, ...o })
 
 const users = [
-  user(1, 'ana', 'admin', { usage: { tokens_today: 48_210, tokens_this_month: 913_000 } }),
-  user(2, 'bo', 'moderator', { usage: { tokens_today: 96_300, tokens_this_month: 1_840_000 }, quota: { ...quota, tokens_per_day: 100_000 } }),
-  user(3, 'chen', 'user', { email: 'chen.wei@example.org', usage: { tokens_today: 0, tokens_this_month: 3_400 }, quota: { ...quota, tokens_per_month: null } }),
-  user(4, 'dora', 'user', { active: false, usage: { tokens_today: 0, tokens_this_month: 0 } }),
+  user(1, 'ana', 'admin', { last_seen_at: ago(0), usage: { tokens_today: 48_210, tokens_this_month: 913_000, cost_usd: 4.21, storage_bytes: 734_003_200 } }),
+  user(2, 'bo', 'moderator', { last_seen_at: ago(190), usage: { tokens_today: 96_300, tokens_this_month: 1_840_000, cost_usd: 12.9, storage_bytes: 4_900_000_000 }, quota: { ...quota, tokens_per_day: 100_000 } }),
+  user(3, 'chen', 'user', { email: 'chen.wei@example.org', last_seen_at: ago(20_000), usage: { tokens_today: 0, tokens_this_month: 3_400, cost_usd: 0.0612, storage_bytes: null }, quota: { ...quota, tokens_per_month: null } }),
+  user(4, 'dora', 'user', { active: false, last_seen_at: null, usage: { tokens_today: 0, tokens_this_month: 0, cost_usd: 0, storage_bytes: null } }),
 ]
 // Who looks: MOCK_ROLE=moderator for one who only invites.
 if (process.env.MOCK_ROLE) users[0].role = process.env.MOCK_ROLE
@@ -193,7 +193,7 @@ const routes = [
   ['POST', /^\/me\/tokens$/, (_, b) => { const t = { id: String(Math.random()), name: b.name, created_at: ago(0), last_used_at: null, expires_at: null }; db.tokens.push(t); return { ...t, secret: 'carrel_4f9c1b7d2e8a5063c9d1f0e2b7a64d58' } }],
   ['DELETE', /^\/me\/tokens\/(.+)$/, ([id]) => { db.tokens = db.tokens.filter((t) => t.id !== id); return { status: 204 } }],
   ['GET', /^\/users$/, () => ({ items: db.users, next_cursor: null })],
-  ['POST', /^\/users$/, (_, b) => { const u = user(db.users.length + 1, b.username, b.role, { usage: { tokens_today: 0, tokens_this_month: 0 } }); db.users.push(u); return u }],
+  ['POST', /^\/users$/, (_, b) => { const u = user(db.users.length + 1, b.username, b.role, { last_seen_at: null, usage: { tokens_today: 0, tokens_this_month: 0, cost_usd: 0, storage_bytes: null } }); db.users.push(u); return u }],
   ['PATCH', /^\/users\/(\d+)$/, ([id], b) => Object.assign(db.users.find((u) => u.id === Number(id)), b)],
   ['PUT', /^\/users\/(\d+)\/quota$/, ([id], b) => (b.cpu < 0 ? problem(422, 'invalid', 'The quota has a value out of range.', [{ location: 'body.cpu', message: 'must be more than 0' }]) : Object.assign(db.users.find((u) => u.id === Number(id)), { quota: b }))],
   ['DELETE', /^\/users\/(\d+)$/, ([id]) => { db.users = db.users.filter((u) => u.id !== Number(id)); return { status: 204 } }],

@@ -30,6 +30,8 @@ func TestDecode(t *testing.T) {
 		{"two", `{}{}`, "-"},
 		{"deep", `{"content":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`, "-"},
 		{"a field twice", `{"type":"prompt","session_id":"s","id":"a","id":"b","content":"x"}`, "-"},
+		{"a field twice, in another case", `{"type":"prompt","session_id":"s","id":"a","ID":"b","content":"x"}`, "-"},
+		{"fields of a tool in two cases", `{"type":"answer","session_id":"s","request_id":"r","behavior":"allow","updated_input":{"a":1,"A":2}}`, ""},
 		{"half a character", `{"type":"prompt","session_id":"s","id":"a\ud800","content":"x"}`, "id"},
 		{"half a character to withdraw", `{"type":"withdraw","session_id":"s","id":"\udfff"}`, "id"},
 		{"not UTF-8", "{\"type\":\"\xff\"}", "-"},

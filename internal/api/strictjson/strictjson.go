@@ -7,6 +7,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -19,7 +22,9 @@ var ErrTooDeep = errors.New("nested deeper than 100 levels")
 // ErrEncoding is for input that is not UTF-8: decoded, two texts that differ could become one.
 var ErrEncoding = errors.New("not UTF-8")
 
-// ErrTwice is for an object with two fields of one name: who reads the first and who reads the last would differ.
+// ErrTwice is for an object with two fields of one name: who reads the first and who reads the last would differ. In the
+// outermost object, which is always one of ours, names that differ only in case are one: the decoder takes them so. Within
+// it there may be objects of others' (variables of an environment, what a tool is given), where they are two.
 var ErrTwice = errors.New("an object has two fields of the same name")
 
 // Unmarshal is json.Unmarshal that refuses deep nesting before it builds anything, names that come twice, and what is
@@ -41,7 +46,7 @@ func Check(data []byte) error {
 		switch data[i] {
 		case '"':
 			end := endOfString(data, i+1)
-			if len(open) > 0 && isName(data[min(end+1, len(data)):]) && !open[len(open)-1].add(data[i+1:end]) {
+			if len(open) > 0 && isName(data[min(end+1, len(data)):]) && !open[len(open)-1].add(data[i+1:end], len(open) == 1) {
 				return ErrTwice
 			}
 			i = end
@@ -62,6 +67,17 @@ func Check(data []byte) error {
 	return nil
 }
 
+// fold gives one rune for all that encoding/json takes for the same letter in a name.
+func fold(r rune) rune {
+	for {
+		next := unicode.SimpleFold(r)
+		if next <= r {
+			return next
+		}
+		r = next
+	}
+}
+
 // endOfString finds the quote that ends a string which begins at from, or the end of data.
 func endOfString(data []byte, from int) int {
 	for at := from; ; {
@@ -78,6 +94,39 @@ func endOfString(data []byte, from int) int {
 		}
 		at = quote + 1
 	}
+}
+
+// HalfPair says whether a string of JSON, with its quotes, has half a surrogate pair without the other.
+func HalfPair(text []byte) bool {
+	for {
+		i := bytes.IndexByte(text, '\\')
+		if i < 0 || i+1 == len(text) {
+			return false
+		}
+		first := escaped(text[i:])
+		switch {
+		case first < 0:
+			text = text[i+2:]
+		case !utf16.IsSurrogate(first):
+			text = text[i+6:]
+		case utf16.DecodeRune(first, escaped(text[i+6:])) == unicode.ReplacementChar:
+			return true
+		default:
+			text = text[i+12:]
+		}
+	}
+}
+
+// escaped is what an escape of four hexadecimal digits, with which text begins, stands for; -1 when there is none.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 // isName says whether what follows a string makes it the name of a field.
@@ -103,13 +152,17 @@ type names struct {
 
 func (n *names) clear() { n.few, n.many = n.few[:0], nil }
 
-// add says false when the name is there already. It is as it stands between its quotes.
-func (n *names) add(name []byte) bool {
+// add says false when the name is there already, in this or, where that is folded, in another case. It is as it stands
+// between its quotes.
+func (n *names) add(name []byte, folded bool) bool {
 	if bytes.IndexByte(name, '\\') >= 0 {
 		var plain string
 		if json.Unmarshal(append(append([]byte{'"'}, name...), '"'), &plain) == nil {
 			name = []byte(plain)
 		}
+	}
+	if folded {
+		name = bytes.Map(fold, name)
 	}
 	if n.many == nil {
 		for _, o := range n.few {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -56,7 +57,12 @@ func TestUnmarshal(t *testing.T) {
 		{"in two objects", `[{"id":1},{"id":2,"in":{"id":3}},{"id":4}]`, true},
 		{"once a name, once a value", `{"id":"id","x":["id","id"]}`, true},
 		{"a name of quotes", `{"a\"":1,"a\\":2,"a":3}`, true},
-		{"other letters", `{"id":1,"ID":2}`, true},
+		{"in another case", `{"id":1,"x":{},"ID":2}`, false},
+		{"in another case, escaped", `{"session_id":1,"\u0053ESSION_ID":2}`, false},
+		{"in letters that are the same to the decoder", `{"kind":1,"Kind":2}`, false},
+		{"in another case, many", strings.Replace(many(1000), `"n999"`, `"N3"`, 1), false},
+		{"in another case, within", `{"env":{"http_proxy":"a","HTTP_PROXY":"b"},"in":[{"a":1,"A":2}]}`, true},
+		{"other letters", `{"ı":1,"i":2,"é":3,"e":4}`, true},
 		{"many", many(1000), true},
 		{"many, and one twice", strings.Replace(many(1000), `"n999"`, `"n3"`, 1), false},
 		{"in many opened before", `{"a":` + many(100) + `,"b":` + many(100) + `}`, true},
@@ -64,6 +70,16 @@ func TestUnmarshal(t *testing.T) {
 		var v any
 		if err := Unmarshal([]byte(c.in), &v); (err == nil) != c.ok {
 			t.Errorf("%s: got %v; want ok %v", c.name, err, c.ok)
+		}
+	}
+	// The decoder's own judgement.
+	for _, pair := range [][2]string{{"id", "ID"}, {"k", "\u212a"}, {"s", "\u017f"}, {"σ", "ς"}, {"ß", "ẞ"}, {"i", "ı"}, {"ss", "ß"}, {"a", "b"}} {
+		var v struct{}
+		twice := Unmarshal([]byte(`{"`+pair[0]+`":1,"`+pair[1]+`":2}`), &v) != nil
+		field := reflect.StructOf([]reflect.StructField{{Name: "X", Type: reflect.TypeFor[int](), Tag: reflect.StructTag(`json:"` + pair[0] + `"`)}})
+		one := reflect.New(field)
+		if err := json.Unmarshal([]byte(`{"`+pair[1]+`":2}`), one.Interface()); err != nil || twice != (one.Elem().Field(0).Int() == 2) {
+			t.Errorf("%q: refused %v, and one to the decoder: %v, %v", pair, twice, !twice, err)
 		}
 	}
 	if err := Check([]byte(nested("{", "}", 5000))); !errors.Is(err, ErrTooDeep) {
@@ -83,4 +99,20 @@ func FuzzUnmarshal(f *testing.F) {
 			t.Fatalf("got %v for %q, which is valid: %v", err, b, json.Valid(b))
 		}
 	})
+}
+
+func TestHalfPair(t *testing.T) {
+	for in, want := range map[string]bool{
+		`"a"`: false, `"a\ud800"`: true, `"\uDFFFa"`: true, `"\ud83d\ude00"`: false, `"\ud83d\ud83d\ude00"`: true, `"\ud83d \ude00"`: true,
+		`"\\ud800"`: false, `"\\\ud800"`: true, `"\"\ud800"`: true, `"\ud83d\n"`: true, `"\ufffd"`: false, `"�"`: false, `"\u00`: false, `"\`: false,
+	} {
+		if got := HalfPair([]byte(in)); got != want {
+			t.Errorf("%s: got %v", in, got)
+		}
+		// The decoder puts U+FFFD in its place.
+		var text string
+		if err := json.Unmarshal([]byte(in), &text); err == nil && want != (strings.Contains(text, "\ufffd") && !strings.Contains(in, "fffd") && !strings.Contains(in, "�")) {
+			t.Errorf("%s is %q to the decoder", in, text)
+		}
+	}
 }

@@ -26,6 +26,7 @@ var apiZH = map[string]string{ //nolint:gosec // texts about passwords and token
 	"The content must be a text or a list of Messages API content blocks, and not empty.":                 "content 必须是文本或 Messages API 内容块的列表，且不能为空。",
 	"The cursor is not one that this list gave.":                                                          "该游标不是由此列表给出的。",
 	"The field %s must not be a %s.":                                                                      "字段 %s 不能是%s。",
+	"The path has half of a character (an unpaired surrogate). Send whole ones.":                          "路径中有半个字符（不成对的代理项）。请发送完整的字符。",
 	"The file has no such range. Ask for one within its size, or for all of it.":                          "文件中没有所请求的范围。请在文件大小之内选取，或请求整个文件。",
 	"The file was changed by something else since you loaded it. Load it again.":                          "你打开文件之后，它已被其他程序更改。请重新打开。",
 	"The id must be at most %d printable characters.":                                                     "id 最多 %d 个可打印字符。",

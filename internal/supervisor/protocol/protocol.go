@@ -277,6 +277,21 @@ type Event struct {
 	Seq   int64           `json:"seq"`
 	At    time.Time       `json:"at"`
 	Event json.RawMessage `json:"event"`
+	// Todos comes with the first event of a page from the end: the page may begin after what made the list.
+	Todos *Todos `json:"todos,omitempty"`
+}
+
+// Todos is what Claude said that it means to do, up to the event with number Seq.
+type Todos struct {
+	Seq   int64  `json:"seq"`
+	Items []Todo `json:"items"`
+}
+
+// Todo is one entry of it.
+type Todo struct {
+	ID     string `json:"id"`
+	Text   string `json:"text"`
+	Status string `json:"status"` // pending, in_progress, completed
 }
 
 // AppendJSON appends the event as JSON with its line as it is. encoding/json would leave out spaces and write some
@@ -292,6 +307,10 @@ func (e *Event) AppendJSON(b []byte) []byte {
 		b = append(b, "null"...)
 	}
 	b = append(b, e.Event...)
+	if e.Todos != nil {
+		todos, _ := json.Marshal(e.Todos) // it is numbers and strings
+		b = append(append(b, `,"todos":`...), todos...)
+	}
 	return append(b, '}')
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // ledgerVersion changes with what apply makes of events: a checkpoint of another version is not used.
-const ledgerVersion = 3
+const ledgerVersion = 4
 
 // checkpoint is a ledger after the event with number Seq. It spares an opening the reading of what came before; losing
 // it costs time and nothing else.
@@ -30,6 +30,7 @@ type checkpoint struct {
 	State    string             `json:"state"`
 	Idle     int64              `json:"idle"`
 	Settled  int64              `json:"settled"`
+	Todos    todos              `json:"todos,omitzero"`
 }
 
 type checkpointPrompt struct {
@@ -47,7 +48,7 @@ type checkpointPrompt struct {
 func (l *ledger) checkpoint(seq int64) ([]byte, error) {
 	c := checkpoint{
 		Version: ledgerVersion, Seq: seq, Asks: l.asks, Answered: l.answered,
-		Turn: l.turn, Cut: l.cut, Restarts: l.restarts, Tasks: l.tasks, State: l.state, Idle: l.idle, Settled: l.settled,
+		Turn: l.turn, Cut: l.cut, Restarts: l.restarts, Tasks: l.tasks, State: l.state, Idle: l.idle, Settled: l.settled, Todos: l.todos,
 	}
 	for _, p := range l.prompts {
 		c.Prompts = append(c.Prompts, checkpointPrompt{ID: p.id, UUID: p.uuid, Seq: p.seq, State: p.state, Content: p.content, Withdrawn: p.withdrawn, Finished: p.finished})
@@ -70,7 +71,7 @@ func restore(raw []byte) (l *ledger, seq int64, err error) {
 		return nil, 0, fmt.Errorf("read ledger: it is of version %d", c.Version)
 	}
 	l = newLedger()
-	l.turn, l.cut, l.restarts, l.tasks, l.state, l.idle, l.settled = c.Turn, c.Cut, c.Restarts, c.Tasks, c.State, c.Idle, c.Settled
+	l.turn, l.cut, l.restarts, l.tasks, l.state, l.idle, l.settled, l.todos = c.Turn, c.Cut, c.Restarts, c.Tasks, c.State, c.Idle, c.Settled, c.Todos
 	for id, seq := range c.Asks {
 		l.asks[id] = seq
 	}

@@ -60,15 +60,24 @@ func (s *session) page(ctx context.Context, req *protocol.EventsRequest, send fu
 	if err != nil {
 		return ofReading(err)
 	}
+	var todos *protocol.Todos
+	if req.Before == 0 {
+		s.mu.Lock()
+		if known := s.meta.Todos; known.Seq > 0 {
+			todos = &known
+		}
+		s.mu.Unlock()
+	}
 	reader, err := s.journal.Read(after)
 	for err == nil && after < before-1 {
 		var e journal.Event
 		if e, err = reader.Next(ctx); err != nil || e.Seq >= before {
 			break
 		}
-		if err := send(&protocol.Event{Seq: e.Seq, At: e.At, Event: e.Data}); err != nil {
+		if err := send(&protocol.Event{Seq: e.Seq, At: e.At, Event: e.Data, Todos: todos}); err != nil {
 			return err
 		}
+		todos = nil // once
 		after = e.Seq
 	}
 	return ofReading(err)

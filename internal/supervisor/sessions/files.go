@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/carrel-dev/carrel/internal/supervisor/protocol"
 )
 
 // deletedPrefix is what a session's folder is renamed to before it is removed, so that a half-removed one is never
@@ -41,6 +43,7 @@ type meta struct {
 	LastActivityAt time.Time       `json:"last_activity_at"`
 	Boot           string          `json:"boot,omitempty"`    // of the machine, when the journal was last open
 	Recalled       recalled        `json:"recalled,omitzero"` // what of the transcript is in the journal
+	Todos          protocol.Todos  `json:"todos,omitzero"`    // the ledger's: who only reads has no ledger
 }
 
 // conversation is the id under which the CLI has the conversation.
@@ -113,6 +116,9 @@ func replace(path string, raw []byte, sync bool) error {
 
 // saveLocked writes meta, as far as the disk allows: nothing depends on it.
 func (s *session) saveLocked() {
+	if s.ledger != nil {
+		s.meta.Todos = s.ledger.todos.Todos
+	}
 	if err := s.files.writeMeta(&s.meta); err != nil {
 		s.ss.opt.Log.Warn("save session", "session", s.id, "error", err)
 	}

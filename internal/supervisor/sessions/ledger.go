@@ -27,6 +27,7 @@ type ledger struct {
 	state    string             // of the last carrel.state
 	idle     int64              // number of the last event, but for tokens, after which no turn ran nor was cut short
 	settled  int64              // idle, as it was before the last turn began
+	todos    todos
 }
 
 type prompt struct {
@@ -126,6 +127,7 @@ func (l *ledger) apply(seq int64, line claude.Line) {
 			l.settled = l.idle
 		}
 	}()
+	l.todos.apply(seq, line)
 	if kind, own := strings.CutPrefix(line.Type, "carrel."); own {
 		l.applyOwn(seq, kind, line.Raw)
 		return
@@ -221,6 +223,7 @@ func (l *ledger) applyOwn(seq int64, kind string, raw json.RawMessage) {
 // processGone takes in that the process with which all this was going on is no more.
 func (l *ledger) processGone(reason string) {
 	clear(l.asks)
+	clear(l.todos.Calls)
 	l.tasks = 0
 	working := l.turn || l.cut
 	for _, p := range l.open {

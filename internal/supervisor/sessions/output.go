@@ -153,7 +153,7 @@ func (s *session) observeLocked(r *run, l claude.Line) {
 		}
 	}
 	if s.meta.Ran != before.Ran || s.meta.ClaudeID != before.ClaudeID || s.meta.CurrentModel != before.CurrentModel ||
-		s.meta.Title != before.Title || s.meta.PermissionMode != before.PermissionMode || s.meta.Effort != before.Effort {
+		s.meta.Title != before.Title || s.meta.PermissionMode != before.PermissionMode || s.meta.Effort != before.Effort || s.ledger.todos.Seq != before.Todos.Seq {
 		s.saveLocked()
 		s.publishLocked()
 	}

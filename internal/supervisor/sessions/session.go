@@ -237,6 +237,9 @@ func (s *session) replayLocked() error {
 		return err
 	}
 	s.ledger, s.loose = l, loose
+	if l.todos.Seq != s.meta.Todos.Seq { // killed before it was saved, or journaled by a Carrel that did not ask
+		s.saveLocked()
+	}
 	return nil
 }
 

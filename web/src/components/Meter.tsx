@@ -5,7 +5,7 @@ export function Meter({ name, value, share, full = true, bare = false }: { name:
   return (
     <div className="text-minor">
       <p className="flex justify-between gap-4 tabular">
-        <span className={bare ? 'text-muted @4xl:sr-only' : 'text-muted'}>{name}</span>
+        <span className={bare ? 'text-muted @5xl:sr-only' : 'text-muted'}>{name}</span>
         <span>{value}</span>
       </p>
       {part !== undefined && (

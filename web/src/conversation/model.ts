@@ -196,6 +196,8 @@ export interface Conversation {
   cwd: string | null
   title: string | null
   todos: Todo[]
+  /** The list was known up to this event when the reading began; earlier ones are in it. */
+  todosSeq: number
   backgroundTasks: number
   usage: Usage | null
   contextWindow: number | null
@@ -234,6 +236,7 @@ export function emptyConversation(cut = false): Conversation {
     cwd: null,
     title: null,
     todos: [],
+    todosSeq: 0,
     backgroundTasks: 0,
     usage: null,
     contextWindow: null,

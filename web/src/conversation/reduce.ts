@@ -99,7 +99,7 @@ function take(c: Conversation, line: Line, e: Event): void {
     case 'cleared':
       put(c, { kind: 'note', key: `n:${e.seq}`, seq: e.seq, parent: null, note: 'cleared', text: '' })
       c.usage = null
-      c.todos = []
+      if (c.lastSeq > c.todosSeq) c.todos = []
       return
     case 'history':
       put(c, { kind: 'note', key: `n:${e.seq}`, seq: e.seq, parent: null, note: 'history', text: '', before: line.leftOut })

@@ -72,7 +72,7 @@ function takeResult(c: Conversation, line: Extract<ToolLine, { kind: 'results' }
   else if (denied) status = 'denied'
   else if (block.isError) status = 'failed'
   changeTool(c, block.toolUseId, { status, result: { seq: c.lastSeq, text: block.text, images: block.images, isError: block.isError, data } })
-  if (status === 'done') takeTodos(c, row, data)
+  if (status === 'done' && c.lastSeq > c.todosSeq) takeTodos(c, row, data)
 }
 
 function endTask(c: Conversation, line: Extract<ToolLine, { kind: 'taskEnded' }>, e: Event): void {

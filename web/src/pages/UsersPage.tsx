@@ -9,7 +9,8 @@ import { Icon } from '@/components/Icon'
 import { Failure } from '@/components/Notice'
 import { Meter } from '@/components/Meter'
 import { Page } from '@/components/Page'
-import { compact } from '@/i18n/format'
+import { useNow } from '@/components/useNow'
+import { ago, bytes, compact, money } from '@/i18n/format'
 import { m } from '@/i18n/paraglide/messages.js'
 import { AddUser } from '@/modules/admin/AddUser'
 import { EditUser } from '@/modules/admin/EditUser'
@@ -66,22 +67,26 @@ function UserTable({ users, onEdit }: { users: readonly Account[]; onEdit: (id: 
   )
   return (
     <div className="@container">
-      <div className="mb-4 max-w-60 @4xl:hidden">
+      <div className="mb-4 max-w-60 @5xl:hidden">
         <Select label={m.users_sort()} value={order.by} onChange={(e) => setOrder(orderBy(e.target.value as By))}>
           <option value="age">{m.users_sort_age()}</option>
           <option value="name">{m.username()}</option>
+          <option value="seen">{m.users_seen()}</option>
           <option value="today">{m.tokens_used_today()}</option>
           <option value="month">{m.tokens_used_month()}</option>
+          <option value="cost">{m.users_cost()}</option>
+          <option value="storage">{m.quota_storage()}</option>
         </Select>
       </div>
       <div role="table" aria-label={m.users()} className="overflow-hidden rounded-card border">
-        <div role="rowgroup" className="hidden border-b bg-page px-4 text-minor text-muted @4xl:block">
+        <div role="rowgroup" className="hidden border-b bg-page px-4 text-minor text-muted @5xl:block">
           <div role="row" className={columns}>
             {head('name', m.username())}
-            <span role="columnheader">{m.role()}</span>
-            <span role="columnheader">{m.limits()}</span>
+            {head('seen', m.users_seen())}
             {head('today', m.tokens_used_today())}
             {head('month', m.tokens_used_month())}
+            {head('cost', m.users_cost())}
+            {head('storage', m.quota_storage())}
             <span role="columnheader" className="sr-only">
               {m.user_edit()}
             </span>
@@ -97,24 +102,27 @@ function UserTable({ users, onEdit }: { users: readonly Account[]; onEdit: (id: 
   )
 }
 
-const columns = '@4xl:grid @4xl:grid-cols-[minmax(0,2fr)_7rem_minmax(0,2fr)_9rem_10rem_4rem] @4xl:items-center @4xl:gap-x-6'
+const columns = '@5xl:grid @5xl:grid-cols-[minmax(0,1fr)_6rem_7.5rem_8.5rem_5.5rem_8.5rem_4rem] @5xl:items-center @5xl:gap-x-5'
 
 function UserLine({ user, onEdit }: { user: Account; onEdit: () => void }) {
   const { quota, usage } = user
+  const now = useNow()
   return (
     <div role="row" className={`relative min-h-14 border-t px-4 py-2 first:border-t-0 ${columns} ${user.active ? '' : 'text-muted'}`}>
-      <p role="cell" className="min-w-0 truncate pe-20 font-strong @4xl:pe-0">
-        {user.username} {user.email && <span className="text-minor font-normal text-muted">{user.email}</span>}
-      </p>
-      <p role="cell" className="text-minor">
-        {user.active ? roleName(user.role) : m.user_inactive()}
-      </p>
-      <p role="cell" className="pe-20 text-minor text-muted tabular @4xl:pe-0">
-        {limitsOf(quota)}
-      </p>
-      <Tokens name={m.tokens_used_today()} used={usage.tokens_today} limit={quota.tokens_per_day} />
-      <Tokens name={m.tokens_used_month()} used={usage.tokens_this_month} limit={quota.tokens_per_month} />
-      <div role="cell" className="absolute end-4 top-2 @4xl:static @4xl:text-end">
+      <div role="cell" className="min-w-0 pe-20 @5xl:pe-0">
+        <p className="truncate font-strong">
+          {user.username} {user.email && <span className="text-minor font-normal text-muted">{user.email}</span>}
+        </p>
+        <p className="text-minor">
+          {user.active ? roleName(user.role) : m.user_inactive()} <span className="text-muted tabular">· {limitsOf(quota)}</span>
+        </p>
+      </div>
+      <Figure name={m.users_seen()} value={user.last_seen_at && ago(user.last_seen_at, now)} />
+      <Figure name={m.tokens_used_today()} value={usage.tokens_today} limit={quota.tokens_per_day} say={compact} />
+      <Figure name={m.tokens_used_month()} value={usage.tokens_this_month} limit={quota.tokens_per_month} say={compact} />
+      <Figure name={m.users_cost()} value={money(usage.cost_usd)} />
+      <Figure name={m.quota_storage()} value={usage.storage_bytes} limit={quota.storage_bytes} say={bytes} />
+      <div role="cell" className="absolute end-4 top-2 @5xl:static @5xl:text-end">
         <Button className="text-content" onClick={onEdit}>
           {m.user_edit()}
         </Button>
@@ -124,10 +132,12 @@ function UserLine({ user, onEdit }: { user: Account; onEdit: () => void }) {
 }
 
 /** Its name is the column's, where there are columns. */
-function Tokens({ name, used, limit }: { name: string; used: number; limit: number | null }) {
+function Figure({ name, value, limit = null, say = String }: { name: string; value: string | number | null; limit?: number | null; say?: (n: number) => string }) {
+  const said = value === null ? '—' : typeof value === 'string' ? value : limit === null ? say(value) : m.used_of({ used: say(value), limit: say(limit) })
+  const share = typeof value !== 'number' || limit === null ? undefined : limit > 0 ? value / limit : 1
   return (
-    <div role="cell" className="mt-1.5 @4xl:mt-0">
-      {limit === null ? <Meter name={name} value={compact(used)} bare /> : <Meter name={name} value={m.used_of({ used: compact(used), limit: compact(limit) })} share={limit > 0 ? used / limit : 1} bare />}
+    <div role="cell" className="mt-1.5 @5xl:mt-0">
+      <Meter name={name} value={said} share={share} bare />
     </div>
   )
 }

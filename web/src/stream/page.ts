@@ -22,7 +22,7 @@ export const stream = new Stream({
   newId,
   page: async (id, before, limit) => {
     const list = await call(api.GET('/sessions/{id}/events', { params: { path: { id }, query: { before, limit } } }))
-    return { events: list.items, more: list.next_cursor !== null }
+    return { events: list.items, more: list.next_cursor !== null, todos: list.todos }
   },
   kept: keptConversations,
   idle: whenIdle,

@@ -1,5 +1,5 @@
 import { isObj, str } from '@/conversation/json'
-import { emptyConversation, type Conversation } from '@/conversation/model'
+import { emptyConversation, type Conversation, type Todo } from '@/conversation/model'
 import { reduce, type Event } from '@/conversation/reduce'
 
 /** One page of a journal, read backwards. */
@@ -7,6 +7,13 @@ export interface EventPage {
   events: Event[]
   /** Whether there is anything before it. */
   more: boolean
+  /** Of the last page: the list of what is to be done up to an event, which may have been made before these. */
+  todos?: Todos
+}
+
+interface Todos {
+  seq: number
+  items: Todo[]
 }
 
 /**
@@ -20,6 +27,7 @@ export class Past {
   more = false
   /** Whether the end of the journal was read. */
   opened = false
+  private todos: Todos = { seq: 0, items: [] }
 
   get first(): number {
     return this.events[0]?.seq ?? 0
@@ -28,6 +36,7 @@ export class Past {
   prepend(page: EventPage): void {
     this.events = [...page.events, ...this.events]
     this.more = page.more && page.events.length > 0
+    if (page.todos) this.todos = page.todos
   }
 
   append(e: Event): void {
@@ -51,6 +60,8 @@ export class Past {
   /** The conversation as far as it is known; rows that are the same as before are the same objects. */
   reduce(before: Conversation): Conversation {
     const c = emptyConversation(this.more)
+    c.todos = this.todos.items
+    c.todosSeq = this.todos.seq
     for (const e of this.events) reduce(c, e)
     for (const [key, row] of c.rows) {
       const was = before.rows.get(key)

@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { brief } from '@/conversation/brief'
 import { fixture, play } from '@/conversation/fixture'
 import type { Event } from '@/conversation/reduce'
+import type { EventPage } from './past'
 import { FakeClock, FakeSocket, FakeStorage } from './fake'
 import { Stream } from './stream'
 import { decode, encode } from './wire'
 
 /** A server whose journal is `journal`; what is asked of it is in `asked`. */
-function setup(storage = new FakeStorage(), journal: Event[] = []) {
+function setup(storage = new FakeStorage(), journal: Event[] = [], todos?: EventPage['todos']) {
   const asked: { before: number; limit: number }[] = []
   const clock = new FakeClock()
   const sockets: FakeSocket[] = []
@@ -24,7 +25,7 @@ function setup(storage = new FakeStorage(), journal: Event[] = []) {
     page: async (_, before, limit) => {
       asked.push({ before, limit })
       const all = journal.filter((e) => before === 0 || e.seq < before)
-      return { events: all.slice(-limit), more: all.length > limit }
+      return { events: all.slice(-limit), more: all.length > limit, ...(before === 0 && { todos }) }
     },
     schedule: (f) => frames.push(f),
     idle: (f) => f(),
@@ -120,6 +121,27 @@ describe('a long conversation', () => {
     const view = t.stream.view('s')
     expect(view).toMatchObject({ opened: true, lastSeq: journal.length })
     expect(t.server().sent).toEqual([{ type: 'subscribe', session_id: 's', after: journal.length }])
+  })
+
+  it('knows the list of tasks that was made before what it read, and goes on from it', async () => {
+    const tasks = fixture('13b-task-tools')
+    const journal = [...tasks.map((e) => e.event), ...turns(20).map((e) => e.event), { type: 'carrel.state', state: 'dormant' }].map((event, i) => ({ seq: i + 1, at: '', event }))
+    const list = play(journal).s.todos
+    const t = setup(new FakeStorage(), journal, { seq: tasks.length, items: list })
+    const todos = () => (t.paint(), t.stream.view('s').todos)
+    t.stream.start()
+    t.stream.subscribe('s', () => {})
+    await t.accept()
+    expect(todos()).toEqual([{ id: '1', text: 'Write the fix', status: 'in_progress' }])
+    expect(t.stream.view('s').first).toBeGreaterThan(tasks.length)
+    const say = (e: unknown) => t.server().say(event(journal.length + said++, e))
+    let said = 1
+    say({ type: 'assistant', message: { id: 'm', content: [{ type: 'tool_use', id: 'u', name: 'TaskUpdate', input: { taskId: '1', status: 'completed' } }] } })
+    say({ type: 'user', message: { content: [{ type: 'tool_result', tool_use_id: 'u', content: 'Updated' }] } })
+    expect(todos()).toEqual([{ id: '1', text: 'Write the fix', status: 'completed' }])
+    // What made the list adds nothing to it once it is read.
+    await t.stream.reach('s', 1)
+    expect(todos()).toEqual([{ id: '1', text: 'Write the fix', status: 'completed' }])
   })
 
   it('reads the same whichever pages it came in', async () => {

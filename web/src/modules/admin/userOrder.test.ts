@@ -17,6 +17,21 @@ test('names go as people count; the list begins by age', () => {
   expect(names(orderBy('age'))).toEqual(['zoe', 'user10', 'user2'])
 })
 
+test('what is not known is last either way', () => {
+  const some = [
+    { id: 1, username: 'ana', last_seen_at: null, usage: { cost_usd: 0, storage_bytes: 5 } },
+    { id: 2, username: 'bo', last_seen_at: '2026-11-24T10:00:00Z', usage: { cost_usd: 2.5, storage_bytes: null } },
+    { id: 3, username: 'chen', last_seen_at: '2026-11-24T10:00:00.5Z', usage: { cost_usd: 0.5, storage_bytes: 9 } },
+    { id: 4, username: 'al', last_seen_at: null, usage: { cost_usd: 0, storage_bytes: null } },
+  ] as Account[]
+  const order = (by: Parameters<typeof orderBy>[0], down = orderBy(by).down) => inOrder(some, { by, down }).map((u) => u.username).join(' ')
+  expect(order('seen')).toBe('chen bo al ana')
+  expect(order('seen', false)).toBe('bo chen al ana')
+  expect(order('storage')).toBe('chen ana al bo')
+  expect(order('storage', false)).toBe('ana chen al bo')
+  expect(order('cost')).toBe('bo chen al ana')
+})
+
 test('a second press on a head turns it round, another head begins anew, and each says so', () => {
   const once = turned(orderBy('age'), 'month')
   expect(sortedBy(once, 'month')).toBe('descending')
