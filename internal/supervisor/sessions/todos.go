@@ -14,6 +14,7 @@ import (
 const (
 	maxTodos     = 200
 	maxTodoRunes = 300
+	maxTodoInput = 64 << 10 // bytes that a call is given
 )
 
 // The tools that say what is to be done: one gives the list whole, the others piece by piece.
@@ -57,6 +58,9 @@ func (t *todos) call(line claude.Line) {
 	for _, b := range m.Blocks {
 		if b.Type != "tool_use" || b.Name != todoWrite && b.Name != taskCreate && b.Name != taskUpdate {
 			continue
+		}
+		if len(t.Calls) == maxTodos || len(b.Input) > maxTodoInput {
+			continue // no list that somebody looks at
 		}
 		if t.Calls == nil {
 			t.Calls = map[string]todoCall{}

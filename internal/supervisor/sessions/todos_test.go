@@ -91,6 +91,14 @@ func TestTodosAreBounded(t *testing.T) {
 	if len(l.todos.Items) != maxTodos || last.ID != "x" || last.Text != strings.Repeat("树", maxTodoRunes)+"…" {
 		t.Errorf("got %d, the last %+v", len(l.todos.Items), last)
 	}
+	// Calls without results, and one that is given very much.
+	lines = append(lines, called("w", todoWrite, `{"x":"`+strings.Repeat("x", maxTodoInput)+`"}`, `{}`)[0])
+	for i := range 2 * maxTodos {
+		lines = append(lines, taskMade(fmt.Sprint(i), "dig")[0])
+	}
+	if l = ledgerOf(t, lines...); len(l.todos.Calls) != maxTodos || l.todos.Calls["w"].Tool != "" {
+		t.Errorf("%d calls are kept, and %+v", len(l.todos.Calls), l.todos.Calls["w"])
+	}
 }
 
 func shown(items []protocol.Todo) string {
