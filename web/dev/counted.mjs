@@ -104,6 +104,20 @@ try {
   await atEnd(page)
   assert.equal(await page.getByRole('button', { name: /^To the newest/ }).count(), 0, 'the end is followed no more')
 
+  step('who moves a text that changes all the time leaves its end, also without a wheel')
+  await page.evaluate(async () => {
+    const [log, last] = [document.querySelector('[role=log]'), [...document.querySelectorAll('[data-row]')].at(-1)]
+    const from = log.scrollTop
+    for (let i = 1; i <= 20; i++) {
+      last.append(document.createComment('changes'))
+      log.scrollTop = from - i * 15
+      await new Promise(requestAnimationFrame)
+    }
+    for (const node of [...last.childNodes].filter((n) => n.nodeType === Node.COMMENT_NODE && n.data === 'changes')) node.remove()
+  })
+  await page.getByRole('button', { name: /^To the newest/ }).click()
+  await atEnd(page)
+
   step('older parts come in above, and what is read stays where it is')
   const asked = []
   page.on('request', (r) => r.url().includes('/events?') && asked.push(r.url()))

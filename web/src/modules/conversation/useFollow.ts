@@ -28,6 +28,7 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefO
     const inner = content.current
     if (!el || !inner) return
     let [hand, height, changed] = [false, 0, 0]
+    let doubts: number[] = []
     const onHand = () => {
       hand = true
     }
@@ -35,12 +36,15 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefO
       const top = el.scrollTop
       const atEnd = whole.current && el.scrollHeight - top - el.clientHeight < nearBottomPx
       // Only a reader moves the text down: we move it up only, to its end. But a text that was shorter for a moment was
-      // moved by the browser, by what a row that is put in another's place had less. What moves it without a hand on it
-      // in a text that stands still is a reader too, who lets the browser find words.
-      const shorter = el.scrollHeight !== height || (changed > 0 && lastTop.current - top < el.clientHeight)
-      const moved = top < lastTop.current - 1 && (hand || !shorter)
+      // moved by the browser, by what a row that is put in another's place had less. What moves it without a hand that
+      // we are told of (the browser's own search, in some its scroll bar) is a reader where the text stands still, or
+      // where it goes on.
+      const down = top < lastTop.current - 1
+      const doubtful = down && !hand && changed > 0 && el.scrollHeight === height
+      if (doubtful) doubts = [...doubts.filter((at) => at > performance.now() - 1000), performance.now()]
+      const moved = down && (hand || (el.scrollHeight === height && (!doubtful || doubts.length > 2)))
       if (moved && !atEnd) want(false)
-      else if (wanted.current && !atEnd && top < lastTop.current - 1) return toEnd() // it is told of that as well
+      else if (doubtful && wanted.current && !atEnd) return toEnd() // we are told of that as well
       else if (atEnd && !wanted.current) want(true)
       if (atEnd) hand = false
       lastTop.current = top
