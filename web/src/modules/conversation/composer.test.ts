@@ -89,7 +89,7 @@ describe('drafts', () => {
   const stores = () => {
     const texts = new Map<string, string>()
     const shelf = new Map<string, Partial<Draft>>()
-    const storage = { getItem: (k: string) => texts.get(k) ?? null, setItem: (k: string, v: string) => void texts.set(k, v), removeItem: (k: string) => void texts.delete(k) } as unknown as Storage
+    const storage = { get length() { return texts.size }, key: (i: number) => [...texts.keys()][i] ?? null, getItem: (k: string) => texts.get(k) ?? null, setItem: (k: string, v: string) => void texts.set(k, v), removeItem: (k: string) => void texts.delete(k) } as unknown as Storage
     const kept = { get: async (id: string) => shelf.get(id), set: async (id: string, d: Partial<Draft>) => void shelf.set(id, d), del: async (id: string) => void shelf.delete(id), clear: async () => shelf.clear() }
     return { texts, shelf, make: () => new Drafts(storage, kept) }
   }
@@ -158,9 +158,24 @@ describe('drafts', () => {
     const d = s.make()
     d.change('a', { pictures: [picture(1)] })
     await Promise.resolve()
+    d.belongTo(1)
+    d.change('a', { text: 'x' })
     d.forget()
-    expect(s.shelf.size).toBe(0)
-    expect(d.get('a').pictures).toEqual([])
+    expect([s.shelf.size, s.texts.size]).toEqual([0, 0])
+    expect(d.get('a')).toMatchObject({ text: '', pictures: [] })
+  })
+  it('are kept for who comes back, and are nobody else\'s', async () => {
+    const s = stores()
+    const d = s.make()
+    expect(d.belongTo(1)).toBe(false)
+    d.change('a', { text: 'of one', pictures: [picture(1)] })
+    await Promise.resolve()
+    expect([d.belongTo(1), s.make().belongTo(1), d.get('a').text]).toEqual([false, false, 'of one'])
+    const after = s.make()
+    expect([after.belongTo(2), after.get('a').text, s.shelf.size]).toEqual([true, '', 0])
+    after.change('b', { text: 'of the other' })
+    // The first one's tab, which was open all the time: its page forgets, and the device keeps what the other writes.
+    expect([d.belongTo(2), d.get('a'), d.get('b').text]).toMatchObject([true, { text: '', pictures: [] }, 'of the other'])
   })
 })
 
