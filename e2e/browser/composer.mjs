@@ -124,10 +124,17 @@ async function compositionAndHistory(world, bob) {
   await composer.evaluate((el) => el.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })))
   assert.equal(await composer.inputValue(), '你好')
   assert.equal(await bob.log().textContent(), before)
+  // That it has finished is read out after every turn, though the words are the same.
+  const finished = await page.locator('main > [role=status].sr-only').evaluateHandle((el) => {
+    const seen = { text: el.textContent, told: 0 }
+    new MutationObserver(() => seen.told++).observe(el, { childList: true, characterData: true, subtree: true })
+    return seen
+  })
   await composer.fill('[echo 你好]')
   await composer.press('Enter')
   await bob.answer('你好').waitFor()
   await bob.untilDone()
+  await page.waitForFunction((seen) => seen.told === 1 && seen.text !== '', finished)
 
   world.note('earlier prompts come back')
   await composer.press('ArrowUp')
