@@ -175,6 +175,8 @@ describe('drafts', () => {
     expect([after.belongTo(2), after.get('a').text, s.shelf.size]).toEqual([true, '', 0])
     after.change('b', { text: 'of the other' })
     // The first one's tab, which was open all the time: its page forgets, and the device keeps what the other writes.
+    const other = [...s.texts].find(([, text]) => text === '2')!
+    expect([d.passedOn(...other), after.passedOn(...other), d.passedOn(other[0], null), d.passedOn('carrel.draft.b', '2')]).toEqual([true, false, false, false])
     expect([d.belongTo(2), d.get('a'), d.get('b').text]).toMatchObject([true, { text: '', pictures: [] }, 'of the other'])
   })
 })

@@ -133,6 +133,11 @@ export class Drafts {
     }
   }
 
+  /** Whether another tab's change of the device says that somebody else has signed in there. */
+  passedOn(key: string | null, value: string | null): boolean {
+    return key === ownerKey && value !== null && this.owner !== null && value !== String(this.owner)
+  }
+
   /** Forgets all, on this device too: who wrote it has signed out. */
   forget(): void {
     this.owner = null

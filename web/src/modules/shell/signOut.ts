@@ -34,3 +34,13 @@ export function forgetOthers(userId: number): void {
   halves.clear()
   localStorage.removeItem(lastProjectKey)
 }
+
+/**
+ * In another tab somebody else has signed in, and the browser has one sign-in:
+ * what this page asks and writes it would do as them. It begins anew, theirs.
+ */
+export function followSignIn(): () => void {
+  const elsewhere = (e: StorageEvent) => drafts.passedOn(e.key, e.newValue) && location.reload()
+  window.addEventListener('storage', elsewhere)
+  return () => window.removeEventListener('storage', elsewhere)
+}
