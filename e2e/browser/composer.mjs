@@ -69,9 +69,11 @@ async function failedAndGone(world, bob) {
   const session = await bob.startSession('writing')
   await bob.prompt('[fail 400]')
   const again = bob.log().getByRole('alert').getByRole('button', { name: 'Send again' })
-  await again.click()
+  await again.dblclick()
   await bob.log().getByRole('alert').nth(1).waitFor()
   await again.waitFor()
+  const { items } = await bob.api('GET', `/sessions/${session}/events`)
+  assert.equal(items.filter((e) => e.event.type === 'carrel.prompt').length, 2, 'a double click sends it once')
   assert.equal(await again.count(), 1, 'only the last error offers it')
   await picture(world, page, 'failed-again')
 
