@@ -3,6 +3,7 @@ import type { PromptRow } from '@/conversation/model'
 import { Drafts, maxKeptChars, type Draft } from './draft'
 import { promptsOf, step } from './history'
 import { mention, mentionAt, naming } from './mention'
+import { maxPictureBytes, pictureType } from './pictures'
 import { composes, sends, takes, type Press } from './typing'
 import { numbered } from './useAttach'
 import { commandIn, matching } from './useSuggestions'
@@ -185,6 +186,16 @@ it('numbers a file whose name is taken', () => {
   expect([numbered('uploads/a.csv'), numbered('uploads/a-2.csv'), numbered('uploads/LICENSE'), numbered('uploads/x.tar.gz')]).toEqual(['uploads/a-2.csv', 'uploads/a-3.csv', 'uploads/LICENSE-2', 'uploads/x.tar-2.gz'])
   // What is no number of ours stays.
   expect(['IMG-20260101.jpg', 'report-2024.csv', 'a-99.csv', 'a-98.csv', 'a-07.csv', 'u/.env', 'u/-3'].map(numbered)).toEqual(['IMG-20260101-2.jpg', 'report-2024-2.csv', 'a-99-2.csv', 'a-99.csv', 'a-07-2.csv', 'u/.env-2', 'u/-3-2'])
+})
+
+it('knows a picture by what is in it: what only has the name of one goes along as a file', async () => {
+  const type = (bytes: string, type: string, size = 0) => pictureType(new File([Uint8Array.from(bytes, (c) => c.charCodeAt(0)), new Uint8Array(size)], 'a', { type }))
+  expect(await Promise.all([
+    type('\x89PNG\r\n\x1a\n', 'image/png', 100), type('\xff\xd8\xff\xe0', 'image/png'), type('GIF89a', 'image/gif'), type('RIFF\n\x00\x00\x00WEBPVP8 ', 'image/webp'),
+  ])).toEqual(['image/png', 'image/jpeg', 'image/gif', 'image/webp'])
+  expect(await Promise.all([
+    type('', 'image/jpeg'), type('<html>', 'image/png'), type('\x89PNG\r\n\x1a\n', 'text/plain'), type('<svg/>', 'image/svg+xml'), type('\x89PNG\r\n\x1a\n', 'image/png', maxPictureBytes),
+  ])).toEqual(Array(5).fill(undefined))
 })
 
 it('tells a folder that is dropped from files', () => {
