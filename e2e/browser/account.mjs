@@ -76,6 +76,10 @@ export async function accountPart(world) {
   await page.keyboard.press('Enter')
   await page.waitForURL(`**/s/${session}`)
   await page.locator('[data-composer]').focus()
+  await page.keyboard.press('Control+k')
+  await page.getByRole('combobox', { name: '查找' }).waitFor()
+  await page.keyboard.press('Escape')
+  await page.waitForFunction(() => document.activeElement?.matches('[data-composer]')) // one writes on
   await page.keyboard.press('Control+k') // also where one types
   await page.getByRole('combobox', { name: '查找' }).fill('permission-card')
   await found.filter({ hasText: 'projects/chinese/permission-card.txt' }).click() // a file that Claude wrote

@@ -69,9 +69,11 @@ async function failedAndGone(world, bob) {
   const session = await bob.startSession('writing')
   await bob.prompt('[fail 400]')
   const again = bob.log().getByRole('alert').getByRole('button', { name: 'Send again' })
-  await again.click()
+  await again.dblclick()
   await bob.log().getByRole('alert').nth(1).waitFor()
   await again.waitFor()
+  const { items } = await bob.api('GET', `/sessions/${session}/events`)
+  assert.equal(items.filter((e) => e.event.type === 'carrel.prompt').length, 2, 'a double click sends it once')
   assert.equal(await again.count(), 1, 'only the last error offers it')
   await picture(world, page, 'failed-again')
 
@@ -124,10 +126,17 @@ async function compositionAndHistory(world, bob) {
   await composer.evaluate((el) => el.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })))
   assert.equal(await composer.inputValue(), '你好')
   assert.equal(await bob.log().textContent(), before)
+  // That it has finished is read out after every turn, though the words are the same.
+  const finished = await page.locator('main > [role=status].sr-only').evaluateHandle((el) => {
+    const seen = { text: el.textContent, told: 0 }
+    new MutationObserver(() => seen.told++).observe(el, { childList: true, characterData: true, subtree: true })
+    return seen
+  })
   await composer.fill('[echo 你好]')
   await composer.press('Enter')
   await bob.answer('你好').waitFor()
   await bob.untilDone()
+  await page.waitForFunction((seen) => seen.told === 1 && seen.text !== '', finished)
 
   world.note('earlier prompts come back')
   await composer.press('ArrowUp')

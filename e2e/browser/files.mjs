@@ -110,13 +110,14 @@ export async function filesPart(world) {
     { name: 'table.csv', mimeType: 'text/csv', buffer: Buffer.from('name,"the, value"\n' + Array.from({ length: 5000 }, (_, i) => `row ${i},"=1+${i}"`).join('\n')) },
     { name: 'book.ipynb', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify({ metadata: {}, cells: [{ cell_type: 'code', execution_count: 1, source: ['print(6 * 7)'], outputs: [{ output_type: 'stream', name: 'stdout', text: ['forty-two\n'] }, { output_type: 'display_data', data: { 'text/html': '<img src=x onerror="document.title=\'run\'">' } }] }] })) },
     { name: 'paper.pdf', mimeType: 'application/pdf', buffer: pdf('Forty-two') },
+    { name: 'broken.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.7 and no more') },
     { name: 'notes 100%.txt', mimeType: 'text/plain', buffer: Buffer.from('again') },
   ])
   const tray = page.getByRole('region', { name: 'Uploads' })
   await bob.excusing([/409/], async () => {
     await tray.getByText('There is something of that name already.').waitFor()
     await tray.getByRole('button', { name: 'Keep both' }).click()
-    await tray.getByText('9 files uploaded').waitFor({ timeout: 60_000 })
+    await tray.getByText('10 files uploaded').waitFor({ timeout: 60_000 })
   })
   await accessible(page, 'uploads')
   await picture(world, page, 'files-uploaded')
@@ -139,6 +140,7 @@ export async function filesPart(world) {
     ['page.html', () => page.getByRole('textbox', { name: 'Text of page.html' }).getByText('document.title')],
     ['book.ipynb', () => page.getByText('forty-two')],
     ['paper.pdf', () => page.getByRole('region', { name: 'PDF, one page' }).getByText('Forty-two')],
+    ['broken.pdf', () => page.getByText('The PDF cannot be shown')],
     ['big.bin', () => page.getByText(/is too much for the editor|not text/)],
   ]) {
     await page.goto(`/files/uploads/garden/${name}`)

@@ -67,6 +67,28 @@ func TestEventsBackwards(t *testing.T) {
 	}
 }
 
+func TestPollEndsWithTheSignIn(t *testing.T) {
+	r := newRig(t)
+	r.sessions.make(r.users["ana"].ID, anas)
+	cookie := r.signIn("ana")
+	answer := make(chan reply, 1)
+	go func() {
+		answer <- r.do(call{method: "GET", path: "/sessions/" + anas + "/events?wait=30", cookie: cookie})
+	}()
+	eventually(t, "a long poll", func() (bool, string) {
+		r.sessions.mu.Lock()
+		defer r.sessions.mu.Unlock()
+		return r.sessions.polls == 1, fmt.Sprint(r.sessions.polls)
+	})
+	if err := r.accounts.Logout(t.Context(), cookie); err != nil {
+		t.Fatal(err)
+	}
+	r.sessions.emit(anas, 1, 10)
+	if p := <-answer; p.status != 401 {
+		t.Errorf("got %d %s; want 401: what came after the sign-out is for nobody", p.status, p.body)
+	}
+}
+
 // TestEventsAreNotRewritten guards that an event leaves as it came, byte for byte, over HTTP and over the WebSocket.
 // Package session has the same for the way from the journal to here.
 func TestEventsAreNotRewritten(t *testing.T) {

@@ -118,6 +118,7 @@ type fakeSessions struct {
 	gates    map[string]chan struct{} // a session whose prompts wait
 	calls    []string
 	panics   bool
+	polls    int // how often a long poll began to wait
 }
 
 type fakeSession struct {
@@ -258,6 +259,9 @@ func (f *fakeSessions) Events(ctx context.Context, userID int64, id string, afte
 			out = append(out, e)
 		}
 		grown := s.grown
+		if len(out) == 0 && wait > 0 {
+			f.polls++
+		}
 		f.mu.Unlock()
 		if len(out) > 0 {
 			return out, more || len(out) == limit, nil

@@ -104,6 +104,13 @@ func (s *Server) events(ctx context.Context, in *eventsInput) (*body[EventList],
 	if err != nil {
 		return nil, err
 	}
+	if wait > 0 {
+		// While it waited, whoever asks may have been signed out.
+		q := requestOf(ctx)
+		if _, err := s.recognise(ctx, q.person.secret, q.person.byCookie, q.client); err != nil {
+			return nil, err
+		}
+	}
 	next := ""
 	if more {
 		next = strconv.FormatInt(found[len(found)-1].Seq, 10)

@@ -8,6 +8,7 @@ import { Loading } from './components/Empty'
 import { isLocale, setLocale } from './i18n/locale'
 import { m } from './i18n/paraglide/messages.js'
 import { Shell } from './modules/shell/Shell'
+import { forgetOthers } from './modules/shell/signOut'
 import { bringBack, forgetKept, kept } from './offline/page'
 import { HomePage } from './pages/HomePage'
 import { Broken, NotFound } from './pages/Broken'
@@ -48,6 +49,7 @@ const app = createRoute({
       const me = await answer
       noteKnown(true)
       void kept.belongTo(me.id)
+      forgetOthers(me.id)
       if (isLocale(me.language)) setLocale(me.language)
       await Promise.race([config, patience()])
     } catch (e) {

@@ -28,9 +28,17 @@ export const querying = (file: Named) => ({ querySerializer: () => inQuery(file)
 /** And for a body, where a path stands under a name of its own. */
 export const naming = (file: Exclude<Named, string>) => ({ path: file.encoded_path ?? file.path, ...(file.encoded_path !== undefined && { encoded: true }) })
 
-export async function readText(path: string, signal?: AbortSignal): Promise<FileText> {
+async function content(path: string, signal?: AbortSignal): Promise<{ bytes: ArrayBuffer; response: Response }> {
   const { data, response } = await answered(api.GET('/files/content', { params: { query: { path } }, parseAs: 'arrayBuffer', signal, cache: 'no-cache' }))
-  const bytes = (data as unknown as ArrayBuffer | undefined) ?? new ArrayBuffer(0) // nothing is made of an empty answer
+  return { bytes: (data as unknown as ArrayBuffer | undefined) ?? new ArrayBuffer(0), response } // nothing is made of an empty answer
+}
+
+export async function readBytes(path: string, signal?: AbortSignal): Promise<ArrayBuffer> {
+  return (await content(path, signal)).bytes
+}
+
+export async function readText(path: string, signal?: AbortSignal): Promise<FileText> {
+  const { bytes, response } = await content(path, signal)
   if (bytes.byteLength > maxTextBytes) throw new ApiError({ status: 413, code: 'too_large', detail: m.file_large() })
   return { ...decode(bytes), etag: response.headers.get('ETag') ?? '' }
 }

@@ -1,4 +1,4 @@
-import { useEffect, useState, type PointerEvent, type ReactNode } from 'react'
+import { useEffect, useLayoutEffect, useState, type PointerEvent, type ReactNode } from 'react'
 import { Pull } from './finger'
 import { PortalPlace } from './portal'
 
@@ -9,7 +9,8 @@ import { PortalPlace } from './portal'
  */
 export function Sheet({ label, onClose, children }: { label: string; onClose: () => void; children: ReactNode }) {
   const [dialog, setDialog] = useState<HTMLDialogElement | null>(null)
-  useEffect(() => {
+  // Closed before it is taken out of the page, or the browser has nobody to give the focus back to.
+  useLayoutEffect(() => {
     if (dialog && !dialog.open) dialog.showModal()
     return () => dialog?.close()
   }, [dialog])

@@ -32,6 +32,8 @@ export function problemTitle(code: string): string {
       return m.problem_runtime_unavailable()
     case 'upstream_unavailable':
       return m.problem_upstream_unavailable()
+    case 'answer_late':
+      return m.problem_answer_late()
     case 'unreachable':
       return m.problem_unreachable()
   }

@@ -117,19 +117,21 @@ function useLooking(session: Session | undefined): void {
 
 /** Tells a screen reader once that an answer is finished, or that Claude asks; never each token. */
 function Announcer({ view, failed }: { view: SessionView; failed: boolean }) {
-  const [text, setText] = useState('')
+  const [said, setSaid] = useState({ text: '', count: 0 })
   const seen = useRef({ turn: view.finishedAt, request: view.requests[0]?.id, caughtUp: false })
   const request = view.requests[0]
   useEffect(() => {
     const was = seen.current
+    const say = (text: string) => setSaid(({ count }) => ({ text, count: count + 1 }))
     // What is replayed at the beginning is old news.
-    if (was.caughtUp && view.finishedAt > was.turn) setText(failed ? m.announce_failed() : m.announce_finished())
-    if (request && request.id !== was.request) setText(asks(request))
+    if (was.caughtUp && view.finishedAt > was.turn) say(failed ? m.announce_failed() : m.announce_finished())
+    if (request && request.id !== was.request) say(asks(request))
     seen.current = { turn: view.finishedAt, request: request?.id, caughtUp: view.opened }
   }, [view.finishedAt, view.opened, request, failed])
   return (
     <p role="status" className="sr-only">
-      {text}
+      {/* A new element each time: the same words in the same one are no change, and not read out. */}
+      <span key={said.count}>{said.text}</span>
     </p>
   )
 }

@@ -437,7 +437,22 @@ describe('answers', () => {
     t.server().say({ type: 'error', session_id: 's', code: 'conflict', detail: 'Answered.' })
     t.paint()
     expect(t.stream.view('s').requests).toEqual([])
-    expect(t.stream.view('s').problem).toEqual({ code: 'conflict', detail: 'Answered.' })
+    expect(t.stream.view('s').problem).toEqual({ code: 'answer_late', detail: 'Answered.' })
+    expect(t.stream.answeredHere(requestId)).toBe(false)
+  })
+
+  it('that were taken before their connection died are not said to be late', async () => {
+    const t = await waiting()
+    t.stream.answer('s', requestId, { behavior: 'allow', updated_input: { command: 'x' } })
+    t.server().drop()
+    t.clock.pass(20_000)
+    await t.accept()
+    expect(t.server().sent.filter((f) => f.type === 'answer')).toHaveLength(1)
+    for (const e of asked.slice(request + 1, request + 2)) t.server().say({ type: 'event', session_id: 's', ...e })
+    t.server().say({ type: 'error', id: requestId, session_id: 's', request_id: requestId, code: 'conflict', detail: 'Answered.' })
+    t.paint()
+    expect(t.stream.view('s')).toMatchObject({ requests: [], problem: null })
+    expect(t.stream.answeredHere(requestId)).toBe(true)
   })
 })
 

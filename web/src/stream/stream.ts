@@ -20,6 +20,9 @@ export interface StreamOptions extends Sources {
 /** A message of more bytes is refused by the server, connection and all. */
 const maxMessageChars = 12 << 20
 
+/** The problem of an answer that found its request closed. */
+export const answerLate = 'answer_late'
+
 /**
  * The stream's store: the one connection, and the conversations that came
  * through it. It lives outside React; views read it by `subscribe` and `view`,
@@ -34,6 +37,8 @@ export class Stream {
   private readonly dirty = new Set<string>()
   /** Requests that were answered on this device, while the page is open. */
   private readonly answeredIds = new Set<string>()
+  /** Answers that were sent again over another connection: the server may have had the first. */
+  private readonly repeated = new Set<string>()
   /** What was pressed and the server has not confirmed, by its name. */
   private readonly wishes = new Map<string, Wish>()
   private readonly noticeListeners = new Set<(n: NoticeFrame) => void>()
@@ -267,7 +272,12 @@ export class Stream {
     // The same id runs once, so all that has no answer can be said again.
     this.outbox.refresh()
     for (const o of this.outbox.all()) this.post(o)
-    for (const h of this.held.values()) for (const frame of h.answers.values()) this.send(frame)
+    for (const h of this.held.values()) {
+      for (const [id, frame] of h.answers) {
+        this.send(frame)
+        this.repeated.add(id)
+      }
+    }
   }
 
   private take(frame: ServerFrame): void {
@@ -303,14 +313,18 @@ export class Stream {
     if (frame.session_id === undefined) return
     const h = this.of(frame.session_id)
     const named = frame.request_id ?? frame.id
-    const answers = named === undefined ? [...h.answers.keys()] : h.answers.has(named) ? [named] : []
+    const answers = named === undefined ? [...h.answers.keys()] : this.answeredIds.has(named) ? [named] : []
+    // Somebody answered on another device, or Claude asks no more.
+    const late = answers.length > 0 && (frame.code === 'not_found' || frame.code === 'conflict')
     for (const id of answers) {
       h.answers.delete(id)
-      // Somebody answered on another device, or Claude asks no more.
-      if (frame.code === 'not_found' || frame.code === 'conflict') h.asksNoMore(id)
+      if (late) h.asksNoMore(id)
     }
-    h.problem = problem
     this.touch(frame.session_id)
+    // What was answered already was answered here, then.
+    if (late && frame.code === 'conflict' && answers.every((id) => this.repeated.has(id))) return
+    h.problem = late ? { ...problem, code: answerLate } : problem
+    if (late) for (const id of answers) this.answeredIds.delete(id)
   }
 
   private post(o: Outgoing): void {

@@ -213,8 +213,9 @@ function ErrorView({ row, again }: { row: ErrorRow; again: PromptRow | null }) {
             <Coded text={row.text} />
           </p>
         )}
+        {/* A double click sends it once. */}
         {again && (
-          <Button className="mt-2" onClick={() => stream.prompt(sessionId, contentOf(commandText(textOf(again)), picturesOf(again.blocks)))}>
+          <Button className="mt-2" onClick={(e) => e.detail < 2 && stream.prompt(sessionId, contentOf(commandText(textOf(again)), picturesOf(again.blocks)))}>
             {m.prompt_again()}
           </Button>
         )}

@@ -3,6 +3,7 @@ import type { PromptRow } from '@/conversation/model'
 import { Drafts, maxKeptChars, type Draft } from './draft'
 import { promptsOf, step } from './history'
 import { mention, mentionAt, naming } from './mention'
+import { maxPictureBytes, pictureType } from './pictures'
 import { composes, sends, takes, type Press } from './typing'
 import { numbered } from './useAttach'
 import { commandIn, matching } from './useSuggestions'
@@ -89,7 +90,7 @@ describe('drafts', () => {
   const stores = () => {
     const texts = new Map<string, string>()
     const shelf = new Map<string, Partial<Draft>>()
-    const storage = { getItem: (k: string) => texts.get(k) ?? null, setItem: (k: string, v: string) => void texts.set(k, v), removeItem: (k: string) => void texts.delete(k) } as unknown as Storage
+    const storage = { get length() { return texts.size }, key: (i: number) => [...texts.keys()][i] ?? null, getItem: (k: string) => texts.get(k) ?? null, setItem: (k: string, v: string) => void texts.set(k, v), removeItem: (k: string) => void texts.delete(k) } as unknown as Storage
     const kept = { get: async (id: string) => shelf.get(id), set: async (id: string, d: Partial<Draft>) => void shelf.set(id, d), del: async (id: string) => void shelf.delete(id), clear: async () => shelf.clear() }
     return { texts, shelf, make: () => new Drafts(storage, kept) }
   }
@@ -158,9 +159,26 @@ describe('drafts', () => {
     const d = s.make()
     d.change('a', { pictures: [picture(1)] })
     await Promise.resolve()
+    d.belongTo(1)
+    d.change('a', { text: 'x' })
     d.forget()
-    expect(s.shelf.size).toBe(0)
-    expect(d.get('a').pictures).toEqual([])
+    expect([s.shelf.size, s.texts.size]).toEqual([0, 0])
+    expect(d.get('a')).toMatchObject({ text: '', pictures: [] })
+  })
+  it('are kept for who comes back, and are nobody else\'s', async () => {
+    const s = stores()
+    const d = s.make()
+    expect(d.belongTo(1)).toBe(false)
+    d.change('a', { text: 'of one', pictures: [picture(1)] })
+    await Promise.resolve()
+    expect([d.belongTo(1), s.make().belongTo(1), d.get('a').text]).toEqual([false, false, 'of one'])
+    const after = s.make()
+    expect([after.belongTo(2), after.get('a').text, s.shelf.size]).toEqual([true, '', 0])
+    after.change('b', { text: 'of the other' })
+    // The first one's tab, which was open all the time: its page forgets, and the device keeps what the other writes.
+    const other = [...s.texts].find(([, text]) => text === '2')!
+    expect([d.passedOn(...other), after.passedOn(...other), d.passedOn(other[0], null), d.passedOn('carrel.draft.b', '2')]).toEqual([true, false, false, false])
+    expect([d.belongTo(2), d.get('a'), d.get('b').text]).toMatchObject([true, { text: '', pictures: [] }, 'of the other'])
   })
 })
 
@@ -168,6 +186,16 @@ it('numbers a file whose name is taken', () => {
   expect([numbered('uploads/a.csv'), numbered('uploads/a-2.csv'), numbered('uploads/LICENSE'), numbered('uploads/x.tar.gz')]).toEqual(['uploads/a-2.csv', 'uploads/a-3.csv', 'uploads/LICENSE-2', 'uploads/x.tar-2.gz'])
   // What is no number of ours stays.
   expect(['IMG-20260101.jpg', 'report-2024.csv', 'a-99.csv', 'a-98.csv', 'a-07.csv', 'u/.env', 'u/-3'].map(numbered)).toEqual(['IMG-20260101-2.jpg', 'report-2024-2.csv', 'a-99-2.csv', 'a-99.csv', 'a-07-2.csv', 'u/.env-2', 'u/-3-2'])
+})
+
+it('knows a picture by what is in it: what only has the name of one goes along as a file', async () => {
+  const type = (bytes: string, type: string, size = 0) => pictureType(new File([Uint8Array.from(bytes, (c) => c.charCodeAt(0)), new Uint8Array(size)], 'a', { type }))
+  expect(await Promise.all([
+    type('\x89PNG\r\n\x1a\n', 'image/png', 100), type('\xff\xd8\xff\xe0', 'image/png'), type('GIF89a', 'image/gif'), type('RIFF\n\x00\x00\x00WEBPVP8 ', 'image/webp'),
+  ])).toEqual(['image/png', 'image/jpeg', 'image/gif', 'image/webp'])
+  expect(await Promise.all([
+    type('', 'image/jpeg'), type('<html>', 'image/png'), type('\x89PNG\r\n\x1a\n', 'text/plain'), type('<svg/>', 'image/svg+xml'), type('\x89PNG\r\n\x1a\n', 'image/png', maxPictureBytes),
+  ])).toEqual(Array(5).fill(undefined))
 })
 
 it('tells a folder that is dropped from files', () => {

@@ -24,6 +24,8 @@ const none: Draft = { ...empty, aside: [] }
 
 const isEmpty = (w: Written) => w.text.trim() === '' && w.pictures.length + w.files.length === 0
 const prefix = 'carrel.draft.'
+/** Who wrote what is kept on the device. */
+const ownerKey = 'carrel.drafts-of'
 /** Pictures of more than this, as they are sent, do not survive a reload. */
 export const maxKeptChars = 24 << 20
 
@@ -44,6 +46,7 @@ export class Drafts {
   private readonly held = new Map<string, Draft>()
   private readonly asked = new Set<string>()
   private readonly listeners = new Set<() => void>()
+  private owner: number | null = null
 
   constructor(
     private readonly texts: Storage | null,
@@ -111,12 +114,52 @@ export class Drafts {
     if (this.held.has(id)) this.hold(id, { ...this.get(id), text: text ?? '' })
   }
 
+  /**
+   * Somebody is signed in. What another was writing here, whose sign-in ended by
+   * itself, goes; tells whether there was another.
+   */
+  belongTo(owner: number): boolean {
+    const inPage = this.owner !== null && this.owner !== owner
+    this.owner = owner
+    if (inPage) this.forgetPage()
+    try {
+      const of = this.texts?.getItem(ownerKey) ?? null
+      if (of === String(owner)) return inPage
+      if (of !== null) this.forgetDevice()
+      this.texts?.setItem(ownerKey, String(owner))
+      return inPage || of !== null
+    } catch {
+      return inPage // It holds while the page is open, then.
+    }
+  }
+
+  /** Whether another tab's change of the device says that somebody else has signed in there. */
+  passedOn(key: string | null, value: string | null): boolean {
+    return key === ownerKey && value !== null && this.owner !== null && value !== String(this.owner)
+  }
+
   /** Forgets all, on this device too: who wrote it has signed out. */
   forget(): void {
+    this.owner = null
+    this.forgetPage()
+    try {
+      this.forgetDevice()
+    } catch {
+      // Then nothing was kept there either.
+    }
+  }
+
+  private forgetPage(): void {
     this.held.clear()
     this.asked.clear()
-    void this.shelf?.clear().catch(() => {})
     for (const l of this.listeners) l()
+  }
+
+  private forgetDevice(): void {
+    void this.shelf?.clear().catch(() => {})
+    const { texts } = this
+    if (!texts) return
+    for (const key of Array.from({ length: texts.length }, (_, i) => texts.key(i))) if (key === ownerKey || key?.startsWith(prefix)) texts.removeItem(key)
   }
 
   private textOf(id: string): string {

@@ -5,7 +5,7 @@ import { join, nameOf } from '@/modules/files/paths'
 import type { Upload, Uploads } from '@/modules/files/upload/uploads'
 import { handOver, takeHanded } from '@/share/handed'
 import { drafts } from './draft'
-import { isPicture, readPicture } from './pictures'
+import { pictureType, readPicture } from './pictures'
 
 /** A name that is not taken: report.csv, then report-2.csv. A longer number is the file's own, as a date is. */
 export function numbered(path: string): string {
@@ -46,9 +46,10 @@ export function useAttach(sessionId: string, project: string | undefined): { upl
   }
   const add = async (files: Iterable<File>) => {
     const list = [...files]
-    const rest = list.filter((f) => !isPicture(f))
-    if (rest.length > 0 && project === undefined) handOver(sessionId, [...takeHanded(sessionId), ...rest]) // until it is known where they go
-    else if (rest.length > 0 && project === '') toast(m.attach_outside())
+    if (project === undefined) return handOver(sessionId, [...takeHanded(sessionId), ...list]) // until it is known where they go
+    const types = await Promise.all(list.map(pictureType))
+    const rest = list.filter((_, i) => types[i] === undefined)
+    if (rest.length > 0 && project === '') toast(m.attach_outside())
     else if (rest.length > 0) {
       const others = rest.map((file) => {
         const path = free(join(`projects/${project}/uploads`, file.name))
@@ -60,7 +61,7 @@ export function useAttach(sessionId: string, project: string | undefined): { upl
       setUploads(to)
       void to.add(others)
     }
-    const pictures = await Promise.all(list.filter(isPicture).map(readPicture))
+    const pictures = await Promise.all(list.flatMap((f, i) => (types[i] === undefined ? [] : [readPicture(f, types[i])])))
     if (pictures.length > 0) drafts.change(sessionId, { pictures: [...drafts.get(sessionId).pictures, ...pictures] })
   }
   return { uploads: all, add, retry: (id) => uploads?.retry(id), cancel: (id) => uploads?.cancel(id) }

@@ -94,3 +94,39 @@ it('keeps drafts over a reload, of one user, and not without bound', async () =>
   after.forget()
   expect([after.size, stored.size]).toEqual([0, 0])
 })
+
+it('shares drafts between tabs: none writes over, or brings back, what is another\'s', async () => {
+  const { Drafts } = await import('./drafts')
+  const draft = (text: string) => ({ text, etag: '"1"' })
+  const [one, other] = [new Drafts(1), new Drafts(1)]
+  const write = (d: InstanceType<typeof Drafts>, path: string, text?: string) => {
+    d.set(path, text === undefined ? undefined : draft(text))
+    d.flush()
+    ;(d === one ? other : one).follow()
+  }
+  write(one, 'a', 'of one')
+  write(other, 'b', 'of the other')
+  expect(['a', 'b'].map((p) => new Drafts(1).get(p)?.text)).toEqual(['of one', 'of the other'])
+  expect([one.size, other.size]).toEqual([2, 2]) // what a sign-out asks about
+
+  write(one, 'a') // saved
+  write(other, 'b', 'and more')
+  expect([other.get('a'), new Drafts(1).get('a')]).toEqual([undefined, undefined])
+
+  // Both at the same file at the same moment: each keeps its text, and who saves does not take the other's.
+  one.set('b', draft('mine'))
+  write(other, 'b', 'theirs')
+  expect(one.get('b')?.text).toBe('mine')
+  write(one, 'b')
+  expect([other.get('b')?.text, new Drafts(1).get('b')?.text]).toEqual(['theirs', 'theirs'])
+
+  for (let i = 0; i < 30; i++) write(one, `${i}`, 'x') // more than are written down
+  expect([other.get('b')?.text, new Drafts(1).get('b')]).toEqual(['theirs', undefined])
+  for (let i = 0; i < 30; i++) write(one, `${i}`)
+  write(other, 'b', 'theirs still')
+
+  one.forget()
+  other.follow()
+  other.flush() // as it is closed
+  expect([other.size, stored.size]).toEqual([0, 0])
+})

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
-import { useDeferredValue, useEffect, useId, useRef, useState, type KeyboardEvent } from 'react'
+import { useDeferredValue, useEffect, useId, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react'
 import { queries } from '@/api/queries'
 import type { Me, Session } from '@/api/wire'
 import { Icon, type IconName } from '@/components/Icon'
@@ -40,7 +40,8 @@ export function Palette({ me, onClose, ...calls }: Calls & { me: Me; onClose: ()
   const entries = useEntries(me, typed, calls)
   const current = Math.min(chosen, entries.length - 1)
   useBack(onClose)
-  useEffect(() => {
+  // Closed before it is taken out of the page, or the browser has nobody to give the focus back to.
+  useLayoutEffect(() => {
     const el = dialog.current
     el?.showModal()
     return () => el?.close()

@@ -16,6 +16,7 @@ import { Palette } from './Palette'
 import { ScriptedBanner } from './Scripted'
 import { actsAlone } from './singleKeys'
 import { Head, Sidebar } from './Sidebar'
+import { followSignIn } from './signOut'
 import { useTabMark } from './tab'
 import { UpdateLine } from './UpdateLine'
 import { useSignOut } from './useSignOut'
@@ -32,6 +33,7 @@ export function Shell({ me }: { me: Me }) {
   const atHome = path === '/'
   const desk = useDesk()
   useEffect(() => keepStream(me.id), [me.id])
+  useEffect(followSignIn, [])
   useEffect(
     () =>
       stream.onNotice((n) => {

@@ -27,5 +27,22 @@ export async function signOut(client: QueryClient, userId: number, leave: () => 
   forgetTabs(userId)
   // The next one at this browser is not told of this one's sessions. Only now: who could not sign out is still told.
   await Promise.all([forgetKept(), forgetShared().catch(() => {}), forgetDevice().catch(() => {})])
-  for (const key of Object.keys(localStorage)) if (key.startsWith('carrel.draft.') || key === lastProjectKey) localStorage.removeItem(key)
+  localStorage.removeItem(lastProjectKey)
+}
+
+/** Somebody is signed in: what was begun here by another, whose sign-in ended by itself, is nothing for them. */
+export function forgetOthers(userId: number): void {
+  if (!drafts.belongTo(userId)) return
+  halves.clear()
+  localStorage.removeItem(lastProjectKey)
+}
+
+/**
+ * In another tab somebody else has signed in, and the browser has one sign-in:
+ * what this page asks and writes it would do as them. It begins anew, theirs.
+ */
+export function followSignIn(): () => void {
+  const elsewhere = (e: StorageEvent) => drafts.passedOn(e.key, e.newValue) && location.reload()
+  window.addEventListener('storage', elsewhere)
+  return () => window.removeEventListener('storage', elsewhere)
 }

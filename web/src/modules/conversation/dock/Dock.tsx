@@ -8,6 +8,7 @@ import { Icon } from '@/components/Icon'
 import { problemTitle } from '@/i18n/problem'
 import { stream } from '@/stream/page'
 import type { SessionView } from '@/stream/held'
+import { answerLate } from '@/stream/stream'
 import { halfOf, halves } from './half'
 import { PermissionCard } from './PermissionCard'
 import { PlanCard } from './PlanCard'
@@ -33,7 +34,7 @@ export function Dock({ sessionId, view, keys = true }: { sessionId: string; view
           title={problemTitle(view.problem.code)}
           actions={
             <>
-              <Button onClick={() => stream.reattach(sessionId)}>{m.try_again()}</Button>
+              {view.problem.code !== answerLate && <Button onClick={() => stream.reattach(sessionId)}>{m.try_again()}</Button>}
               <Button look="plain" onClick={() => stream.clearProblem(sessionId)}>
                 {m.dismiss()}
               </Button>

@@ -3,9 +3,9 @@ import type { PDFDocumentProxy } from 'pdfjs-dist'
 import * as pdfjs from 'pdfjs-dist/legacy/build/pdf.mjs'
 import worker from 'pdfjs-dist/legacy/build/pdf.worker.min.mjs?url'
 import { useEffect, useRef, useState } from 'react'
-import { contentUrl } from '@/api/text'
+import { readBytes } from '@/api/text'
 import { Button } from '@/components/Button'
-import { Loading } from '@/components/Empty'
+import { Empty, Loading } from '@/components/Empty'
 import { Failure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
 
@@ -29,27 +29,24 @@ export default function PdfPreview({ path }: { path: string }) {
   const [doc, setDoc] = useState<PDFDocumentProxy | null>(null)
   const load = useQuery({
     queryKey: ['files', 'pdf', path],
-    queryFn: async () => {
-      const res = await fetch(contentUrl(path), { cache: 'no-cache' })
-      if (!res.ok) throw new Error(String(res.status))
-      return new Uint8Array(await res.arrayBuffer())
-    },
+    queryFn: ({ signal }) => readBytes(path, signal),
     staleTime: Infinity,
     gcTime: 0,
   })
-  const [broken, setBroken] = useState<unknown>(null)
+  const [broken, setBroken] = useState(false)
   useEffect(() => {
     if (!load.data) return
-    const options = { data: load.data.slice(), isEvalSupported: false, enableXfa: false, useWorkerFetch: false, useWasm: false, CMapReaderFactory: MapReader, BinaryDataFactory: MapReader, cMapUrl: 'maps/' }
+    const options = { data: new Uint8Array(load.data.slice(0)), isEvalSupported: false, enableXfa: false, useWorkerFetch: false, useWasm: false, CMapReaderFactory: MapReader, BinaryDataFactory: MapReader, cMapUrl: 'maps/' }
     const task = pdfjs.getDocument(options as never)
-    setBroken(null)
-    task.promise.then(setDoc, (e: unknown) => !task.destroyed && setBroken(e))
+    setBroken(false)
+    task.promise.then(setDoc, () => !task.destroyed && setBroken(true))
     return () => {
       setDoc(null)
       void task.destroy()
     }
   }, [load.data])
-  if (load.error ?? broken) return <div className="p-4"><Failure error={load.error ?? broken} actions={<Button onClick={() => void load.refetch()}>{m.try_again()}</Button>} /></div>
+  if (broken) return <Empty title={m.pdf_broken_title()}>{m.pdf_broken_text()}</Empty>
+  if (load.error) return <div className="p-4"><Failure error={load.error} actions={<Button onClick={() => void load.refetch()}>{m.try_again()}</Button>} /></div>
   if (!doc) return <Loading label={m.loading()} rows={8} />
   return (
     <div className="scroller min-h-0 flex-1 bg-sunken" tabIndex={0} role="region" aria-label={m.pdf_label({ count: doc.numPages })}>
