@@ -111,13 +111,14 @@ export async function filesPart(world) {
     { name: 'book.ipynb', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify({ metadata: {}, cells: [{ cell_type: 'code', execution_count: 1, source: ['print(6 * 7)'], outputs: [{ output_type: 'stream', name: 'stdout', text: ['forty-two\n'] }, { output_type: 'display_data', data: { 'text/html': '<img src=x onerror="document.title=\'run\'">' } }] }] })) },
     { name: 'paper.pdf', mimeType: 'application/pdf', buffer: pdf('Forty-two') },
     { name: 'broken.pdf', mimeType: 'application/pdf', buffer: Buffer.from('%PDF-1.7 and no more') },
+    { name: 'gbk.txt', mimeType: 'text/plain', buffer: Buffer.from('d0d5c3fb2cc4eac1e40d0a', 'hex') },
     { name: 'notes 100%.txt', mimeType: 'text/plain', buffer: Buffer.from('again') },
   ])
   const tray = page.getByRole('region', { name: 'Uploads' })
   await bob.excusing([/409/], async () => {
     await tray.getByText('There is something of that name already.').waitFor()
     await tray.getByRole('button', { name: 'Keep both' }).click()
-    await tray.getByText('10 files uploaded').waitFor({ timeout: 60_000 })
+    await tray.getByText('11 files uploaded').waitFor({ timeout: 60_000 })
   })
   await accessible(page, 'uploads')
   await picture(world, page, 'files-uploaded')
@@ -141,6 +142,7 @@ export async function filesPart(world) {
     ['book.ipynb', () => page.getByText('forty-two')],
     ['paper.pdf', () => page.getByRole('region', { name: 'PDF, one page' }).getByText('Forty-two')],
     ['broken.pdf', () => page.getByText('The PDF cannot be shown')],
+    ['gbk.txt', () => page.getByRole('textbox', { name: 'Text of gbk.txt' }).getByText('姓名,年龄')],
     ['big.bin', () => page.getByText(/is too much for the editor|not text/)],
   ]) {
     await page.goto(`/files/uploads/garden/${name}`)
@@ -149,6 +151,16 @@ export async function filesPart(world) {
     assert.doesNotMatch(await page.title(), /run/, `${name} has run`)
   }
   await picture(world, page, 'files-binary')
+  await page.goto('/files/uploads/garden/gbk.txt')
+  const foreign = page.getByRole('textbox', { name: 'Text of gbk.txt' })
+  await foreign.click()
+  await page.keyboard.type('x')
+  assert.equal(await foreign.getByText('x').count(), 0, 'what would be saved in another encoding was changed')
+  await page.getByRole('note').filter({ hasText: 'GB18030' }).waitFor()
+  await picture(world, page, 'files-gbk')
+  await page.getByRole('button', { name: 'Convert to UTF-8' }).click()
+  await page.getByRole('note').filter({ hasText: 'GB18030' }).waitFor({ state: 'detached' })
+  assert.equal(await bob.file('uploads/garden/gbk.txt'), '姓名,年龄\r\n')
 
   await folderIsUploaded(world, bob, line, '实验 report')
   await uploadsThatGoOn(world, bob, line)

@@ -141,6 +141,8 @@ type Sessions interface {
 	List(ctx context.Context, userID int64, project string, limit int, cursor string) (items []session.Session, next string, err error)
 	Get(ctx context.Context, userID int64, id string) (session.Session, error)
 	Delete(ctx context.Context, userID int64, id string) error
+	// TellQuota has a user's connections told that what they may do is another now.
+	TellQuota(userID int64)
 	// Fork copies a conversation: all of it, or with before what was before that prompt.
 	Fork(ctx context.Context, userID int64, id, before string) (session.Session, error)
 	// Rewind puts files back to what they were before a prompt; with dryRun it only says which.

@@ -413,6 +413,8 @@ func (f *fakeSessions) Watch(ctx context.Context, userID int64, send func(sessio
 	}
 }
 
+func (f *fakeSessions) TellQuota(userID int64) { f.tell(userID, session.Notice{Kind: "quota"}) }
+
 func (f *fakeSessions) tell(userID int64, n session.Notice) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

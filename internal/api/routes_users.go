@@ -132,6 +132,7 @@ func (s *Server) changeUser(ctx context.Context, in *changeUserInput) (*body[acc
 	}
 	s.note(ctx, "user.change", userTarget(u.ID), detail)
 	s.sockets.Recheck(u.ID)
+	s.deps.Sessions.TellQuota(u.ID)
 	if b.Password != nil || !u.Active {
 		if err := s.deps.Push.Forget(ctx, u.ID); err != nil {
 			return nil, err

@@ -443,6 +443,13 @@ func TestNotices(t *testing.T) {
 	if f := c.next(); f.Type != "notice" || f.Kind != "session" {
 		t.Errorf("got %+v; want ana's notice and not bob's", f)
 	}
+	p := r.do(call{method: "PATCH", path: fmt.Sprintf("/users/%d", r.users["ana"].ID), body: `{"role":"moderator"}`, as: "rita"})
+	if p.status != 200 {
+		t.Fatalf("got %d %s", p.status, p.body)
+	}
+	if f := c.next(); f.Type != "notice" || f.Kind != "quota" {
+		t.Errorf("another role: got %+v", f)
+	}
 }
 
 func TestHandshake(t *testing.T) {

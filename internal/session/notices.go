@@ -108,7 +108,7 @@ func (s *Service) Watch(ctx context.Context, userID int64, f func(Notice) error)
 	}
 }
 
-// TellQuota has a user's connections told that their limits are others now.
+// TellQuota has a user's connections told that what they may do is another now: their limits, or their role.
 func (s *Service) TellQuota(userID int64) { s.notices.tell(userID, Notice{Kind: "quota"}) }
 
 // tellSession tells a user's connections how a session stands now.

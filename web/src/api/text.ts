@@ -9,6 +9,8 @@ export interface FileText {
   etag: string
   /** How its lines end; in `text` they end with a line feed alone. */
   crlf: boolean
+  /** The encoding it is written in, where that is not UTF-8: what is saved is. */
+  encoding?: string
 }
 
 /** What is longer is not opened in the editor. */
@@ -43,17 +45,43 @@ export async function readText(path: string, signal?: AbortSignal): Promise<File
   return { ...decode(bytes), etag: response.headers.get('ETag') ?? '' }
 }
 
-export function decode(bytes: ArrayBuffer): { text: string | null; crlf: boolean } {
-  if (new Uint8Array(bytes, 0, Math.min(bytes.byteLength, 8000)).includes(0)) return { text: null, crlf: false }
+export function decode(buffer: ArrayBuffer): Omit<FileText, 'etag'> {
+  const bytes = new Uint8Array(buffer)
+  const encoding = encodingOf(bytes)
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    if (encoding === null) throw new TypeError('no text')
+    text = new TextDecoder(encoding, { fatal: true, ignoreBOM: encoding === 'utf-8' }).decode(bytes)
   } catch {
     return { text: null, crlf: false }
   }
   // Only where every line ends so: a mixture is left as it is.
   const crlf = text.includes('\r\n') && !/(^|[^\r])\n|\r(?!\n)/.test(text)
-  return { text: crlf ? text.replaceAll('\r\n', '\n') : text, crlf }
+  return { text: crlf ? text.replaceAll('\r\n', '\n') : text, crlf, ...(encoding !== 'utf-8' && { encoding: encoding!.toUpperCase() }) }
+}
+
+/** As far as it can be told. Much of what was written on Windows in China is in GBK, and what its programs call Unicode begins with a mark. */
+function encodingOf(bytes: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' | 'gb18030' | null {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le'
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'utf-16be'
+  if (bytes.subarray(0, 8000).includes(0)) return null
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return 'utf-8'
+  } catch {
+    return likeChinese(bytes) ? 'gb18030' : null
+  }
+}
+
+/** Whether what is not ASCII comes in the pairs of Chinese letters. Of European ones mostly one stands alone. */
+function likeChinese(bytes: Uint8Array): boolean {
+  let [all, paired] = [0, 0]
+  for (let i = 0; i < bytes.length; i++) {
+    if (bytes[i]! < 0x80) continue
+    all++
+    if (bytes[++i]! >= 0xa1) paired++
+  }
+  return paired >= 0.9 * all
 }
 
 /** Saves a text whole. `over` is the version that it replaces; null: there must be none. */

@@ -14,6 +14,8 @@ import { nameOf, shownName } from './paths'
 interface Props {
   path: string
   text: string
+  /** It can be read and not changed. */
+  fixed: boolean
   onChange: (text: string) => void
   onSave: () => void
   /** Line to go to, from 1. */
@@ -23,7 +25,7 @@ interface Props {
 }
 
 /** A text in the editor. What comes in as `text` from elsewhere is put in as the change that it is: the cursor stays. */
-export default function Editor({ path, text, onChange, onSave, line, sought }: Props) {
+export default function Editor({ path, text, fixed, onChange, onSave, line, sought }: Props) {
   const place = useRef<HTMLDivElement>(null)
   const view = useRef<EditorView>(null)
   const said = useRef(text)
@@ -41,6 +43,7 @@ export default function Editor({ path, text, onChange, onSave, line, sought }: P
         extensions: [
           // Only a line feed ends a line: other signs stay in it and are saved as they were.
           EditorState.lineSeparator.of('\n'),
+          EditorState.readOnly.of(fixed),
           lineNumbers(), foldGutter(), highlightActiveLine(), highlightActiveLineGutter(), history(), drawSelection(), indentOnInput(), bracketMatching(), highlightSelectionMatches(),
           autocompletion({ activateOnTyping: false }),
           search({ top: true }),
@@ -74,7 +77,7 @@ export default function Editor({ path, text, onChange, onSave, line, sought }: P
       view.current = null
       editor.destroy()
     }
-  }, [path])
+  }, [path, fixed])
 
   useEffect(() => {
     const editor = view.current

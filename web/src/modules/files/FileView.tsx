@@ -122,6 +122,13 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
     <>
       {bar(buttons)}
       {conflict && <Conflict draft={draft} theirs={server} onTheirs={() => drafts.set(path, undefined)} onMine={() => drafts.set(path, { text: draft.text, etag: server.etag })} />}
+      {server?.encoding && !draft && (
+        <div className="border-b p-3">
+          <Notice tone="info" title={m.file_encoding_title({ encoding: server.encoding })} actions={<Button busy={save.isPending} onClick={() => save.mutate({ over: server.etag })}>{m.file_encoding_convert()}</Button>}>
+            {m.file_encoding_text()}
+          </Notice>
+        </div>
+      )}
       {gone && draft && (
         <div className="border-b p-3">
           <Notice tone="wait" title={m.file_gone_title()} actions={<Button onClick={() => save.mutate({ over: null })}>{m.file_save_new()}</Button>}>
@@ -140,7 +147,7 @@ function TextFile({ entry, kind, line, bar }: Props & { kind: Kind }) {
         </Suspense>
       ) : (
         <Suspense fallback={line === undefined ? begun : <Loading label={m.loading()} rows={8} />}>
-          {read || line !== undefined ? <Editor key={path} path={path} text={text} onChange={change} onSave={doSave} line={line} sought={sought} /> : begun}
+          {read || line !== undefined ? <Editor key={`${path} ${server?.encoding}`} path={path} text={text} fixed={server?.encoding !== undefined && !draft} onChange={change} onSave={doSave} line={line} sought={sought} /> : begun}
         </Suspense>
       )}
     </>

@@ -34,6 +34,7 @@ export async function signOut(client: QueryClient, userId: number, leave: () => 
 export function forgetOthers(userId: number): void {
   if (!drafts.belongTo(userId)) return
   halves.clear()
+  places.clear()
   localStorage.removeItem(lastProjectKey)
 }
 
