@@ -109,9 +109,10 @@ try {
     const [log, last] = [document.querySelector('[role=log]'), [...document.querySelectorAll('[data-row]')].at(-1)]
     const from = log.scrollTop
     for (let i = 1; i <= 20; i++) {
-      last.append(document.createComment('changes'))
       log.scrollTop = from - i * 15
-      await new Promise(requestAnimationFrame)
+      await new Promise(requestAnimationFrame) // it is told of that first
+      last.append(document.createComment('changes'))
+      await Promise.resolve() // and of the change, before one moves on
     }
     for (const node of [...last.childNodes].filter((n) => n.nodeType === Node.COMMENT_NODE && n.data === 'changes')) node.remove()
   })

@@ -27,24 +27,16 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefO
     const el = scroller.current
     const inner = content.current
     if (!el || !inner) return
-    let [hand, height, changed] = [false, 0, 0]
-    let doubts: number[] = []
+    let [hand, height] = [false, 0]
     const onHand = () => {
       hand = true
     }
     const onScroll = () => {
       const top = el.scrollTop
       const atEnd = whole.current && el.scrollHeight - top - el.clientHeight < nearBottomPx
-      // Only a reader moves the text down: we move it up only, to its end. But a text that was shorter for a moment was
-      // moved by the browser, by what a row that is put in another's place had less. What moves it without a hand that
-      // we are told of (the browser's own search, in some its scroll bar) is a reader where the text stands still, or
-      // where it goes on.
-      const down = top < lastTop.current - 1
-      const doubtful = down && !hand && changed > 0 && el.scrollHeight === height
-      if (doubtful) doubts = [...doubts.filter((at) => at > performance.now() - 1000), performance.now()]
-      const moved = down && (hand || (el.scrollHeight === height && (!doubtful || doubts.length > 2)))
+      // Only a reader moves the text down: we move it up only, to its end. But a text that became shorter was moved by the browser.
+      const moved = top < lastTop.current - 1 && (hand || el.scrollHeight === height)
       if (moved && !atEnd) want(false)
-      else if (doubtful && wanted.current && !atEnd) return toEnd() // we are told of that as well
       else if (atEnd && !wanted.current) want(true)
       if (atEnd) hand = false
       lastTop.current = top
@@ -54,10 +46,13 @@ export function useFollow(scroller: RefObject<HTMLElement | null>, content: RefO
       if (wanted.current) toEnd()
       height = el.scrollHeight
     })
-    // The browser tells of its move in the frame after the one that drew the change.
+    // A row that is put in another's place may have less for a moment, and the browser moves the text by that: it is told
+    // only later, when all is as high as before. A reader's move is told before anything else happens.
     const changes = new MutationObserver(() => {
-      changed++
-      requestAnimationFrame(() => requestAnimationFrame(() => changed--))
+      const less = lastTop.current - el.scrollTop
+      if (!wanted.current || hand || less < 1 || less > el.clientHeight) return
+      toEnd()
+      lastTop.current = el.scrollTop
     })
     const hands = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const
     for (const by of hands) el.addEventListener(by, onHand, { passive: true })
