@@ -281,8 +281,6 @@ func TestStartStop(t *testing.T) {
 	}
 }
 
-// The real gateway with the meter: a prompt's tokens reach the store, and a
-// budget that they use up ends the next.
 // slowGateway counts how many set its limits at one time.
 type slowGateway struct {
 	*fakeGateway
@@ -314,6 +312,8 @@ func TestOlderLeasesDoNotOvertake(t *testing.T) {
 	}
 }
 
+// The real gateway with the meter: a prompt's tokens reach the store, and a
+// budget that they use up ends the next.
 func TestWithRealGateway(t *testing.T) {
 	dir := t.TempDir()
 	o := gateway.Options{RunDir: dir, DataDir: dir, Settings: filepath.Join(dir, "gateway.json"), ServerUID: os.Getuid(), Grace: time.Millisecond,

@@ -14,7 +14,8 @@ import (
 const (
 	maxTodos     = 200
 	maxTodoRunes = 300
-	maxTodoInput = 64 << 10 // bytes that a call is given
+	maxTodoID    = 100      // bytes
+	maxTodoInput = 64 << 10 // bytes that a call is given, with its id
 )
 
 // The tools that say what is to be done: one gives the list whole, the others piece by piece.
@@ -59,7 +60,7 @@ func (t *todos) call(line claude.Line) {
 		if b.Type != "tool_use" || b.Name != todoWrite && b.Name != taskCreate && b.Name != taskUpdate {
 			continue
 		}
-		if len(t.Calls) == maxTodos || len(b.Input) > maxTodoInput {
+		if len(t.Calls) == maxTodos || len(b.ID)+len(b.Input) > maxTodoInput {
 			continue // no list that somebody looks at
 		}
 		if t.Calls == nil {
@@ -123,7 +124,7 @@ func (t *todos) done(seq int64, call todoCall, line claude.Line, structured bool
 			made.Subject = &in.Subject
 		}
 		known := func(todo protocol.Todo) bool { return todo.ID == made.ID } // after a compaction the CLI says lines again
-		if made.ID != "" && !slices.ContainsFunc(t.Items, known) {
+		if made.ID != "" && len(made.ID) <= maxTodoID && !slices.ContainsFunc(t.Items, known) {
 			t.set(seq, append(slices.Clip(t.Items), protocol.Todo{ID: made.ID, Text: *made.Subject}))
 		}
 	case taskUpdate:

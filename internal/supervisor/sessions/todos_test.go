@@ -85,7 +85,7 @@ func TestTodosAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := joined(called("w", todoWrite, string(in), `{}`), taskMade("x", strings.Repeat("树", 2*maxTodoRunes)))
+	lines := joined(called("w", todoWrite, string(in), `{}`), taskMade("x", strings.Repeat("树", 2*maxTodoRunes)), taskMade(strings.Repeat("9", maxTodoID+1), "dig"))
 	l := ledgerOf(t, lines...)
 	last := l.todos.Items[len(l.todos.Items)-1]
 	if len(l.todos.Items) != maxTodos || last.ID != "x" || last.Text != strings.Repeat("树", maxTodoRunes)+"…" {
@@ -93,11 +93,17 @@ func TestTodosAreBounded(t *testing.T) {
 	}
 	// Calls without results, and one that is given very much.
 	lines = append(lines, called("w", todoWrite, `{"x":"`+strings.Repeat("x", maxTodoInput)+`"}`, `{}`)[0])
+	lines = append(lines, called(strings.Repeat("w", maxTodoInput), todoWrite, `{}`, `{}`)[0])
 	for i := range 2 * maxTodos {
 		lines = append(lines, taskMade(fmt.Sprint(i), "dig")[0])
 	}
-	if l = ledgerOf(t, lines...); len(l.todos.Calls) != maxTodos || l.todos.Calls["w"].Tool != "" {
-		t.Errorf("%d calls are kept, and %+v", len(l.todos.Calls), l.todos.Calls["w"])
+	if l = ledgerOf(t, lines...); len(l.todos.Calls) != maxTodos {
+		t.Errorf("%d calls are kept; want %d", len(l.todos.Calls), maxTodos)
+	}
+	for id := range l.todos.Calls {
+		if strings.HasPrefix(id, "w") {
+			t.Errorf("one with an id of %d bytes is kept", len(id))
+		}
 	}
 }
 
