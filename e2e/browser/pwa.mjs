@@ -290,7 +290,7 @@ async function leave(world, front, bob, session) {
   })
   assert.ok(!/read on the train/.test(await stored(page, 'carrel-kept')), "the next person's device knows nothing of the one before")
   await page.setViewportSize(phone.viewport)
-  await page.getByRole('navigation', { name: 'Sessions' }).waitFor({ state: 'hidden' }) // it is drawn anew for the phone
+  await page.getByRole('link', { name: 'Audit record' }).waitFor({ state: 'hidden' }) // it is drawn anew for the phone
   await targets(page, 'share')
   await page.getByRole('button', { name: 'Discard' }).click()
   await page.waitForURL(/\/$/)
