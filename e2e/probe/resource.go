@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -162,6 +163,7 @@ func takeInodes(args []string) (took int, err error) {
 
 // takeProcesses forks children that wait: bound, how long to hold them.
 func takeProcesses(args []string) (took int, err error) {
+	needNoThread()
 	var children []int
 	defer func() {
 		// To the very limit, and again when somebody else has ended meanwhile.
@@ -274,8 +276,17 @@ func connect(where string) (int, error) {
 	return fd, nil
 }
 
+// needNoThread is for programs that take every process there is: the runtime
+// ends whoever needs a thread and gets none. On one processor, and not bound to
+// its thread, a program needs no other while it computes.
+func needNoThread() {
+	runtime.UnlockOSThread()
+	runtime.GOMAXPROCS(1)
+}
+
 // forkBomb doubles until it is ended, or for as long as it is told to.
 func forkBomb(args []string) error {
+	needNoThread()
 	end := time.Now().Add(time.Duration(bound(args[0])) * time.Millisecond)
 	for time.Now().Before(end) {
 		// A child goes on as its parent does.
@@ -287,6 +298,7 @@ func forkBomb(args []string) error {
 // orphans forks children that fork a child each and end, which leaves the
 // grandchildren to the first process; then children that are never waited for.
 func orphans(args []string) error {
+	needNoThread()
 	n := bound(args[0])
 	for done := 0; done < n; {
 		pid, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
