@@ -25,8 +25,8 @@ async function world(answer: () => Response) {
     return answer()
   })
   vi.resetModules() // what speaks to the server takes the browser's parts when it is made
-  const { signOut } = await import('./signOut')
-  return { did, stored, tab, out: () => signOut(new QueryClient(), 7, async () => void did.push('left')) }
+  const { signOut, forgetOthers } = await import('./signOut')
+  return { did, stored, tab, forgetOthers, out: () => signOut(new QueryClient(), 7, async () => void did.push('left')) }
 }
 
 it('leaves all as it was where the server cannot be asked', async () => {
@@ -46,4 +46,16 @@ it('ends what this device is told with the sign-in, also with one that has ended
     expect(stored.size).toBe(0)
     expect(tab.size).toBe(0)
   }
+})
+
+it('forgets what somebody began here whose sign-in ended by itself, once another is there', async () => {
+  const { stored, tab, forgetOthers } = await world(() => new Response())
+  stored.set('carrel.project', 'thesis')
+  forgetOthers(7)
+  expect([...tab.keys()]).toContain('carrel.places')
+  forgetOthers(7)
+  expect([...tab.keys()]).toContain('carrel.answers')
+  forgetOthers(8)
+  expect([...tab.keys()].filter((k) => k === 'carrel.answers' || k === 'carrel.places')).toEqual([])
+  expect(stored.get('carrel.project')).toBeUndefined()
 })
