@@ -139,6 +139,18 @@ func (s *Server) guard(who policy) func(huma.Context, func(huma.Context)) {
 	}
 }
 
+// recogniseAnyone finds out who makes a request that anyone may make, where somebody is signed in.
+func (s *Server) recogniseAnyone(ctx huma.Context, next func(huma.Context)) {
+	r, _ := humago.Unwrap(ctx)
+	p, err := s.identify(r)
+	if err != nil && fault.CodeOf(err) != fault.Unauthenticated {
+		s.failHuma(ctx, err)
+		return
+	}
+	requestOf(r.Context()).person = p
+	next(ctx)
+}
+
 // caller is the user who makes the request; guard has seen to it that there is one.
 func caller(ctx context.Context) account.User { return requestOf(ctx).person.user }
 

@@ -46,6 +46,9 @@ func TestSetupLoginLogout(t *testing.T) {
 		if p := r.do(call{method: "GET", path: "/me", cookie: value}); p.status != want {
 			t.Errorf("after the logout: got %d; want %d", p.status, want)
 		}
+		if p := r.do(call{method: "GET", path: "/config", cookie: value}); decodeTo[PublicConfig](t, p).SignedIn != (want == 200) {
+			t.Errorf("config, where GET /me gives %d: %s", want, p.body)
+		}
 	}
 	page, err := r.audit.List(t.Context(), audit.Filter{}, 0, "")
 	if err != nil {

@@ -14,10 +14,11 @@ type PublicConfig struct {
 	Registration string   `json:"registration" enum:"closed,invite,open" doc:"Who may register."`
 	Languages    []string `json:"languages" example:"[\"en\",\"zh-CN\"]" doc:"The languages there are."`
 	Scripted     bool     `json:"scripted" doc:"There is no credential for a model: answers are canned and come from the scripted model."`
+	SignedIn     bool     `json:"signed_in" doc:"Whether who asks this is signed in. GET /me tells as whom, and refuses everybody else."`
 }
 
 func (s *Server) registerConfig() {
-	route(s, anyone, huma.Operation{Method: http.MethodGet, Path: "/config", Summary: "What anyone may know of this server"},
+	route(s, anyone, huma.Operation{Method: http.MethodGet, Path: "/config", Summary: "What anyone may know of this server", Middlewares: huma.Middlewares{s.recogniseAnyone}},
 		func(ctx context.Context, _ *nothing) (*body[PublicConfig], error) {
 			needs, err := s.deps.Accounts.NeedsSetup(ctx)
 			if err != nil {
@@ -26,6 +27,7 @@ func (s *Server) registerConfig() {
 			return &body[PublicConfig]{Body: PublicConfig{
 				Version: s.deps.Version, NeedsSetup: needs, Registration: s.deps.Registration,
 				Languages: s.deps.Languages, Scripted: s.deps.Scripted,
+				SignedIn: requestOf(ctx).person != nil,
 			}}, nil
 		})
 	s.raw(anyone, huma.Operation{Method: http.MethodGet, Path: "/openapi.json", Summary: "This contract, as OpenAPI 3.1", Tags: []string{"config"},

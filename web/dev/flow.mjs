@@ -27,6 +27,7 @@ try {
   step('set-up: a wrong code is said, the right one lets in')
   await page.goto(url)
   await page.getByRole('heading', { name: 'Make the first administrator' }).waitFor()
+  if (errors.length > 0) throw new Error(`A first visit is told of errors: ${errors.join()}`)
   await page.getByLabel('Set-up code').fill('9999')
   await page.getByLabel('User name').fill('ana')
   await page.getByLabel('Password').fill('long enough')

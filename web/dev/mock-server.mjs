@@ -170,7 +170,7 @@ const routes = [
     sessions.get(id).push({ type: 'carrel.withdrawn', id: decodeURIComponent(prompt), author: 'ana' })
     return { status: 204 }
   }],
-  ['GET', /^\/config$/, () => db.config],
+  ['GET', /^\/config$/, (_, __, ___, signedIn) => ({ ...db.config, signed_in: signedIn })],
   ['POST', /^\/setup$/, (_, b) => (b.setup_code !== '0000' ? problem(403, 'forbidden', 'The set-up code is wrong. Look at what the server printed when it started.') : ((db.config.needs_setup = false), signIn(db.users[0])))],
   ['POST', /^\/auth\/login$/, (_, b) => (b.password === 'wrong' ? problem(401, 'unauthenticated', 'Wrong name or password.') : signIn(db.users[0]))],
   ['POST', /^\/auth\/logout$/, () => ({ status: 204, cookie: 'mock=; Max-Age=0; Path=/' })],
@@ -257,10 +257,11 @@ const server = createServer(async (req, res) => {
   if (req.method === 'GET' && path === '/files/content') return fileBytes(url, res)
   const open = /^\/(config|setup|auth\/)/.test(path)
   const route = routes.find(([method, re]) => method === req.method && re.test(path))
+  const signedIn = (req.headers.cookie ?? '').includes('mock=1')
   let out
-  if (!open && !(req.headers.cookie ?? '').includes('mock=1')) out = problem(401, 'unauthenticated', 'Nobody is signed in.')
+  if (!open && !signedIn) out = problem(401, 'unauthenticated', 'Nobody is signed in.')
   else if (!route) out = problem(404, 'not_found', 'There is no such route.')
-  else out = await route[2](route[1].exec(path).slice(1), text && req.headers['content-type']?.includes('json') ? JSON.parse(text) : {}, url.searchParams)
+  else out = await route[2](route[1].exec(path).slice(1), text && req.headers['content-type']?.includes('json') ? JSON.parse(text) : {}, url.searchParams, signedIn)
   if (out.problem) {
     res.writeHead(out.status, { 'Content-Type': 'application/problem+json' })
     return res.end(JSON.stringify(out.problem))

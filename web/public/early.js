@@ -25,9 +25,9 @@
 
   // What the page asks for first is under way while its code comes; src/api/early.ts takes the answers.
   window.carrelEarly = new Map()
-  keep('/api/v1/config', get('/api/v1/config'))
+  var config = keep('/api/v1/config', get('/api/v1/config'))
   if (/^\/(login|register|setup)$/.test(location.pathname)) return
-  var me = keep('/api/v1/me', get('/api/v1/me'))
+  var me = keep('/api/v1/me', known ? get('/api/v1/me') : config.then(askMe))
   var lists = { '/': ['projects'], '/projects': ['projects'], '/admin/users': ['users'], '/admin/instances': ['instances', 'users'], '/terminal': ['terminals', 'projects'] }
   var asked = ['sessions'].concat(lists[location.pathname] || []).map(function (list) { return '/api/v1/' + list + '?limit=200' })
   var session = /^\/s\/([^/]+)$/.exec(location.pathname)
@@ -44,6 +44,13 @@
   // Where nobody was signed in on this device it is told so once.
   function ask(path, how) {
     return keep(path, known ? get(path, how) : me.then(function (r) { return r.ok ? get(path, how) : new Response(null, { status: r.status }) }))
+  }
+
+  // Nobody is refused, which the console would show, only to learn that they have not signed in.
+  function askMe(answer) {
+    return answer.ok
+      ? answer.clone().json().then(function (c) { return c.signed_in === false ? new Response(null, { status: 401 }) : get('/api/v1/me') })
+      : get('/api/v1/me')
   }
 
   // A short text is read as soon as it is known to be a file.

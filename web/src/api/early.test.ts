@@ -94,6 +94,23 @@ it('asks at once where somebody was signed in on this device', async () => {
   expect(asked).toEqual(['/api/v1/config', '/api/v1/me', '/api/v1/sessions/abc/events?before=0&limit=200', '/api/v1/sessions?limit=200'])
 })
 
+it('learns that nobody is signed in without being refused', async () => {
+  answer = (path) => json({ path, signed_in: path === '/api/v1/config' ? false : undefined })
+  visit('http://carrel.test/s/abc')
+  expect((await get('/api/v1/me')).status).toBe(401)
+  expect((await get('/api/v1/sessions?limit=200')).status).toBe(401)
+  expect(asked).toEqual(['/api/v1/config'])
+
+  // Where that is not told, the page asks.
+  for (const config of [() => json({}, 500), () => new Response('no JSON')]) {
+    asked = []
+    answer = (path) => (path === '/api/v1/config' ? config() : json({ path }))
+    visit('http://carrel.test/account')
+    expect((await get('/api/v1/me')).status).toBe(200)
+    expect(asked).toContain('/api/v1/me')
+  }
+})
+
 it('asks for a file as the page will, and for its text once it is a short one', async () => {
   const folder = '/api/v1/files?path=projects%2Fa%20b%2F%E4%B8%AD.py&limit=1000'
   const text = '/api/v1/files/content?path=projects%2Fa%20b%2F%E4%B8%AD.py'
@@ -175,8 +192,8 @@ it('asks again when the network failed', async () => {
   answer = () => {
     throw new TypeError('Failed to fetch')
   }
-  visit('http://carrel.test/files/')
+  visit('http://carrel.test/files/', true)
   answer = () => json({ id: 1 })
   expect((await get('/api/v1/me')).status).toBe(200)
-  expect(asked).toHaveLength(3)
+  expect(asked).toHaveLength(4)
 })
