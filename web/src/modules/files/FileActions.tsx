@@ -16,7 +16,7 @@ import { problemOf, saying } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useMe } from '@/modules/shell/me'
 import { draftsOf } from './drafts'
-import { join } from './paths'
+import { firstFree, join } from './paths'
 import { moveDrafts } from './save'
 
 interface Actions {
@@ -55,16 +55,17 @@ export function FileActions({ children, onMoved, onMade }: Props) {
       void moveDrafts(client, drafts, entry.path, kept.path)
       onMoved?.(entry.path, null)
       void again()
-      toast(m.file_deleted({ name: plain(entry.name) }), { label: m.undo(), act: () => undo.mutate({ ...moving(kept), to: entry.path }) })
+      toast(m.file_deleted({ name: plain(entry.name) }), { label: m.undo(), act: () => undo.mutate({ kept, to: entry.path }) })
     },
     // Where there is no room even for the trash, or it is in it already, there is still the other way.
     onError: (error, entry) => (['quota_exceeded', 'conflict'].includes(problemOf(error).code) ? setOpen({ kind: 'erase', entry }) : toast(saying(error))),
   })
   const undo = useMutation({
-    mutationFn: (body: { from: string; encoded?: boolean; to: string }) => call(api.POST('/files/move', { body })),
-    onSuccess: (entry, { from }) => {
-      void moveDrafts(client, drafts, from, entry.path)
+    mutationFn: ({ kept, to }: { kept: FileEntry; to: string }) => firstFree(to, (to) => call(api.POST('/files/move', { body: { ...moving(kept), to } }))),
+    onSuccess: (entry, { kept, to }) => {
+      void moveDrafts(client, drafts, kept.path, entry.path)
       void again()
+      if (entry.path !== to) toast(m.file_put_back_as({ name: plain(entry.name) }))
     },
     onError: (error) => toast(saying(error)),
   })
