@@ -24,7 +24,8 @@ type places struct {
 	rev     int64
 	wants   []*want
 	held    []*session
-	given   time.Time // to one with a prompt, the last time
+	line    map[string]int // in the server's line, by session, as last told: it tells only what is new
+	given   time.Time      // to one with a prompt, the last time
 	crowded bool
 	moved   chan struct{} // closed and replaced with every change
 }
@@ -55,6 +56,10 @@ func (p *places) acquire(ctx context.Context, s *session, n need) error {
 	}
 	w := &want{session: s, since: time.Now().UTC(), ahead: n == forLater}
 	p.mu.Lock()
+	if n == inLine {
+		// It has wanted one before, for work. Where the server has not seen that end, it takes this for the same want.
+		w.place = p.line[s.id]
+	}
 	p.wants = append(p.wants, w)
 	p.changedLocked()
 	p.mu.Unlock()
@@ -140,7 +145,7 @@ func (p *places) take(r *protocol.PlaceRequest) (eased bool) {
 	p.wants = waiting
 	p.held = append(p.held, given...)
 	eased = p.crowded && !r.Crowded
-	p.crowded = r.Crowded
+	p.line, p.crowded = r.Line, r.Crowded
 	if changed {
 		p.changedLocked()
 	}
