@@ -204,6 +204,19 @@ export async function filesPart(world) {
   await tree.getByRole('treeitem', { name: 'page.html' }).waitFor()
   assert.match(await bob.file('uploads/garden/page.html'), /script/)
 
+  world.note('and where its name was taken meanwhile, under another')
+  await tree.getByRole('treeitem', { name: 'page.html' }).focus()
+  await page.keyboard.press('Delete')
+  await tree.getByRole('treeitem', { name: 'page.html' }).waitFor({ state: 'detached' })
+  await put('uploads/garden/page.html', 'another')
+  await bob.excusing([/409/], async () => {
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await page.getByText('It is back as page (2).html.').waitFor()
+  })
+  await tree.getByRole('treeitem', { name: 'page (2).html' }).waitFor()
+  assert.equal(await bob.file('uploads/garden/page.html'), 'another')
+  assert.match(await bob.file('uploads/garden/page (2).html'), /script/)
+
   world.note('what Claude writes appears by itself')
   const other = await bob.open()
   await page.goto('/files/projects')
@@ -273,7 +286,7 @@ export async function filesPart(world) {
   await small.api('PATCH', '/me', { data: { language: 'zh-CN' } })
   await p.reload()
   await p.getByRole('button', { name: '添加' }).waitFor()
-  await noEnglish(p, 'a folder', items.map((e) => e.name).concat('garden', 'large.bin', 'picked.bin', 'notes 100% (2).txt', 'big.bin', 'plan.md', 'dot.png', 'page.svg', 'page.html', 'table.csv', 'book.ipynb', 'paper.pdf'))
+  await noEnglish(p, 'a folder', items.map((e) => e.name).concat('garden', 'large.bin', 'picked.bin', 'notes 100% (2).txt', 'big.bin', 'plan.md', 'dot.png', 'page.svg', 'page.html', 'page (2).html', 'table.csv', 'book.ipynb', 'paper.pdf'))
   await small.api('PATCH', '/me', { data: { language: 'en' } })
   await world.leave(small)
 }

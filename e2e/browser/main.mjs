@@ -50,6 +50,9 @@ const ask = async (what) => {
   await lines.next()
 }
 
+// A wait that fails before its part asks for it fails there, with a picture; by itself it would end this process and every part with it.
+process.on('unhandledRejection', (e) => say({ failed: `nobody waited for this: ${e?.stack ?? e}` }))
+
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM,
   args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
