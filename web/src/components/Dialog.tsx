@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, type ReactNode } from 'react'
+import { useLayoutEffect, useRef, useState, type ReactNode } from 'react'
 import { m } from '@/i18n/paraglide/messages.js'
 import { IconButton } from './Button'
 import { Icon } from './Icon'
@@ -18,17 +18,19 @@ interface Props {
 export function Dialog({ title, onClose, children, wide = false }: Props) {
   const ref = useRef<HTMLDialogElement>(null)
   const outside = useRef(false)
+  const [opener] = useState(menuButton)
   useBack(onClose)
   // Closed before it is taken out of the page, or the browser has nobody to give the focus back to.
   useLayoutEffect(() => {
     const dialog = ref.current
     if (dialog && !dialog.open) {
+      opener?.focus() // who has the focus now gets it back
       dialog.showModal()
       // Where there is something to fill in, that is what the user came for.
       dialog.querySelector<HTMLElement>('input:enabled, select:enabled, textarea:enabled')?.focus()
     }
     return () => dialog?.close()
-  }, [])
+  }, [opener])
   return (
     <dialog
       ref={ref}
@@ -55,4 +57,10 @@ export function Dialog({ title, onClose, children, wide = false }: Props) {
       </div>
     </dialog>
   )
+}
+
+/** The button of the menu that has the focus: its entries are gone by the time the dialog that one of them opens is there. */
+function menuButton(): HTMLElement | null {
+  const menu = document.activeElement?.closest('[role="menu"]')
+  return document.getElementById(menu?.getAttribute('aria-labelledby') ?? '')
 }
