@@ -95,6 +95,9 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request) error {
 	if err := s.rename(from, to); err != nil {
 		return err
 	}
+	if place := path.Dir(from); path.Dir(place) == trashFolder {
+		_ = s.root.Remove(place) // it was made for what has left it; nothing else is in it, or it stays
+	}
 	e, err := s.entry(to)
 	if err != nil {
 		return err

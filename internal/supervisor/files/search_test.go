@@ -274,6 +274,14 @@ func TestTrash(t *testing.T) {
 	if got := b.get("projects/p/a.txt").body; got != "a" {
 		t.Errorf("after undo: %q", got)
 	}
+	if names, err := os.ReadDir(filepath.Join(b.home, trashFolder)); err != nil || len(names) != 0 {
+		t.Errorf("an undo leaves %v (%v)", names, err)
+	}
+	r = trash("projects/p")
+	b.wantOK(r, 200, "trash")
+	if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+		t.Fatal(err)
+	}
 	for _, own := range []string{"temp", ".", "projects"} {
 		b.wantCode(trash(own), fault.Forbidden, own)
 	}
