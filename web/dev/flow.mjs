@@ -142,6 +142,25 @@ try {
     return el.scrollHeight - el.scrollTop - el.clientHeight < 60
   })
 
+  step("a dialog that a menu opened gives the focus back to the menu's button")
+  const menu = page.getByRole('button', { name: 'Session menu' })
+  for (const [by, open] of [['keyboard', () => menu.press('Enter')], ['mouse', () => menu.click()]]) {
+    await open()
+    const rename = page.getByRole('menuitem', { name: 'Rename' })
+    await (by === 'mouse' ? rename.click() : rename.press('Enter'))
+    await page.getByRole('dialog', { name: 'Rename' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    if (!(await menu.evaluate((b) => b === document.activeElement))) throw new Error(`by ${by} the focus is lost`)
+  }
+
+  step('a wrong address keeps the frame')
+  const here = page.url()
+  await page.goto(`${url}/nowhere`)
+  await page.getByRole('main').getByText('There is nothing here').waitFor()
+  await page.getByRole('navigation', { name: 'Sessions' }).waitFor()
+  await page.goto(here)
+
   step('mode and model are picked')
   await page.goto(`${url}/s/done`)
   await page.getByRole('button', { name: /^Mode:/ }).click()

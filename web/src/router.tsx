@@ -62,6 +62,7 @@ const app = createRoute({
     }
   },
   loader: ({ context }) => ask(context.client, queries.sessions()),
+  notFoundComponent: NotFound,
   component: function App() {
     return <Shell me={useMe()} />
   },
@@ -182,9 +183,12 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import('./pages/AuditPage'), 'AuditPage'),
 })
 
+/** An address that is none: the frame stays. */
+const nowhere = createRoute({ getParentRoute: () => app, path: '$', component: NotFound })
+
 export function makeRouter(client: QueryClient) {
   return createRouter({
-    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, snapshots, account, users, invitations, instances, server, audit])]),
+    routeTree: root.addChildren([login, setup, register, app.addChildren([home, session, projects, files, search, terminals.addChildren([terminal]), share, more, snapshots, account, users, invitations, instances, server, audit, nowhere])]),
     context: { client },
     defaultPreload: 'intent',
     defaultPendingComponent: () => <Loading label={m.loading()} />,

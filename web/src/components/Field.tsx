@@ -18,7 +18,7 @@ function Frame({ id, label, hint, error, children }: Labelled & { id: string; ch
       </label>
       {children}
       {error ? (
-        <p id={`${id}-note`} className="text-minor text-danger">
+        <p id={`${id}-note`} role="alert" className="text-minor text-danger">
           <Coded text={error} />
         </p>
       ) : (

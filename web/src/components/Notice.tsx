@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import { ApiError } from '@/api/client'
 import { problemOf, problemTitle } from '@/i18n/problem'
 import { Coded } from './Coded'
 import { Icon } from './Icon'
@@ -34,4 +35,13 @@ export function Failure({ error, actions }: { error: unknown; actions?: ReactNod
       {detail && <Coded text={detail} />}
     </Notice>
   )
+}
+
+/** What went wrong with a form, but for what stands at its fields. A wrong password or code is a slip, which the server's words say best. */
+export function FormFailure({ error, fields }: { error: unknown; fields: readonly string[] }) {
+  if (!error) return null
+  const at = error instanceof ApiError ? [...error.fields.keys()] : []
+  if (at.length > 0 && at.every((field) => fields.includes(field))) return null
+  const { code, detail } = problemOf(error)
+  return code === 'forbidden' && detail ? <Notice tone="danger" title={detail} /> : <Failure error={error} />
 }

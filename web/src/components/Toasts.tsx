@@ -88,9 +88,11 @@ export function Toasts({ raised = false }: { raised?: boolean }) {
           onBlur={() => hold(t.id, 'focus', false)}
           className="pointer-events-auto flex max-w-full animate-rise items-center gap-1 rounded-card border bg-surface py-1 pr-1 pl-4 text-minor shadow-float"
         >
-          <span className="line-clamp-4 min-w-0 py-1 [overflow-wrap:anywhere]">
-            <Coded text={t.text} />
-          </span>
+          <div className="min-w-0 py-1">
+            <span className="line-clamp-4 [overflow-wrap:anywhere]">
+              <Coded text={t.text} />
+            </span>
+          </div>
           {t.action && (
             <Button
               look="plain"

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { ApiError } from '@/api/client'
 import { Button } from '@/components/Button'
 import { Field, Select } from '@/components/Field'
-import { Failure } from '@/components/Notice'
+import { FormFailure } from '@/components/Notice'
 import { Page, Section } from '@/components/Page'
 import { Segments } from '@/components/Segments'
 import { bytes, number } from '@/i18n/format'
@@ -53,7 +53,7 @@ function Profile() {
       >
         <Field label={m.username()} value={me.username} readOnly disabled />
         <Field label={m.email()} type="email" value={email} onChange={(e) => setEmail(e.target.value)} error={fields.get('email')} autoComplete="email" />
-        {change.error && <Failure error={change.error} />}
+        <FormFailure error={change.error} fields={['email']} />
         <Button type="submit" busy={change.isPending} disabled={email.trim() === (me.email ?? '')} className="self-start">
           {m.save()}
         </Button>
@@ -118,7 +118,7 @@ function Password() {
       >
         <Field label={m.password_now()} type="password" value={current} onChange={(e) => setCurrent(e.target.value)} error={fields.get('current_password')} required autoComplete="current-password" />
         <Field label={m.password_new()} type="password" value={next} onChange={(e) => setNext(e.target.value)} hint={passwordHint()} error={fields.get('password')} required minLength={8} autoComplete="new-password" />
-        {change.error && <Failure error={change.error} />}
+        <FormFailure error={change.error} fields={['current_password', 'password']} />
         {change.isSuccess && (
           <p role="status" className="text-minor text-accent">
             {m.password_changed()}

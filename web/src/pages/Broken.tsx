@@ -31,10 +31,10 @@ export function Broken({ error }: ErrorComponentProps) {
 
 export function NotFound() {
   return (
-    <main className="grid h-full place-content-center">
+    <div className="grid h-full place-content-center">
       <Empty title={m.not_found_title()} action={<Link to="/" className="inline-flex min-h-11 items-center rounded-control border border-edge/50 px-4 text-minor hover:bg-hover">{m.to_sessions()}</Link>}>
         {m.not_found_text()}
       </Empty>
-    </main>
+    </div>
   )
 }

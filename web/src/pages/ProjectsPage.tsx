@@ -12,7 +12,7 @@ import { Empty, Loading } from '@/components/Empty'
 import { Field } from '@/components/Field'
 import { Icon } from '@/components/Icon'
 import { Menu, MenuItem } from '@/components/Menu'
-import { Failure } from '@/components/Notice'
+import { Failure, FormFailure } from '@/components/Notice'
 import { Page } from '@/components/Page'
 import { useNow } from '@/components/useNow'
 import { ago } from '@/i18n/format'
@@ -184,7 +184,7 @@ function NewProject({ onClose, onMade }: { onClose: () => void; onMade: (name: s
           />
           {m.project_sample()}
         </label>
-        {make.error && <Failure error={make.error} />}
+        <FormFailure error={make.error} fields={['name', 'git_url']} />
         <Button type="submit" look="primary" busy={make.isPending}>
           {make.isPending ? (url.trim() ? m.project_cloning() : m.project_making()) : m.project_make()}
         </Button>

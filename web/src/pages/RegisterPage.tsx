@@ -6,7 +6,7 @@ import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import { Button } from '@/components/Button'
 import { Field } from '@/components/Field'
-import { Failure } from '@/components/Notice'
+import { FormFailure } from '@/components/Notice'
 import { getLocale } from '@/i18n/locale'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Entrance, passwordHint, useEntered } from './Entrance'
@@ -47,7 +47,7 @@ export function RegisterPage() {
         <Field label={m.username()} hint={m.username_hint()} error={fields.get('username')} value={form.username} onChange={set('username')} required autoComplete="username" autoCapitalize="none" spellCheck={false} />
         <Field label={m.email()} error={fields.get('email')} type="email" value={form.email} onChange={set('email')} required autoComplete="email" />
         <Field label={m.password()} hint={passwordHint()} error={fields.get('password')} type="password" value={form.password} onChange={set('password')} required minLength={8} autoComplete="new-password" />
-        {register.error && <Failure error={register.error} />}
+        <FormFailure error={register.error} fields={['invitation', 'username', 'email', 'password']} />
         <Button type="submit" look="primary" busy={register.isPending}>
           {m.register_do()}
         </Button>

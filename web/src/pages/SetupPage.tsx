@@ -4,7 +4,7 @@ import { ApiError, api, call } from '@/api/client'
 import { useMutation } from '@/api/mutation'
 import { Button } from '@/components/Button'
 import { Field } from '@/components/Field'
-import { Failure } from '@/components/Notice'
+import { FormFailure } from '@/components/Notice'
 import { getLocale } from '@/i18n/locale'
 import { m } from '@/i18n/paraglide/messages.js'
 import { Entrance, passwordHint, useEntered } from './Entrance'
@@ -35,7 +35,7 @@ export function SetupPage() {
         <Field label={m.setup_code()} hint={m.setup_code_hint()} error={fields.get('setup_code')} value={form.setup_code} onChange={set('setup_code')} required autoFocus autoComplete="one-time-code" autoCapitalize="characters" spellCheck={false} className="font-mono" />
         <Field label={m.username()} hint={m.username_hint()} error={fields.get('username')} value={form.username} onChange={set('username')} required autoComplete="username" autoCapitalize="none" spellCheck={false} />
         <Field label={m.password()} hint={passwordHint()} error={fields.get('password')} type="password" value={form.password} onChange={set('password')} required minLength={8} autoComplete="new-password" />
-        {setup.error && <Failure error={setup.error} />}
+        <FormFailure error={setup.error} fields={['setup_code', 'username', 'password']} />
         <Button type="submit" look="primary" busy={setup.isPending}>
           {m.setup_do()}
         </Button>

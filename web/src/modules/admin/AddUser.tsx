@@ -7,7 +7,7 @@ import type { Role } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Dialog } from '@/components/Dialog'
 import { Field, Select } from '@/components/Field'
-import { Failure } from '@/components/Notice'
+import { FormFailure } from '@/components/Notice'
 import { m } from '@/i18n/paraglide/messages.js'
 import { roleName, roles } from './words'
 
@@ -42,7 +42,7 @@ export function AddUser({ onClose }: { onClose: () => void }) {
             </option>
           ))}
         </Select>
-        {add.error && <Failure error={add.error} />}
+        <FormFailure error={add.error} fields={['username', 'email', 'password']} />
         <Button type="submit" look="primary" busy={add.isPending}>
           {m.user_add()}
         </Button>

@@ -35,7 +35,7 @@ export function Suggestions({ id, label, items, chosen }: { id: string; label: s
           className="flex min-h-11 cursor-pointer items-baseline gap-3 rounded-control px-3 py-2 text-minor hover:bg-hover aria-selected:bg-sunken desk:min-h-8 desk:py-1"
         >
           <span className="min-w-0 shrink-0 font-mono text-code max-desk:max-w-[70%] [overflow-wrap:anywhere]">{s.main}</span>
-          {s.hint && <span className="shrink-0 font-mono text-small text-muted max-desk:max-w-[40%] max-desk:truncate">{s.hint}</span>}
+          {s.hint && <span className="max-w-[40%] shrink-0 truncate font-mono text-small text-muted">{s.hint}</span>}
           {s.note && <span className={`min-w-0 text-muted ${i === chosen ? '' : 'truncate'}`}>{s.note}</span>}
         </div>
       ))}
