@@ -33,6 +33,7 @@ export function RegisterPage() {
       void navigate({ to: '/' })
     },
   })
+  const invited = config?.registration !== 'open' // else there is no field for an invitation
   const fields = register.error instanceof ApiError ? register.error.fields : new Map<string, string>()
   return (
     <Entrance title={m.register_title()}>
@@ -43,11 +44,11 @@ export function RegisterPage() {
           register.mutate()
         }}
       >
-        {config?.registration !== 'open' && <Field label={m.invitation()} hint={m.invitation_hint()} error={fields.get('invitation')} value={form.invitation} onChange={set('invitation')} required autoComplete="off" spellCheck={false} className="font-mono" />}
+        {invited && <Field label={m.invitation()} hint={m.invitation_hint()} error={fields.get('invitation')} value={form.invitation} onChange={set('invitation')} required autoComplete="off" spellCheck={false} className="font-mono" />}
         <Field label={m.username()} hint={m.username_hint()} error={fields.get('username')} value={form.username} onChange={set('username')} required autoComplete="username" autoCapitalize="none" spellCheck={false} />
         <Field label={m.email()} error={fields.get('email')} type="email" value={form.email} onChange={set('email')} required autoComplete="email" />
         <Field label={m.password()} hint={passwordHint()} error={fields.get('password')} type="password" value={form.password} onChange={set('password')} required minLength={8} autoComplete="new-password" />
-        <FormFailure error={register.error} fields={['invitation', 'username', 'email', 'password']} />
+        <FormFailure error={register.error} fields={[...(invited ? ['invitation'] : []), 'username', 'email', 'password']} />
         <Button type="submit" look="primary" busy={register.isPending}>
           {m.register_do()}
         </Button>
