@@ -22,6 +22,13 @@ async function administers(world, ada, bob) {
   const { items: projects } = await bob.api('GET', '/projects')
   if (!projects.some((p) => p.name === 'tools')) await bob.api('POST', '/projects', { data: { name: 'tools' }, status: 201 })
 
+  world.note('for others these views are not there, and the frame around them is')
+  await bob.excusing([/403/], async () => {
+    await bob.page.goto('/admin/users')
+    await bob.page.getByRole('main').getByText('There is nothing here').waitFor()
+  })
+  await bob.page.getByRole('navigation', { name: 'Sessions' }).waitFor()
+
   world.note('users are listed with what they have used, a limit is changed and counts')
   await ada.until('use of what bob has said so far', `/users/${id}`, (u) => u.usage.tokens_today > 0)
   await page.goto('/admin/users')

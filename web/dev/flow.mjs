@@ -149,6 +149,7 @@ try {
     const rename = page.getByRole('menuitem', { name: 'Rename' })
     await (by === 'mouse' ? rename.click() : rename.press('Enter'))
     await page.getByRole('dialog', { name: 'Rename' }).waitFor()
+    await page.getByRole('menu').waitFor({ state: 'detached' }) // while it goes, Escape is still its own
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
     if (!(await menu.evaluate((b) => b === document.activeElement))) throw new Error(`by ${by} the focus is lost`)

@@ -62,7 +62,6 @@ const app = createRoute({
     }
   },
   loader: ({ context }) => ask(context.client, queries.sessions()),
-  notFoundComponent: NotFound,
   component: function App() {
     return <Shell me={useMe()} />
   },
@@ -161,22 +160,23 @@ const share = createRoute({
 const more = createRoute({ getParentRoute: () => app, path: '/more', component: lazyRouteComponent(() => import('./pages/MorePage'), 'MorePage') })
 const snapshots = createRoute({ getParentRoute: () => app, path: '/snapshots', component: lazyRouteComponent(() => import('./pages/SnapshotsPage'), 'SnapshotsPage') })
 const account = createRoute({ getParentRoute: () => app, path: '/account', loader: ({ context }) => ask(context.client, queries.tokens(), queries.signIns()), component: lazyRouteComponent(() => import('./pages/AccountPage'), 'AccountPage') })
-/** For others these views are not there. The server refuses what they ask anyway. */
-const onlyFor =
-  (...roles: Role[]) =>
-  ({ context }: { context: Context }): void => {
+/** For others these views are not there; the frame around them is. The server refuses what they ask anyway. */
+const onlyFor = (...roles: Role[]) => ({
+  beforeLoad: ({ context }: { context: Context }): void => {
     const me = context.client.getQueryData(queries.me().queryKey)
     if (me && !roles.includes(me.role)) throw notFound()
-  }
+  },
+  notFoundComponent: NotFound,
+})
 const adminsOnly = onlyFor('admin')
-const users = createRoute({ getParentRoute: () => app, path: '/admin/users', beforeLoad: adminsOnly, loader: ({ context }) => ask(context.client, queries.users()), component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
-const invitations = createRoute({ getParentRoute: () => app, path: '/admin/users/invitations', beforeLoad: onlyFor('admin', 'moderator'), component: lazyRouteComponent(() => import('./pages/InvitationsPage'), 'InvitationsPage') })
-const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', beforeLoad: adminsOnly, loader: ({ context }) => ask(context.client, queries.instances(), queries.users()), component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
-const server = createRoute({ getParentRoute: () => app, path: '/admin/server', beforeLoad: adminsOnly, component: lazyRouteComponent(() => import('./pages/ServerPage'), 'ServerPage') })
+const users = createRoute({ getParentRoute: () => app, path: '/admin/users', ...adminsOnly, loader: ({ context }) => ask(context.client, queries.users()), component: lazyRouteComponent(() => import('./pages/UsersPage'), 'UsersPage') })
+const invitations = createRoute({ getParentRoute: () => app, path: '/admin/users/invitations', ...onlyFor('admin', 'moderator'), component: lazyRouteComponent(() => import('./pages/InvitationsPage'), 'InvitationsPage') })
+const instances = createRoute({ getParentRoute: () => app, path: '/admin/instances', ...adminsOnly, loader: ({ context }) => ask(context.client, queries.instances(), queries.users()), component: lazyRouteComponent(() => import('./pages/InstancesPage'), 'InstancesPage') })
+const server = createRoute({ getParentRoute: () => app, path: '/admin/server', ...adminsOnly, component: lazyRouteComponent(() => import('./pages/ServerPage'), 'ServerPage') })
 const audit = createRoute({
   getParentRoute: () => app,
   path: '/admin/audit',
-  beforeLoad: adminsOnly,
+  ...adminsOnly,
   validateSearch: filterOf,
   loaderDeps: ({ search }) => search,
   loader: ({ context, deps, preload }) => void (preload || context.client.prefetchInfiniteQuery(queries.audit(choiceOf(deps)))),
