@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,9 +49,11 @@ func onMock(t *testing.T, script string) ([]byte, error) {
 	cmd := exec.CommandContext(t.Context(), "node", "dev/"+script+".mjs")
 	cmd.Dir = "../web"
 	cmd.Env = append(os.Environ(), "CHROMIUM="+chromium, "PAGE="+page, "SHOTS="+shots)
-	out, err := cmd.CombinedOutput()
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
 	if err == nil {
-		t.Logf("%s", out)
+		t.Logf("%s%s", out, complaints.Bytes())
 	}
-	return out, err
+	return append(complaints.Bytes(), out...), err // what is wrong first
 }

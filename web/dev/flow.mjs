@@ -199,8 +199,12 @@ try {
   step('sign-out')
   await page.keyboard.press('Escape')
   await page.getByRole('button', { name: 'ana' }).click()
+  const asked = []
+  page.on('request', (r) => r.url().endsWith('/api/v1/me') && asked.push(r.url()))
   await page.getByRole('menuitem', { name: 'Sign out' }).click()
   await page.getByRole('heading', { name: 'Sign in' }).waitFor()
+  assert.deepEqual(asked, [], 'who signs out is not asked who they are')
+  assert.equal(new URL(page.url()).search, '', 'the next one is not led to where the one before was')
 } catch (e) {
   const [page] = browser.contexts()[0]?.pages() ?? []
   await page?.screenshot({ path: join(process.env.SHOTS ?? tmpdir(), 'flow-failure.png') })

@@ -173,7 +173,12 @@ const routes = [
   ['GET', /^\/config$/, (_, __, ___, signedIn) => ({ ...db.config, signed_in: signedIn })],
   ['POST', /^\/setup$/, (_, b) => (b.setup_code !== '0000' ? problem(403, 'forbidden', 'The set-up code is wrong. Look at what the server printed when it started.') : ((db.config.needs_setup = false), signIn(db.users[0])))],
   ['POST', /^\/auth\/login$/, (_, b) => (b.password === 'wrong' ? problem(401, 'unauthenticated', 'Wrong name or password.') : signIn(db.users[0]))],
-  ['POST', /^\/auth\/logout$/, () => ({ status: 204, cookie: 'mock=; Max-Age=0; Path=/' })],
+  ['POST', /^\/auth\/logout$/, async () => {
+    // The connection may be ended before the answer is there.
+    for (const ws of streams.clients) ws.close(4401, 'The sign-in ended.')
+    await pause(200)
+    return { status: 204, cookie: 'mock=; Max-Age=0; Path=/' }
+  }],
   ['GET', /^\/me$/, () => me()],
   ['PATCH', /^\/me$/, (_, b) => (b.current_password === 'wrong' ? problem(400, 'invalid', 'The present password is wrong.', [{ location: 'body.current_password', message: 'The present password is wrong.' }]) : Object.assign(db.users[0], b.email !== undefined && { email: b.email }, b.language && { language: b.language }) && me())],
   ['GET', /^\/invitations$/, (_, __, q) => pageOf(db.invitations, q)],

@@ -9,6 +9,7 @@ import { startLocale, useLocale } from './i18n/locale'
 import { forgetKept, keepLists } from './offline/page'
 import { keepInstallOffer } from './modules/shell/install'
 import { keepUpdated } from './modules/shell/updates'
+import { signingOut } from './modules/shell/signOut'
 import { makeRouter } from './router'
 import { stream } from './stream/page'
 import './theme/index.css'
@@ -21,7 +22,7 @@ let leaving = false
 /** A sign-in that ended elsewhere is noticed by whatever asks next. */
 function noticeSignOut(error: Error): void {
   if (!(error instanceof ApiError) || error.code !== 'unauthenticated') return
-  if (leaving || client.getQueryData(queries.me().queryKey) === undefined) return
+  if (leaving || signingOut(client) || client.getQueryData(queries.me().queryKey) === undefined) return
   leaving = true
   stream.stop()
   void forgetKept()

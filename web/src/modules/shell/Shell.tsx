@@ -16,7 +16,7 @@ import { Palette } from './Palette'
 import { ScriptedBanner } from './Scripted'
 import { actsAlone } from './singleKeys'
 import { Head, Sidebar } from './Sidebar'
-import { followSignIn } from './signOut'
+import { followSignIn, signingOut } from './signOut'
 import { useTabMark } from './tab'
 import { UpdateLine } from './UpdateLine'
 import { useSignOut } from './useSignOut'
@@ -108,7 +108,7 @@ function useAfterReconnect(): void {
       for (const queryKey of [queries.me().queryKey, queries.sessions().queryKey, queries.eachSession(), queries.projects().queryKey]) void client.invalidateQueries({ queryKey })
     }
     // The server knows us no more, or a handshake fails again and again: ask who we are.
-    if (status === 'refused' || attempt === 2) void refetch()
+    if ((status === 'refused' || attempt === 2) && !signingOut(client)) void refetch()
   }, [status, attempt, client, refetch])
 }
 

@@ -12,6 +12,11 @@ import { forgetShared } from '@/share/store'
 import { forgetDevice } from '@/push/device'
 import { stream } from '@/stream/page'
 
+export const signOutKey = ['sign-out']
+
+/** The user is signing out: what the server refuses meanwhile is no news. */
+export const signingOut = (client: QueryClient): boolean => client.isMutating({ mutationKey: signOutKey }) > 0
+
 /** Ends the sign-in and forgets, on this device, all that it gave access to. */
 export async function signOut(client: QueryClient, userId: number, leave: () => Promise<void>): Promise<void> {
   await call(api.POST('/auth/logout', {})).catch((e: unknown) => {

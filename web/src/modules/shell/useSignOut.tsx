@@ -8,7 +8,7 @@ import { saying } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
 import { draftsOf } from '@/modules/files/drafts'
 import { useMe } from './me'
-import { signOut } from './signOut'
+import { signOut, signOutKey } from './signOut'
 
 /** Signs out, and asks first where edits of files would be lost by it. */
 export function useSignOut(): { begin: () => void; question: ReactNode } {
@@ -17,6 +17,7 @@ export function useSignOut(): { begin: () => void; question: ReactNode } {
   const navigate = useNavigate()
   const [unsaved, setUnsaved] = useState(0)
   const leave = useMutation({
+    mutationKey: signOutKey,
     mutationFn: () => signOut(client, me.id, () => navigate({ to: '/login' })),
     onError: (e) => unsaved === 0 && toast(m.sign_out_failed({ why: saying(e) }), { label: m.try_again(), act: () => leave.mutate() }), // else the question says it
   })
