@@ -81,12 +81,16 @@ async function open([name, path, ready, then], size, language) {
   return page
 }
 
+/** Runs in the page: until it has drawn twice. */
+const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
+
 /** What is seen of a page in both themes, as sections of text. */
 async function see(page, name, size, language) {
   const seen = {}
   const pictures = {}
   for (const theme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: theme })
+    await page.evaluate(drawn) // what follows the theme by itself, as a terminal does, learns of it then
     seen[theme] = await look(page, name === 'home')
     const file = `${[name, size, theme, ...(flag('look') ? [language] : [])].join('-')}.png`
     pictures[theme] = await pictureOf(empty, await page.screenshot({ path: join(shots, file), animations: 'disabled', caret: 'hide' }), sizes[size].cell)
