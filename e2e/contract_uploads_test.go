@@ -178,6 +178,20 @@ func contractFind(t *testing.T, ada *carrel.Person) {
 	refused(t, "what is in the trash", bob.Do("GET", filesPath("projects/p/src"), nil, nil), 404, "not_found")
 	bob.Must(200, "POST", "/files/move", map[string]any{"from": kept.Path, "to": "projects/p/src"}, nil)
 	bob.Must(200, "GET", contentPath("projects/p/src/needle.go"), nil, nil)
+	bob.Must(200, "POST", "/files/trash", map[string]any{"path": "projects/p/src"}, &kept)
+	var trash struct {
+		Items []struct {
+			entry
+			From string `json:"from"`
+		} `json:"items"`
+	}
+	wellFormed(t, bob.Must(200, "GET", "/files/trash", nil, &trash))
+	if len(trash.Items) != 1 || trash.Items[0].Path != kept.Path || trash.Items[0].From != "projects/p/src" {
+		t.Errorf("the trash has %+v", trash.Items)
+	}
+	refused(t, "what another put there", eve.Do("POST", "/files/trash/restore", map[string]any{"path": kept.Path}, nil), 404, "not_found")
+	wellFormed(t, bob.Must(200, "POST", "/files/trash/restore", map[string]any{"path": kept.Path}, &kept))
+	bob.Must(200, "GET", contentPath("projects/p/src/needle.go"), nil, nil)
 	refused(t, "the trash of another", eve.Do("POST", "/files/move", map[string]any{"from": kept.Path, "to": "temp/got"}, nil), 404, "not_found")
 	for _, own := range []string{"projects", "temp", "."} {
 		refused(t, "trash of "+own, bob.Do("POST", "/files/trash", map[string]any{"path": own}, nil), 403, "forbidden")

@@ -209,13 +209,13 @@ export async function filesPart(world) {
   await page.keyboard.press('Delete')
   await tree.getByRole('treeitem', { name: 'page.html' }).waitFor({ state: 'detached' })
   await put('uploads/garden/page.html', 'another')
-  await bob.excusing([/409/], async () => {
-    await page.getByRole('button', { name: 'Undo' }).click()
-    await page.getByText('It is back as page (2).html.').waitFor()
-  })
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await page.getByText('It is back as page (2).html.').waitFor()
   await tree.getByRole('treeitem', { name: 'page (2).html' }).waitFor()
   assert.equal(await bob.file('uploads/garden/page.html'), 'another')
   assert.match(await bob.file('uploads/garden/page (2).html'), /script/)
+
+  await trashed(world, bob, put)
 
   world.note('what Claude writes appears by itself')
   const other = await bob.open()
@@ -477,4 +477,48 @@ async function uploadsThatGoOn(world, bob, line) {
     page.off('dialog', answer)
     rmSync(folder, { recursive: true })
   }
+}
+
+/** What was deleted a while ago has a view of its own, and a way back. */
+async function trashed(world, bob, put) {
+  world.note('what was deleted is found, put back, and deleted for good')
+  const { page } = bob
+  const entry = (name) => page.getByRole('list', { name: 'Recently deleted' }).getByRole('listitem').filter({ hasText: name })
+  for (const name of ['left.txt', 'gone.txt']) await put(`projects/trial/deep/${name}`, name)
+  await bob.api('POST', '/files/trash', { data: { path: 'projects/trial/deep/left.txt' } })
+  await bob.api('POST', '/files/trash', { data: { path: 'projects/trial' } })
+  await page.goto('/files/temp/.trash')
+  await page.getByText('What is deleted stays here for 7 days').waitFor()
+  await page.getByRole('heading', { name: 'Recently deleted' }).waitFor()
+  await entry('left.txt').getByText('was in projects/trial/deep').waitFor()
+  await accessible(page, 'the trash')
+  await picture(world, page, 'trash-desk-light-en')
+  const { width, height } = page.viewportSize()
+  await page.setViewportSize(phone.viewport)
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await fits(page, 'the trash, on a phone')
+  await picture(world, page, 'trash-phone-dark-en')
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.setViewportSize({ width, height })
+  await entry('left.txt').getByRole('button', { name: 'Put back left.txt' }).click()
+  await page.getByText('left.txt is back in deep.').waitFor()
+  await entry('left.txt').waitFor({ state: 'detached' })
+  assert.equal(await bob.file('projects/trial/deep/left.txt'), 'left.txt')
+  // Its place is taken by the folder that was made for the other.
+  await entry('trial').getByRole('button', { name: 'Put back trial' }).click()
+  await page.getByText('trial (2) is back in projects.').waitFor()
+  assert.equal(await bob.file('projects/trial (2)/deep/gone.txt'), 'gone.txt')
+  await bob.api('POST', '/files/trash', { data: { path: 'projects/trial (2)' } })
+  await bob.api('POST', '/files/trash', { data: { path: 'projects/trial' } })
+  await page.reload()
+  await entry('trial (2)').getByRole('button', { name: 'Menu of trial (2)' }).click()
+  await page.getByRole('menuitem', { name: 'Delete' }).click()
+  const sure = page.getByRole('dialog')
+  await sure.getByText('This cannot be undone.').waitFor()
+  await sure.getByRole('button', { name: 'Delete for good' }).click()
+  await entry('trial (2)').waitFor({ state: 'detached' })
+  await page.getByRole('button', { name: 'Delete all for good' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete all for good' }).click()
+  await page.getByText('Nothing was deleted in the last 7 days.').waitFor()
+  assert.deepEqual((await bob.api('GET', '/files/trash')).items, [])
 }

@@ -101,6 +101,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/files/archive?path=none", "", "user", 404},
 		{"POST", "/files/trash", `{"path":"temp/none"}`, "user", 404},
 		{"POST", "/files/trash", `{"path":"temp"}`, "user", 403},
+		{"GET", "/files/trash", "", "user", 200},
+		{"POST", "/files/trash/restore", `{"path":"temp/.trash/none/none"}`, "user", 404},
 		{"POST", "/files/uploads", "", "user", 412}, // without the version of the protocol
 		{"PATCH", "/files/uploads/none", "", "user", 412},
 		{"DELETE", "/files/uploads/none", "", "user", 412},
@@ -241,6 +243,7 @@ func TestBadBodies(t *testing.T) {
 		{"half a character in a path", "POST", "/files/folder", `{"path":"a\ud800"}`, "", 400, "invalid", "body.path"},
 		{"half a character in an old path", "POST", "/files/move", `{"from":"\udc00","to":"b"}`, "", 400, "invalid", "body.from"},
 		{"half a character in a new path", "POST", "/files/move", `{"from":"a","to":"b\ud83d/c"}`, "", 400, "invalid", "body.to"},
+		{"half a character to put back", "POST", "/files/trash/restore", `{"path":"a","to":"a\udfff"}`, "", 400, "invalid", "body.to"},
 		{"half a character in the trash", "POST", "/files/trash", `{"path":"a\udfff"}`, "", 400, "invalid", "body.path"},
 		{"folder that leaves", "POST", "/files/folder", `{"path":"temp/../../x"}`, "", 400, "invalid", "body.path"},
 		{"move that leaves", "POST", "/files/move", `{"from":"temp","to":"../x"}`, "", 400, "invalid", "body.to"},

@@ -23,6 +23,7 @@ GET /files DELETE /files GET /files/content PUT /files/content POST /files/folde
 POST /commands POST /terminals GET /terminals/{id} PATCH /terminals/{id} DELETE /terminals/{id} GET /snapshots POST /snapshots POST /snapshots/{id}/restore DELETE /snapshots/{id} GET /ws
 GET /terminals GET /config GET /openapi.json GET /invitations POST /invitations DELETE /invitations/{id} GET /audit
 GET /sessions/{id}/export GET /search GET /files/search GET /files/grep GET /files/archive POST /files/trash
+GET /files/trash POST /files/trash/restore
 POST /files/uploads HEAD /files/uploads/{id} PATCH /files/uploads/{id} DELETE /files/uploads/{id}`
 
 type document struct {

@@ -28,6 +28,13 @@ type FileListing struct {
 	NextCursor *string     `json:"next_cursor" doc:"Send it as cursor for the entries that follow; null at the end."`
 }
 
+// DeletedFile is a file or folder in the trash.
+type DeletedFile struct {
+	FileEntry
+	From      string    `json:"from,omitempty" example:"projects/thesis/old.md" doc:"Where it was, relative to the workspace; left out where that is not known."`
+	DeletedAt time.Time `json:"deleted_at" doc:"When it was put there."`
+}
+
 type (
 	pathInput struct {
 		Path string `query:"path" doc:"Relative to the workspace; empty: the workspace itself."`
@@ -46,6 +53,13 @@ type (
 			Path    bodyPath `json:"path" minLength:"1" example:"projects/thesis/old.md" doc:"Relative to the workspace."`
 			Encoded bool     `json:"encoded,omitempty" doc:"path is an encoded_path."`
 		} `nameHint:"Trash"`
+	}
+	restoreInput struct {
+		Body struct {
+			Path    bodyPath `json:"path" minLength:"1" example:"temp/.trash/old.md-K5XGBJ/old.md" doc:"What to put back, relative to the workspace."`
+			Encoded bool     `json:"encoded,omitempty" doc:"path is an encoded_path."`
+			To      bodyPath `json:"to,omitempty" example:"projects/thesis/old.md" doc:"Its new path; left out: where it was, or in uploads where that is not known."`
+		} `nameHint:"Restore"`
 	}
 	moveInput struct {
 		Body struct {
@@ -104,6 +118,27 @@ func (s *Server) registerFiles() {
 				return nil, err
 			}
 			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/trash", nil, in.Body)
+			return &body[FileEntry]{Body: e}, err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/files/trash", Summary: "What is in the trash",
+		Description: "Each can be put back. What is removed there is removed for good."},
+		func(ctx context.Context, in *Page) (*body[List[DeletedFile]], error) {
+			l, err := ask[List[DeletedFile]](ctx, s, http.MethodGet, "/trash", in.query(), nil)
+			if l.Items == nil {
+				l.Items = []DeletedFile{}
+			}
+			return &body[List[DeletedFile]]{Body: l}, err
+		})
+	route(s, signedIn, huma.Operation{Method: http.MethodPost, Path: "/files/trash/restore", Summary: "Put something back from the trash",
+		Description: "Folders above it are made as needed. Where its name is taken it gets a number, as plan (2).md; the answer says where it is."},
+		func(ctx context.Context, in *restoreInput) (*body[FileEntry], error) {
+			if err := in.Body.Path.check(caller(ctx), "body.path"); err != nil {
+				return nil, err
+			}
+			if err := in.Body.To.check(caller(ctx), "body.to"); err != nil {
+				return nil, err
+			}
+			e, err := ask[FileEntry](ctx, s, http.MethodPost, "/trash/restore", nil, in.Body)
 			return &body[FileEntry]{Body: e}, err
 		})
 	s.registerContent()

@@ -33,7 +33,7 @@
   var session = /^\/s\/([^/]+)$/.exec(location.pathname)
   if (session && !/[?&]at=/.test(location.search)) asked.unshift('/api/v1/sessions/' + session[1] + '/events?before=0&limit=200')
   asked.forEach(function (path) { ask(path) })
-  if (/^\/files\/./.test(location.pathname)) askFile(location.pathname.slice('/files/'.length).replace(/\/+$/, ''))
+  if (/^\/files\/(?!temp\/\.trash\/*$)./.test(location.pathname)) askFile(location.pathname.slice('/files/'.length).replace(/\/+$/, ''))
   // What nobody took by then was asked for in vain; later it would be old.
   setTimeout(function () { window.carrelEarly.clear() }, 30000)
 

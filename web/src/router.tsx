@@ -15,7 +15,7 @@ import { Broken, NotFound } from './pages/Broken'
 import { LoginPage } from './pages/LoginPage'
 import { stream } from './stream/page'
 import { choiceOf, filterOf } from './modules/admin/auditFilter'
-import { pathShown } from './modules/files/paths'
+import { pathShown, trash } from './modules/files/paths'
 import { isWorkTab, type WorkTab } from './modules/conversation/work/tabs'
 import { useMe } from './modules/shell/me'
 
@@ -140,7 +140,7 @@ const files = createRoute({
     ...(s.find !== undefined && { find: String(s.find as string) }),
     ...((s.in === 'names' || s.in === 'lines') && { in: s.in }),
   }),
-  loader: ({ context, params, preload }) => (preload ? undefined : ask(context.client, queries.folder(pathShown(params)))),
+  loader: ({ context, params, preload }) => (preload ? undefined : ask(context.client, pathShown(params) === trash ? queries.trash() : queries.folder(pathShown(params)))),
   component: lazyRouteComponent(() => import('./pages/FilesPage'), 'FilesPage'),
 })
 const search = createRoute({

@@ -19,6 +19,7 @@ var insideZH = map[string]string{ //nolint:gosec // texts about passwords and to
 	"Say how many bytes there are.":                                             "请说明共有多少字节。",
 	"Say what to look for, in at most %d bytes.":                                "请说明要查找的内容，最多 %d 字节。",
 	"Say where the bytes belong.":                                               "请说明这些字节的位置。",
+	"That is not in the trash.":                                                 "它不在回收站中。",
 	"That is in the trash already. Remove it for good instead.":                 "它已在回收站中。如不再需要，请将其永久删除。",
 	"That regular expression is too large: it repeats too much.":                "这个正则表达式太大：其中的重复次数过多。",
 	"That is not a regular expression: %s.":                                     "这不是有效的正则表达式：%s。",

@@ -27,6 +27,7 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request) error {
 	if err := s.removeAll(r.Context(), rel); err != nil {
 		return err
 	}
+	s.leftTrash(rel)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -95,9 +96,7 @@ func (s *Server) move(w http.ResponseWriter, r *http.Request) error {
 	if err := s.rename(from, to); err != nil {
 		return err
 	}
-	if place := path.Dir(from); path.Dir(place) == trashFolder {
-		_ = s.root.Remove(place) // it was made for what has left it; nothing else is in it, or it stays
-	}
+	s.leftTrash(from)
 	e, err := s.entry(to)
 	if err != nil {
 		return err

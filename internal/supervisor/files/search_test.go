@@ -19,6 +19,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/carrel-dev/carrel/internal/fault"
 )
 
@@ -301,4 +303,130 @@ func TestTrash(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(b.home, filepath.Dir(e.Path))); !os.IsNotExist(err) {
 		t.Errorf("the old one is there: %v", err)
 	}
+}
+
+func TestTrashList(t *testing.T) {
+	b := setup(t)
+	list := func(query url.Values) (items []Deleted, next string) {
+		l := answerOf[struct {
+			Items      []Deleted
+			NextCursor *string `json:"next_cursor"`
+		}](b, "/trash", query)
+		if l.NextCursor != nil {
+			next = *l.NextCursor
+		}
+		return l.Items, next
+	}
+	if items, _ := list(nil); len(items) != 0 {
+		t.Errorf("the trash before anything was removed: %v", items)
+	}
+	b.write(b.home, "projects/p/a.txt", "a")
+	b.write(b.home, "projects/p/b.txt", "b")
+	for _, p := range []string{"projects/p/b.txt", "projects/p"} {
+		b.wantOK(b.do("POST", "/trash", nil, nil, map[string]string{"path": p}), 200, p)
+	}
+	b.write(b.home, trashFolder+"/by-hand.txt", "c")
+	b.write(b.home, trashFolder+"/several/one.txt", "d")
+	b.write(b.home, trashFolder+"/several/two.txt", "e")
+	if err := os.Mkdir(filepath.Join(b.home, trashFolder, "empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	items, next := list(nil)
+	var is []string
+	for _, d := range items {
+		is = append(is, fmt.Sprintf("%s %s from %q", d.Type, d.Name, d.From))
+		if age := time.Since(d.DeletedAt); age < -time.Minute || age > time.Minute {
+			t.Errorf("%s was removed at %v", d.Name, d.DeletedAt)
+		}
+	}
+	want := []string{`file b.txt from "projects/p/b.txt"`, `file by-hand.txt from ""`, `folder p from "projects/p"`, `folder several from ""`}
+	if !slices.Equal(is, want) || next != "" {
+		t.Errorf("the trash has %q (then %q), want %q", is, next, want)
+	}
+	if first, next := list(url.Values{"limit": {"1"}}); len(first) != 1 || next == "" {
+		t.Errorf("a page of one has %v, then %q", first, next)
+	} else if second, _ := list(url.Values{"limit": {"1"}, "cursor": {next}}); len(second) != 1 || second[0].Name != "by-hand.txt" {
+		t.Errorf("the next has %v", second)
+	}
+	// The note is the person's own: what leads out of the workspace, or to something else, is no way back.
+	place := filepath.Join(b.home, filepath.Dir(items[0].Path))
+	for _, note := range []string{"../../etc/b.txt", "projects/p/other.txt", "projects/\xff/b.txt", ""} {
+		if err := unix.Setxattr(place, keptFrom, []byte(note), 0); err != nil {
+			t.Fatal(err)
+		}
+		if items, _ := list(nil); items[0].From != "" {
+			t.Errorf("%q leads back to %q", note, items[0].From)
+		}
+	}
+	// Removed for good, its place is gone as well.
+	b.wantOK(b.do("DELETE", "", url.Values{"path": {items[0].Path}}, nil, nil), 204, "remove for good")
+	if _, err := os.Stat(place); !os.IsNotExist(err) {
+		t.Errorf("its place is there: %v", err)
+	}
+}
+
+func TestRestore(t *testing.T) {
+	b := setup(t)
+	kept := func(p string) string {
+		b.t.Helper()
+		r := b.do("POST", "/trash", nil, nil, map[string]string{"path": p})
+		b.wantOK(r, 200, p)
+		var e Entry
+		if err := json.Unmarshal([]byte(r.body), &e); err != nil {
+			t.Fatal(err)
+		}
+		return e.Path
+	}
+	restore := func(req map[string]string) reply { return b.do("POST", "/trash/restore", nil, nil, req) }
+	back := func(want string, req map[string]string) {
+		b.t.Helper()
+		r := restore(req)
+		b.wantOK(r, 200, want)
+		var e Entry
+		if err := json.Unmarshal([]byte(r.body), &e); err != nil || e.Path != want {
+			t.Errorf("%v is back at %q (%v), want %q", req, e.Path, err, want)
+		}
+	}
+	b.write(b.home, "projects/p/sub/a.txt", "a")
+	b.write(b.home, "projects/p/b.txt", "b")
+	back("projects/p/b.txt", map[string]string{"path": kept("projects/p/b.txt")})
+
+	// Its folder went after it, and its name is taken by then.
+	one, other := kept("projects/p/b.txt"), kept("projects/p")
+	back("projects/p/b.txt", map[string]string{"path": one})
+	back("projects/p (2)", map[string]string{"path": other})
+	if got := b.get("projects/p (2)/sub/a.txt").body; got != "a" {
+		t.Errorf("the folder came back with %q", got)
+	}
+	if names, err := os.ReadDir(filepath.Join(b.home, trashFolder)); err != nil || len(names) != 0 {
+		t.Errorf("what was put back leaves %v (%v)", names, err)
+	}
+
+	// A part of it, and to somewhere else.
+	folder := kept("projects/p (2)")
+	back("projects/p (2)/sub/a.txt", map[string]string{"path": folder + "/sub/a.txt"})
+	back("projects/new/there", map[string]string{"path": folder, "to": "projects/new/there"})
+
+	// Nobody knows where it was.
+	b.write(b.home, trashFolder+"/by-hand.txt", "c")
+	back("uploads/by-hand.txt", map[string]string{"path": trashFolder + "/by-hand.txt"})
+
+	one = kept("projects/p/b.txt")
+	for _, p := range []string{trashFolder, "projects/p", "temp", ".", trashFolder + "/../../README.md"} {
+		b.wantCode(restore(map[string]string{"path": p}), fault.Invalid, p)
+	}
+	b.wantCode(restore(map[string]string{"path": trashFolder + "/none/none"}), fault.NotFound, "nothing")
+	b.wantCode(restore(map[string]string{"path": one, "to": "../out.txt"}), fault.Invalid, "out of the workspace")
+	// A file stands where its folder was.
+	if err := os.RemoveAll(filepath.Join(b.home, "projects/p")); err != nil {
+		t.Fatal(err)
+	}
+	b.write(b.home, "projects/p", "a file")
+	if r := restore(map[string]string{"path": one}); r.status < 400 || r.status >= 500 {
+		t.Errorf("through a file: %d %s", r.status, r.body)
+	}
+	if got := b.get(one).body; got != "b" {
+		t.Errorf("what was not put back is %q", got)
+	}
+	back("projects/q.txt", map[string]string{"path": one, "to": "projects/q.txt"})
 }

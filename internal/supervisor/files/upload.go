@@ -366,19 +366,22 @@ func (s *Server) finishUpload(ctx context.Context, id string, u upload) (string,
 		if err := s.root.Rename(data, to); err != nil {
 			return "", err
 		}
-	} else {
-		for n := 2; ; n++ {
-			err := s.rename(data, to)
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, fs.ErrExist) || n > maxLimit {
-				return "", err
-			}
-			to = numbered(u.Path, n) // taken since it began: nothing is ever lost by an upload
-		}
+	} else if to, err = s.renameBeside(data, to); err != nil {
+		return "", err
 	}
 	return to, s.dropUpload(ctx, id)
+}
+
+// renameBeside is rename, but that a name which is taken gets a number: nothing is ever lost by it.
+func (s *Server) renameBeside(from, to string) (string, error) {
+	free := to
+	for n := 2; ; n++ {
+		err := s.rename(from, free)
+		if err == nil || !errors.Is(err, fs.ErrExist) || n > maxLimit {
+			return free, err
+		}
+		free = numbered(to, n)
+	}
 }
 
 // numbered makes "plan.md" into "plan (2).md". A name that would be too long with it loses letters before it.

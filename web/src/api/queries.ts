@@ -48,6 +48,7 @@ export const queries = {
   /** All that shows files: what to ask anew when something changed them. */
   files: () => ['files'] as const,
   folder: (path: string) => queryOptions({ queryKey: ['files', 'folder', path], queryFn: ({ signal }) => readFolder(path, signal), ...watched }),
+  trash: () => queryOptions({ queryKey: ['files', 'trash'], queryFn: ({ signal }) => all((cursor) => call(api.GET('/files/trash', { params: { query: { limit: 1000, cursor } }, signal })), 3), ...watched }),
   fileText: (path: string) => queryOptions({ queryKey: ['files', 'text', path], queryFn: ({ signal }) => readText(path, signal), ...watched }),
   filesNamed: (q: string, path: string) => queryOptions({ queryKey: ['files', 'named', path, q], queryFn: ({ signal }) => call(api.GET('/files/search', { params: { query: { q, path } }, signal })) }),
   linesWith: (q: string, path: string, regexp: boolean) => queryOptions({ queryKey: ['files', 'lines', path, q, regexp], queryFn: ({ signal }) => call(api.GET('/files/grep', { params: { query: { q, path, regexp } }, signal })) }),

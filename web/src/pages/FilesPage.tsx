@@ -21,8 +21,9 @@ import { Find } from '@/modules/files/Find'
 import { FolderView } from '@/modules/files/FolderView'
 import { useAfterTurns, useWatching } from '@/modules/files/fresh'
 import { keepTabs, useLastTabs } from '@/modules/files/lastTabs'
-import { above, join, parentOf, pathShown, shownName, trash } from '@/modules/files/paths'
+import { above, inTrash, join, parentOf, pathShown, shownName, trash } from '@/modules/files/paths'
 import { Tabs } from '@/modules/files/Tabs'
+import { TrashView } from '@/modules/files/TrashView'
 import { Tree } from '@/modules/files/Tree'
 import { chosen, dropped } from '@/modules/files/upload/dropped'
 import { tellUnread } from '@/modules/files/upload/unread'
@@ -42,12 +43,12 @@ export function FilesPage() {
   const desk = useDesk()
   const userId = useMe().id
   useAfterTurns()
-  usePageTitle(shownName(path) || m.files())
+  usePageTitle(titleOf(path))
   const [closing, setClosing] = useState<string | null>(null)
   const uploads = uploadsOf(userId)
   useEffect(() => uploads.onDone(() => void client.invalidateQueries({ queryKey: queries.files() })), [uploads, client])
 
-  const at = useQuery({ ...queries.folder(path), ...useWatching() })
+  const at = useQuery({ ...queries.folder(path), ...useWatching(), enabled: path !== trash })
   const entry = at.data?.entry
   const isFile = entry !== undefined && entry.type !== 'folder'
   const last = useLastTabs(userId)
@@ -70,7 +71,7 @@ export function FilesPage() {
     const open = tabs.filter((x) => x !== t)
     go(t === path ? (open[Math.min(tabs.indexOf(t), open.length - 1)] ?? parentOf(t)) : path, open, true)
   }
-  const folder = isFile ? parentOf(path) : path
+  const folder = inTrash(path) ? 'uploads' : isFile ? parentOf(path) : path
 
   return (
     <FileActions onMoved={moved} onMade={(p) => go(p)}>
@@ -94,13 +95,16 @@ export function FilesPage() {
                 </Bar>
                 <Find folder={folder} q={search.find} where={search.in ?? 'names'} onChange={(find, where) => void navigate({ to: '/files/$', params: { _splat: path }, search: { ...search, find, in: where }, replace: true })} />
               </>
+            ) : path === trash ? (
+              <>
+                <Bar path={path} />
+                <TrashView tabs={tabs} />
+              </>
             ) : at.error && !at.data ? (
               <>
                 <Bar path={path} />
                 <div className="p-4">
-                  {path === trash && problemOf(at.error).code === 'not_found' ? (
-                    <Empty title={m.trash()}>{m.trash_empty()}</Empty>
-                  ) : problemOf(at.error).code === 'not_found' ? (
+                  {problemOf(at.error).code === 'not_found' ? (
                     <Empty title={m.file_missing_title()} action={<Link to="/files/$" params={{ _splat: parentOf(path) }} className="inline-flex min-h-11 items-center rounded-control border border-edge/50 px-3 text-minor hover:bg-hover desk:min-h-9">{m.file_missing_do()}</Link>}>
                       {m.file_missing_text()}
                     </Empty>
@@ -137,6 +141,8 @@ export function FilesPage() {
     </FileActions>
   )
 }
+
+const titleOf = (path: string) => (path === trash ? m.trash() : shownName(path) || m.files())
 
 const hiddenKey = 'carrel.files.hidden'
 
@@ -234,14 +240,14 @@ function Bar({ path, children }: { path: string; children?: ReactNode }) {
             <li key={p} className="flex min-w-0 shrink items-center max-desk:hidden">
               <span className="text-muted" aria-hidden="true">/</span>
               <Link to="/files/$" params={{ _splat: p }} search={(s) => (s.tabs ? { tabs: s.tabs } : {})} className={`${crumb} truncate`}>
-                {shownName(p)}
+                {titleOf(p)}
               </Link>
             </li>
           ))}
           {path !== '' && (
             <li className="flex min-w-0 items-center">
               <span className="text-muted max-desk:hidden" aria-hidden="true">/</span>
-              <h1 className="truncate px-1 font-strong">{shownName(path)}</h1>
+              <h1 className="truncate px-1 font-strong">{titleOf(path)}</h1>
             </li>
           )}
         </ol>

@@ -4,7 +4,7 @@ import { ApiError, api, call } from '@/api/client'
 import { useMutation } from '@/api/mutation'
 import { queries } from '@/api/queries'
 import { naming, querying, writeText } from '@/api/text'
-import type { FileEntry } from '@/api/wire'
+import type { DeletedFile, FileEntry } from '@/api/wire'
 import { Button } from '@/components/Button'
 import { Confirm } from '@/components/Confirm'
 import { Dialog } from '@/components/Dialog'
@@ -16,13 +16,14 @@ import { problemOf, saying } from '@/i18n/problem'
 import { m } from '@/i18n/paraglide/messages.js'
 import { useMe } from '@/modules/shell/me'
 import { draftsOf } from './drafts'
-import { firstFree, join } from './paths'
+import { inTrash, join, parentOf, shownName } from './paths'
 import { moveDrafts } from './save'
 
 interface Actions {
   make: (kind: 'file' | 'folder', folder: string) => void
   move: (entry: FileEntry) => void
   remove: (entry: FileEntry) => void
+  putBack: (entry: DeletedFile) => void
 }
 
 const Context = createContext<Actions | null>(null)
@@ -57,22 +58,30 @@ export function FileActions({ children, onMoved, onMade }: Props) {
       void again()
       toast(m.file_deleted({ name: plain(entry.name) }), { label: m.undo(), act: () => undo.mutate({ kept, to: entry.path }) })
     },
-    // Where there is no room even for the trash, or it is in it already, there is still the other way.
-    onError: (error, entry) => (['quota_exceeded', 'conflict'].includes(problemOf(error).code) ? setOpen({ kind: 'erase', entry }) : toast(saying(error))),
+    // Where there is no room even for the trash there is still the other way.
+    onError: (error, entry) => (problemOf(error).code === 'quota_exceeded' ? setOpen({ kind: 'erase', entry }) : toast(saying(error))),
   })
   const undo = useMutation({
-    mutationFn: ({ kept, to }: { kept: FileEntry; to: string }) => firstFree(to, (to) => call(api.POST('/files/move', { body: { ...moving(kept), to } }))),
+    mutationFn: ({ kept, to }: { kept: FileEntry; to?: string }) => call(api.POST('/files/trash/restore', { body: { ...naming(kept), to } })),
     onSuccess: (entry, { kept, to }) => {
       void moveDrafts(client, drafts, kept.path, entry.path)
       void again()
-      if (entry.path !== to) toast(m.file_put_back_as({ name: plain(entry.name) }))
+      const name = plain(entry.name)
+      if (to === undefined) toast(m.file_put_back({ name, folder: shownName(parentOf(entry.path)) || m.files() }))
+      else if (entry.path !== to) toast(m.file_put_back_as({ name }))
     },
     onError: (error) => toast(saying(error)),
   })
-  const { mutate: remove } = trash
+  const { mutate: toTrash } = trash
+  const { mutate: restore } = undo
   const actions = useMemo<Actions>(
-    () => ({ make: (what, folder) => setOpen({ kind: 'make', what, folder }), move: (entry) => setOpen({ kind: 'move', entry }), remove }),
-    [remove],
+    () => ({
+      make: (what, folder) => setOpen({ kind: 'make', what, folder }),
+      move: (entry) => setOpen({ kind: 'move', entry }),
+      remove: (entry) => (inTrash(entry.path) ? setOpen({ kind: 'erase', entry }) : toTrash(entry)),
+      putBack: (kept) => restore({ kept }),
+    }),
+    [toTrash, restore],
   )
   return (
     <Context value={actions}>
@@ -154,5 +163,5 @@ function Erase({ entry, onClose, onGone }: { entry: FileEntry; onClose: () => vo
       onGone()
     },
   })
-  return <Confirm title={m.file_erase_title({ name: plain(entry.name) })} text={m.file_erase_text()} action={m.file_erase()} busy={erase.isPending} error={erase.error} onClose={onClose} onConfirm={() => erase.mutate()} />
+  return <Confirm title={m.file_erase_title({ name: plain(entry.name) })} text={inTrash(entry.path) ? m.file_erase_trashed() : m.file_erase_text()} action={m.file_erase()} busy={erase.isPending} error={erase.error} onClose={onClose} onConfirm={() => erase.mutate()} />
 }

@@ -1,8 +1,7 @@
 import { beforeEach, expect, it } from 'vitest'
-import { ApiError } from '@/api/client'
 import { decode } from '@/api/text'
 import { difference, indentOf } from './edit'
-import { above, firstFree, join, kindOf, nameOf, parentOf, resolve } from './paths'
+import { above, join, kindOf, nameOf, parentOf, resolve } from './paths'
 import { cells } from './preview/notebook'
 
 const bytes = (text: string) => new TextEncoder().encode(text).buffer as ArrayBuffer
@@ -11,24 +10,6 @@ it('takes paths apart and puts them together', () => {
   expect([parentOf('a/b/c'), parentOf('a'), nameOf('a/b/c'), nameOf('a'), join('', 'a'), join('a', 'b')]).toEqual(['a/b', '', 'c', 'a', 'a', 'a/b'])
   expect(above('a/b/c.txt')).toEqual(['a', 'a/b'])
   expect(above('')).toEqual([])
-})
-
-const problem = (status: number, code: string) => new ApiError({ status, code, detail: '' })
-
-it('finds a free name, and gives up for any other reason or at last', async () => {
-  const asked: string[] = []
-  const taken = (...names: string[]) => async (path: string) => {
-    asked.push(path)
-    if (names.includes(path)) throw problem(409, 'conflict')
-    return path
-  }
-  expect(await firstFree('a/plan.md', taken())).toBe('a/plan.md')
-  expect(await firstFree('a/plan.md', taken('a/plan.md', 'a/plan (2).md'))).toBe('a/plan (3).md')
-  expect([await firstFree('.env', taken('.env')), await firstFree('x.tar.gz', taken('x.tar.gz')), await firstFree('d.d/x', taken('d.d/x'))]).toEqual(['.env (2)', 'x.tar (2).gz', 'd.d/x (2)'])
-  asked.length = 0
-  await expect(firstFree('a', async (path) => (asked.push(path), Promise.reject(problem(404, 'not_found'))))).rejects.toMatchObject({ code: 'not_found' })
-  expect(asked).toEqual(['a'])
-  await expect(firstFree('a', async () => Promise.reject(problem(409, 'conflict')))).rejects.toMatchObject({ code: 'conflict' })
 })
 
 it('knows how a file is shown', () => {

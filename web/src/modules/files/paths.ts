@@ -1,7 +1,6 @@
 import type { FileEntry } from '@/api/wire'
 import { plain } from '@/components/plain'
 import { getLocale } from '@/i18n/locale'
-import { problemOf } from '@/i18n/problem'
 
 /** The folder that something is in; the workspace itself is "". */
 export const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')))
@@ -20,22 +19,6 @@ export const inTrash = (path: string) => path === trash || path.startsWith(`${tr
 export function above(path: string): string[] {
   const parts = path.split('/').filter(Boolean)
   return parts.slice(0, -1).map((_, i) => parts.slice(0, i + 1).join('/'))
-}
-
-/** Names tried before a person is asked for one. */
-const mostNames = 20
-
-/** Puts something at a path, or where its name is taken at "plan (2).md", as an upload does. */
-export async function firstFree<T>(path: string, put: (path: string) => Promise<T>): Promise<T> {
-  const name = nameOf(path)
-  const ext = /.(\.[^.]+)$/.exec(name)?.[1] ?? ''
-  for (let n = 1; ; n++) {
-    try {
-      return await put(n === 1 ? path : join(parentOf(path), `${name.slice(0, name.length - ext.length)} (${n})${ext}`))
-    } catch (e) {
-      if (n === mostNames || problemOf(e).code !== 'conflict') throw e
-    }
-  }
 }
 
 export type Kind = 'markdown' | 'image' | 'svg' | 'pdf' | 'table' | 'notebook' | 'text'
