@@ -73,7 +73,7 @@ func (s *Server) registerFileSearch() {
 			return &body[FoundFiles]{Body: f}, err
 		})
 	route(s, signedIn, huma.Operation{Method: http.MethodGet, Path: "/files/grep", Summary: "Find lines in files",
-		Description: "Looks for a few seconds at most, into files of up to 4 MiB that are text, and at 100 lines of each."},
+		Description: "Looks for a few seconds at most, into files of up to 4 MiB that are text (UTF-8, UTF-16 with a mark, GB18030), and at 100 lines of each."},
 		func(ctx context.Context, in *grepInput) (*body[FoundLines], error) {
 			q, err := in.query(ctx, in.Query, in.Limit)
 			if err != nil {

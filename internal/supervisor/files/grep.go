@@ -16,14 +16,13 @@ import (
 	"github.com/carrel-dev/carrel/internal/fault"
 )
 
-// Bounds of a search in files. Larger files, and those that hold a zero byte near their beginning, are not looked into.
+// Bounds of a search in files. Larger files, and those that are no text, are not looked into.
 const (
 	grepFileBytes  = 4 << 20
 	grepTotalBytes = 1 << 30
 	grepPerFile    = 100
 	grepResults    = 500
-	grepContext    = 120 // bytes of a line that are shown on either side
-	binaryProbe    = 8000
+	grepContext    = 120      // bytes of a line that are shown on either side
 	grepProgram    = 10_000   // steps that an expression may be made of; each may be taken for every letter
 	grepSteps      = 64 << 20 // that are taken at a time, which is a second at worst; what may need more is watched
 )
@@ -142,11 +141,22 @@ func (g *grepping) file(s *Server, p string) error {
 	if g.total += int64(n); g.total > grepTotalBytes {
 		return errTooMuch
 	}
-	if bytes.IndexByte(text[:min(n, binaryProbe)], 0) >= 0 {
+	readings := readingsOf(text)
+	if len(readings) == 0 {
 		return nil
 	}
 	g.found.Files++
-	line, at := 1, 0
+	for before := len(g.found.Items); len(readings) > 0 && len(g.found.Items) == before; readings = readings[1:] {
+		if err := g.lines(p, readings[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lines notes the lines of a text in which something is found.
+func (g *grepping) lines(p string, text []byte) error {
+	line, at, n := 1, 0, len(text)
 	for range grepPerFile {
 		m, err := g.find(text[at:])
 		if err != nil {

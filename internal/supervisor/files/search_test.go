@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +21,10 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
 
 	"github.com/carrel-dev/carrel/internal/fault"
 )
@@ -138,6 +143,43 @@ func TestGrep(t *testing.T) {
 }
 
 // What takes an expression long does not take the helper long.
+func TestGrepOfOtherEncodings(t *testing.T) {
+	b := setup(t)
+	encoded := func(e encoding.Encoding, text string) string {
+		t.Helper()
+		out, err := e.NewEncoder().String(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	const text = "第一行\r\n图书馆的座位\r\n"
+	b.write(b.home, "projects/p/gbk.txt", encoded(simplifiedchinese.GBK, text))
+	b.write(b.home, "projects/p/utf16be.txt", encoded(unicode.UTF16(unicode.BigEndian, unicode.UseBOM), text))
+	b.write(b.home, "projects/p/utf16le.txt", encoded(unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), text))
+	b.write(b.home, "projects/p/utf8.txt", text)
+	b.write(b.home, "projects/p/utf8-and-a-stray-byte.txt", text+"\xff")
+	b.write(b.home, "projects/p/binary", text+"\x00")
+	b.write(b.home, "projects/p/cut-utf16.txt", "\xff\xfe\x00\xd8")
+	b.write(b.home, "projects/p/latin1.txt", encoded(charmap.ISO8859_1, "les sièges réservés\nà la bibliothèque"))
+	got := answerOf[Lines](b, "/grep", url.Values{"q": {"图书馆的"}})
+	var where []string
+	for _, l := range got.Items {
+		where = append(where, path.Base(l.Path))
+		if l.Line != 2 || l.Match != "图书馆的" || l.After != "座位" {
+			t.Errorf("found %+v", l)
+		}
+	}
+	if want := []string{"gbk.txt", "utf16be.txt", "utf16le.txt", "utf8-and-a-stray-byte.txt", "utf8.txt"}; !slices.Equal(where, want) {
+		t.Errorf("found in %q, want %q", where, want)
+	}
+	// Of what is in no such encoding the letters that can be read are looked at, and shown.
+	got = answerOf[Lines](b, "/grep", url.Values{"q": {"biblioth"}})
+	if len(got.Items) != 1 || got.Items[0].Before != " la " || got.Items[0].After != "que" {
+		t.Errorf("found %+v", got.Items)
+	}
+}
+
 func TestGrepOfHardExpressions(t *testing.T) {
 	b := setup(t)
 	for i := range 6 {
