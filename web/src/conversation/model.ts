@@ -144,6 +144,12 @@ export interface Todo {
   status: 'pending' | 'in_progress' | 'completed'
 }
 
+/** The list of what is to be done, as it stands after an event. */
+export interface Todos {
+  seq: number
+  items: Todo[]
+}
+
 export interface TurnCost {
   durationMs: number
   tokens: number

@@ -1,4 +1,5 @@
 import type { Me, Project, Session } from '@/api/wire'
+import type { Todos } from '@/conversation/model'
 import type { Event } from '@/conversation/reduce'
 import { within } from './lean'
 
@@ -15,6 +16,8 @@ export interface KeptLists {
 export interface KeptConversation {
   at: number
   events: Event[]
+  /** What is to be done: the events are too lean to tell. */
+  todos?: Todos
 }
 
 /** An upload that was not finished: the file itself stays where it was. */
@@ -88,7 +91,7 @@ export class Kept {
       const read = [id, ...((await shelf.get('read')) as string[] | undefined ?? []).filter((x) => x !== id)]
       await shelf.set('read', read.slice(0, mostConversations))
       for (const gone of read.slice(mostConversations)) await shelf.del(`c:${gone}`)
-      await shelf.set(`c:${id}`, { at: c.at, events: within(c.events.slice(-mostEvents), maxConversationChars) })
+      await shelf.set(`c:${id}`, { ...c, events: within(c.events.slice(-mostEvents), maxConversationChars) })
     })
   }
 

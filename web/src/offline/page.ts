@@ -4,6 +4,7 @@ import { useSyncExternalStore } from 'react'
 import { noteKnown } from '@/api/early'
 import { queries } from '@/api/queries'
 import { m } from '@/i18n/paraglide/messages.js'
+import type { Todos } from '@/conversation/model'
 import type { Event } from '@/conversation/reduce'
 import { Kept, type KeptConversation, type Shelf } from './kept'
 import { lean } from './lean'
@@ -74,13 +75,13 @@ export function keepLists(client: QueryClient): void {
   })
 }
 
-const waiting = new Map<string, readonly Event[]>()
+const waiting = new Map<string, { events: readonly Event[]; todos: Todos }>()
 let timer: ReturnType<typeof setTimeout> | undefined
 
 function write(): void {
   clearTimeout(timer)
   timer = undefined
-  for (const [id, events] of waiting) void kept.keepConversation(id, { at: Date.now(), events: lean(events, m.offline_not_kept()) })
+  for (const [id, { events, todos }] of waiting) void kept.keepConversation(id, { at: Date.now(), events: lean(events, m.offline_not_kept()), todos })
   waiting.clear()
 }
 
@@ -102,8 +103,8 @@ export function forgetKept(): Promise<void> {
 /** The conversations that are being read, for the stream. */
 export const keptConversations = {
   read: (id: string): Promise<KeptConversation | undefined> => kept.conversation(id),
-  write: (id: string, events: readonly Event[]): void => {
-    waiting.set(id, events)
+  write: (id: string, events: readonly Event[], todos: Todos): void => {
+    waiting.set(id, { events, todos })
     timer ??= setTimeout(write, soonMs)
   },
 }

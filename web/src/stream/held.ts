@@ -1,5 +1,5 @@
 import type { AnswerFrame } from '@/api/wire'
-import { emptyConversation, type PromptRow } from '@/conversation/model'
+import { emptyConversation, type PromptRow, type Todos } from '@/conversation/model'
 import { isObj, str } from '@/conversation/json'
 import { reduce, type Event } from '@/conversation/reduce'
 import { snapshot, type Snapshot } from '@/conversation/rows'
@@ -38,8 +38,8 @@ export interface Sources {
   page: (sessionId: string, before: number, limit: number) => Promise<EventPage>
   /** The ends of conversations that the device keeps, to be read without a server. */
   kept?: {
-    read: (sessionId: string) => Promise<{ at: number; events: readonly Event[] } | undefined>
-    write: (sessionId: string, events: readonly Event[]) => void
+    read: (sessionId: string) => Promise<{ at: number; events: readonly Event[]; todos?: Todos } | undefined>
+    write: (sessionId: string, events: readonly Event[], todos: Todos) => void
   }
   /** Calls back once the page has nothing better to do. */
   idle: (f: () => void) => void
@@ -197,6 +197,8 @@ export class Held {
     const kept = await this.from.kept?.read(this.id)
     if (!kept || this.past !== past || past.opened) return
     this.conversation = emptyConversation(true)
+    this.conversation.todos = kept.todos?.items ?? []
+    this.conversation.todosSeq = kept.todos?.seq ?? 0
     for (const e of kept.events) reduce(this.conversation, e)
     this.asOf = kept.at
     this.problem = null
@@ -224,7 +226,7 @@ export class Held {
       reading: this.reading !== null,
       asOf: this.asOf,
     }
-    if (this.past.opened && this.listeners.size > 0) this.from.kept?.write(this.id, this.past.events)
+    if (this.past.opened && this.listeners.size > 0) this.from.kept?.write(this.id, this.past.events, { seq: c.lastSeq, items: c.todos })
     for (const l of this.listeners) l()
   }
 }

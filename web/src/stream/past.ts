@@ -1,5 +1,5 @@
 import { isObj, str } from '@/conversation/json'
-import { emptyConversation, type Conversation, type Todo } from '@/conversation/model'
+import { emptyConversation, type Conversation, type Todos } from '@/conversation/model'
 import { reduce, type Event } from '@/conversation/reduce'
 
 /** One page of a journal, read backwards. */
@@ -9,11 +9,6 @@ export interface EventPage {
   more: boolean
   /** Of the last page: the list of what is to be done up to an event, which may have been made before these. */
   todos?: Todos
-}
-
-interface Todos {
-  seq: number
-  items: Todo[]
 }
 
 /**

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { brief } from '@/conversation/brief'
 import { fixture, play } from '@/conversation/fixture'
 import type { Event } from '@/conversation/reduce'
+import { lean } from '@/offline/lean'
+import type { Sources } from './held'
 import type { EventPage } from './past'
 import { FakeClock, FakeSocket, FakeStorage } from './fake'
 import { Stream } from './stream'
@@ -269,6 +271,27 @@ describe('without a server', () => {
     expect(after.rows.map((r) => r.key)).toEqual(before.rows.map((r) => r.key)) // nothing twice
     expect(t.sockets.at(-1)!.sent).toContainEqual({ type: 'subscribe', session_id: 's', after: after.lastSeq })
     expect(t.written).toContain('s')
+  })
+
+  it('knows the list of tasks, which what the device keeps of the conversation does not tell', async () => {
+    const journal = fixture('13b-task-tools')
+    const todos = play(journal).s.todos
+    const written: Parameters<NonNullable<Sources['kept']>['write']>[] = []
+    const stream = (page: Sources['page'], read: NonNullable<Sources['kept']>['read']) =>
+      new Stream({ open: () => new FakeSocket(), storage: null, newId: () => 'x', schedule: (f) => f(), idle: (f) => f(), clock: new FakeClock(), page, kept: { read, write: (...args) => void written.push(args) } })
+    stream(async () => ({ events: journal, more: false }), async () => undefined).subscribe('s', () => {})
+    await settled()
+    const [, events, list] = written.at(-1)!
+    const offline = stream(
+      async () => {
+        throw Object.assign(new Error(''), { code: 'unreachable' })
+      },
+      async () => ({ at: 7, events: lean(events, 'not kept'), todos: list }),
+    )
+    offline.subscribe('s', () => {})
+    await settled()
+    expect(todos).not.toEqual([])
+    expect(offline.view('s')).toMatchObject({ asOf: 7, todos })
   })
 
   it('does not wait for ever for a network that swallows what is asked', async () => {
