@@ -205,6 +205,25 @@ try {
   await page.getByRole('heading', { name: 'Sign in' }).waitFor()
   assert.deepEqual(asked, [], 'who signs out is not asked who they are')
   assert.equal(new URL(page.url()).search, '', 'the next one is not led to where the one before was')
+
+  step('a sign-in that ended by itself: the same person goes on where they were, and nobody else')
+  const signIn = async (name) => {
+    await page.getByLabel('User name or e-mail').fill(name)
+    await page.getByLabel('Password').fill('long enough')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('navigation', { name: 'Sessions' }).waitFor()
+  }
+  await signIn('ana')
+  for (const name of ['ana', 'eve']) {
+    await page.getByRole('link', { name: 'Projects' }).first().click()
+    await page.waitForURL('**/projects')
+    await context.clearCookies()
+    await page.getByRole('link', { name: name === 'ana' ? 'Terminal' : 'Files' }).first().click()
+    await page.waitForURL('**/login?next=*')
+    const next = new URL(page.url()).searchParams.get('next')
+    await signIn(name)
+    await page.waitForURL(({ pathname }) => pathname === (name === 'ana' ? next : '/'))
+  }
 } catch (e) {
   const [page] = browser.contexts()[0]?.pages() ?? []
   await page?.screenshot({ path: join(process.env.SHOTS ?? tmpdir(), 'flow-failure.png') })

@@ -172,7 +172,7 @@ const routes = [
   }],
   ['GET', /^\/config$/, (_, __, ___, signedIn) => ({ ...db.config, signed_in: signedIn })],
   ['POST', /^\/setup$/, (_, b) => (b.setup_code !== '0000' ? problem(403, 'forbidden', 'The set-up code is wrong. Look at what the server printed when it started.') : ((db.config.needs_setup = false), signIn(db.users[0])))],
-  ['POST', /^\/auth\/login$/, (_, b) => (b.password === 'wrong' ? problem(401, 'unauthenticated', 'Wrong name or password.') : signIn(db.users[0]))],
+  ['POST', /^\/auth\/login$/, (_, b) => (b.password === 'wrong' ? problem(401, 'unauthenticated', 'Wrong name or password.') : signIn(db.users.find((u) => u.username === b.username) ?? db.users[0]))],
   ['POST', /^\/auth\/logout$/, async () => {
     // The connection may be ended before the answer is there.
     for (const ws of streams.clients) ws.close(4401, 'The sign-in ended.')

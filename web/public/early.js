@@ -3,10 +3,10 @@
 ;(function () {
   // A chosen theme never flashes.
   var theme = null
-  var known = false
+  var known = null // the role of who was signed in last
   try {
     theme = localStorage.getItem('carrel.theme')
-    known = localStorage.getItem('carrel.known') !== null
+    known = localStorage.getItem('carrel.known')
   } catch (e) {
     // Storage may be switched off; the system's theme is shown then.
   }
@@ -28,7 +28,8 @@
   var config = keep('/api/v1/config', get('/api/v1/config'))
   if (/^\/(login|register|setup)$/.test(location.pathname)) return
   var me = keep('/api/v1/me', known ? get('/api/v1/me') : config.then(askMe))
-  var lists = { '/': ['projects'], '/projects': ['projects'], '/admin/users': ['users'], '/admin/instances': ['instances', 'users'], '/terminal': ['terminals', 'projects'] }
+  var lists = { '/': ['projects'], '/projects': ['projects'], '/terminal': ['terminals', 'projects'] }
+  if (known === 'admin') Object.assign(lists, { '/admin/users': ['users'], '/admin/instances': ['instances', 'users'] }) // others are refused
   var asked = ['sessions'].concat(lists[location.pathname] || []).map(function (list) { return '/api/v1/' + list + '?limit=200' })
   var session = /^\/s\/([^/]+)$/.exec(location.pathname)
   if (session && !/[?&]at=/.test(location.search)) asked.unshift('/api/v1/sessions/' + session[1] + '/events?before=0&limit=200')

@@ -22,13 +22,14 @@ let leaving = false
 /** A sign-in that ended elsewhere is noticed by whatever asks next. */
 function noticeSignOut(error: Error): void {
   if (!(error instanceof ApiError) || error.code !== 'unauthenticated') return
-  if (leaving || signingOut(client) || client.getQueryData(queries.me().queryKey) === undefined) return
+  const me = client.getQueryData(queries.me().queryKey)
+  if (leaving || signingOut(client) || me === undefined) return
   leaving = true
   stream.stop()
   void forgetKept()
   const { pathname } = router.state.location
   // First, so that no view asks for what it may no longer have.
-  void router.navigate({ to: '/login', search: pathname === '/' ? {} : { next: pathname } }).finally(() => {
+  void router.navigate({ to: '/login', search: pathname === '/' ? {} : { next: pathname }, state: { nextOf: me.id } }).finally(() => {
     leaving = false
     client.removeQueries({ queryKey: queries.me().queryKey })
   })

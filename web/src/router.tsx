@@ -47,7 +47,7 @@ const app = createRoute({
       // A network that swallows what is asked says no more than one that is not there. What the server says after all is still heard.
       if ((await Promise.race([answer, patience()])) === null && (await bringBack(context.client))) return void answer.catch(() => {})
       const me = await answer
-      noteKnown(true)
+      noteKnown(me.role)
       void kept.belongTo(me.id)
       forgetOthers(me.id)
       if (isLocale(me.language)) setLocale(me.language)
@@ -200,5 +200,9 @@ export function makeRouter(client: QueryClient) {
 declare module '@tanstack/react-router' {
   interface Register {
     router: ReturnType<typeof makeRouter>
+  }
+  interface HistoryState {
+    /** At the sign-in: whose address `next` is, where the page knows it. For others it may be nothing. */
+    nextOf?: number
   }
 }

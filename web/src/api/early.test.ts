@@ -12,7 +12,8 @@ const code = { '/s': ['/assets/talk.js', '/assets/shared.js'], '/admin/users': [
 
 let later: (() => void)[]
 
-function visit(address: string, known = false): void {
+/** `known` is the role of who was signed in last on the device. */
+function visit(address: string, known: string | null = null): void {
   const { origin, pathname, search } = new URL(address)
   vi.stubGlobal('window', globalThis)
   vi.stubGlobal('location', { origin, pathname, search })
@@ -30,7 +31,7 @@ function visit(address: string, known = false): void {
     }
   })
   // A browser runs it as it is, before the modules.
-  vi.stubGlobal('localStorage', { getItem: (key: string) => (known && key === 'carrel.known' ? '1' : null) })
+  vi.stubGlobal('localStorage', { getItem: (key: string) => (key === 'carrel.known' ? known : null) })
   new Function('Worker', 'setTimeout', script)(class {}, (f: () => void, ms?: number) => (ms ? later.push(f) : f()))
 }
 
@@ -71,12 +72,22 @@ it('asks for what a view shows, just as the page will', async () => {
   answer = () => json({ items: [], next_cursor: null })
   for (const [path, wanted] of Object.entries(lists)) {
     asked = []
-    visit(`http://carrel.test${path}`)
+    visit(`http://carrel.test${path}`, 'admin')
     await vi.waitFor(() => expect(asked).toHaveLength(2 + wanted.length))
     vi.resetModules()
     const { queries } = await import('./queries')
     for (const query of wanted) await new QueryClient().fetchQuery(queries[query]() as FetchQueryOptions)
     expect(asked).toHaveLength(2 + wanted.length)
+  }
+})
+
+it('asks for nothing that only administrators are told, where none is known to be there', async () => {
+  for (const known of [null, 'user', 'moderator', '1']) {
+    asked = []
+    visit('http://carrel.test/admin/users', known)
+    visit('http://carrel.test/admin/instances', known)
+    await vi.waitFor(() => expect(asked).toHaveLength(6))
+    expect(new Set(asked)).toEqual(new Set(['/api/v1/config', '/api/v1/me', '/api/v1/sessions?limit=200']))
   }
 })
 
@@ -90,7 +101,7 @@ it('asks for no conversation elsewhere, nor for the end of one that is opened in
 })
 
 it('asks at once where somebody was signed in on this device', async () => {
-  visit('http://carrel.test/s/abc', true)
+  visit('http://carrel.test/s/abc', 'user')
   expect(asked).toEqual(['/api/v1/config', '/api/v1/me', '/api/v1/sessions/abc/events?before=0&limit=200', '/api/v1/sessions?limit=200'])
 })
 
@@ -116,7 +127,7 @@ it('asks for a file as the page will, and for its text once it is a short one', 
   const text = '/api/v1/files/content?path=projects%2Fa%20b%2F%E4%B8%AD.py'
   const entry = { path: 'projects/a b/中.py', type: 'file', size_bytes: 5, items: [], next_cursor: null }
   answer = (path) => (path === folder ? json(entry) : new Response('hello', { headers: { ETag: '"1"' } }))
-  visit('http://carrel.test/files/projects/a%20b/%E4%B8%AD.py', true)
+  visit('http://carrel.test/files/projects/a%20b/%E4%B8%AD.py', 'user')
   await vi.waitFor(() => expect(asked).toContain(text))
   const { queries } = await import('./queries')
   expect(await new QueryClient().fetchQuery(queries.folder('projects/a b/中.py') as FetchQueryOptions)).toMatchObject({ entry })
@@ -126,16 +137,16 @@ it('asks for a file as the page will, and for its text once it is a short one', 
   for (const other of [{ ...entry, type: 'folder' }, { ...entry, size_bytes: 200_000 }, { ...entry, path: 'a.PNG' }]) {
     asked = []
     answer = () => json(other)
-    visit('http://carrel.test/files/a', true)
+    visit('http://carrel.test/files/a', 'user')
     await vi.waitFor(() => expect(asked).toHaveLength(4))
     await new Promise((r) => setTimeout(r))
     expect(asked.filter((p) => p.includes('content'))).toEqual([])
   }
-  expect(() => visit('http://carrel.test/files/%E4', true)).not.toThrow()
+  expect(() => visit('http://carrel.test/files/%E4', 'user')).not.toThrow()
 })
 
 it('keeps no answer that nobody took', async () => {
-  visit('http://carrel.test/s/abc', true)
+  visit('http://carrel.test/s/abc', 'user')
   await get('/api/v1/me')
   for (const f of later) f()
   await get('/api/v1/sessions?limit=200')
@@ -192,7 +203,7 @@ it('asks again when the network failed', async () => {
   answer = () => {
     throw new TypeError('Failed to fetch')
   }
-  visit('http://carrel.test/files/', true)
+  visit('http://carrel.test/files/', 'user')
   answer = () => json({ id: 1 })
   expect((await get('/api/v1/me')).status).toBe(200)
   expect(asked).toHaveLength(4)

@@ -1,3 +1,5 @@
+import type { Role } from './wire'
+
 const page = globalThis as { carrelEarly?: Map<string, Promise<Response>>; carrelCode?: Record<string, string[]> }
 
 /** Answers that public/early.js asked for before this code was there, by path. */
@@ -27,10 +29,10 @@ function ended(signal: AbortSignal): Promise<never> {
 
 const knownKey = 'carrel.known'
 
-/** Notes on the device whether somebody is signed in: then public/early.js need not ask that first. */
-export function noteKnown(known: boolean): void {
+/** Notes on the device who is signed in, if anybody: then public/early.js need not ask that first. */
+export function noteKnown(role: Role | null): void {
   try {
-    if (known) localStorage.setItem(knownKey, '1')
+    if (role) localStorage.setItem(knownKey, role)
     else localStorage.removeItem(knownKey)
   } catch {
     // Without storage it asks first.

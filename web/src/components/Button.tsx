@@ -1,4 +1,4 @@
-import type { ButtonHTMLAttributes } from 'react'
+import type { ButtonHTMLAttributes, MouseEvent } from 'react'
 
 type Look = 'primary' | 'quiet' | 'plain' | 'danger' | 'wait'
 
@@ -15,18 +15,26 @@ interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
   busy?: boolean
 }
 
-export function Button({ look = 'quiet', busy = false, className = '', disabled, children, type = 'button', ...rest }: Props) {
+/** While it is busy it does nothing, and keeps the focus, which a disabled one loses. */
+export function Button({ look = 'quiet', busy = false, className = '', onClick, children, type = 'button', ...rest }: Props) {
   return (
     <button
       {...rest}
       type={type}
-      disabled={disabled || busy}
+      onClick={busy ? refuse : onClick}
+      aria-disabled={busy || undefined}
       aria-busy={busy || undefined}
-      className={`inline-flex min-h-11 items-center justify-center gap-2 rounded-control py-1.5 text-minor transition-[filter,background-color,opacity] disabled:opacity-50 desk:min-h-9 ${looks[look]} ${className}`}
+      className={`inline-flex min-h-11 items-center justify-center gap-2 rounded-control py-1.5 text-minor transition-[filter,background-color,opacity] disabled:opacity-50 aria-disabled:opacity-50 desk:min-h-9 ${looks[look]} ${className}`}
     >
       {children}
     </button>
   )
+}
+
+/** Also what Enter in a form presses. */
+function refuse(e: MouseEvent): void {
+  e.preventDefault()
+  e.stopPropagation()
 }
 
 interface IconProps extends ButtonHTMLAttributes<HTMLButtonElement> {

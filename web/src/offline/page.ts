@@ -94,7 +94,7 @@ export function onForget(call: () => void): void {
 
 /** Nobody is signed in any more: nothing is kept of whom it was. */
 export function forgetKept(): Promise<void> {
-  noteKnown(false)
+  noteKnown(null)
   waiting.clear()
   for (const call of leaving) call()
   return kept.forget()

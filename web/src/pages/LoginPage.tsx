@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useLocation, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { ApiError, api, call } from '@/api/client'
 import { useMutation } from '@/api/mutation'
@@ -15,6 +15,7 @@ export function LoginPage() {
   const navigate = useNavigate()
   const entered = useEntered()
   const { next } = useSearch({ from: '/login' })
+  const nextOf = useLocation({ select: (at) => at.state.nextOf })
   const { data: config } = useQuery(queries.config())
   const [username, setUsername] = useState('')
   const [password, setPassword] = useState('')
@@ -23,7 +24,7 @@ export function LoginPage() {
     onSuccess: (user) => {
       entered(user)
       void renew(user.id).catch(() => {}) // they can turn it on again by hand
-      void navigate({ to: next ?? '/', replace: true })
+      void navigate({ to: next && (nextOf ?? user.id) === user.id ? next : '/', replace: true })
     },
   })
   const refused = login.error instanceof ApiError && login.error.code === 'unauthenticated' ? login.error : undefined

@@ -70,7 +70,7 @@ export function Find({ sessionId, view, scroller, onGo, onClose }: Props) {
       <Icon name="search" size={15} className="text-muted" />
       <input value={words} onChange={(e) => setWords(e.target.value)} aria-label={m.find_label()} placeholder={m.find_label()} autoFocus maxLength={200} className="min-h-11 min-w-0 flex-1 bg-transparent px-1 text-[1rem] outline-none desk:min-h-8 desk:text-minor" />
       <span role="status" className="text-small whitespace-nowrap text-muted tabular">
-        {words !== '' && (hits.length === 0 ? (view.more ? m.loading() : m.find_none()) : m.find_count({ at: number(index < 0 ? hits.length : index + 1), all: number(hits.length) }))}
+        {words !== '' && (hits.length === 0 ? (view.more ? m.loading() : m.find_none()) : index < 0 ? m.find_found({ all: number(hits.length) }) : m.find_count({ at: number(index + 1), all: number(hits.length) }))}
       </span>
       <IconButton type="submit" label={m.find_before()}>
         <Icon name="chevron" size={15} className="rotate-180" />
