@@ -142,7 +142,6 @@ func TestGrep(t *testing.T) {
 	b.wantCode(b.do("GET", "/grep", url.Values{"q": {"("}, "regexp": {"true"}}, nil, nil), fault.Invalid, "no expression")
 }
 
-// What takes an expression long does not take the helper long.
 func TestGrepOfOtherEncodings(t *testing.T) {
 	b := setup(t)
 	encoded := func(e encoding.Encoding, text string) string {
@@ -180,6 +179,7 @@ func TestGrepOfOtherEncodings(t *testing.T) {
 	}
 }
 
+// What takes an expression long does not take the helper long.
 func TestGrepOfHardExpressions(t *testing.T) {
 	b := setup(t)
 	for i := range 6 {
@@ -448,6 +448,19 @@ func TestRestore(t *testing.T) {
 	folder := kept("projects/p (2)")
 	back("projects/p (2)/sub/a.txt", map[string]string{"path": folder + "/sub/a.txt"})
 	back("projects/new/there", map[string]string{"path": folder, "to": "projects/new/there"})
+
+	// A name that no JSON can hold.
+	b.write(b.home, "projects/caf\xe9/menu.txt", "d")
+	r := b.do("POST", "/trash", nil, nil, map[string]any{"path": "projects/caf%E9", "encoded": true})
+	b.wantOK(r, 200, "trash")
+	var odd Entry
+	if err := json.Unmarshal([]byte(r.body), &odd); err != nil {
+		t.Fatal(err)
+	}
+	b.wantOK(b.do("POST", "/trash/restore", nil, nil, map[string]any{"path": odd.EncodedPath, "encoded": true}), 200, "a name in Latin-1")
+	if _, err := os.Stat(filepath.Join(b.home, "projects/caf\xe9/menu.txt")); err != nil {
+		t.Error(err)
+	}
 
 	// Nobody knows where it was.
 	b.write(b.home, trashFolder+"/by-hand.txt", "c")

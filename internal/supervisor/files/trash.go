@@ -125,7 +125,9 @@ func (s *Server) deleted(place string) (Deleted, bool) {
 			of = path.Join(place, names[0])
 		}
 	}
-	d.From = s.cameFrom(of)
+	if from := s.cameFrom(of); utf8.ValidString(from) { // what JSON cannot hold is known all the same when it is put back
+		d.From = from
+	}
 	d.Entry, err = s.entry(of)
 	return d, err == nil
 }
@@ -156,10 +158,10 @@ func (s *Server) cameFrom(rel string) string {
 	defer dir.Close()
 	b := make([]byte, unix.PathMax)
 	n, err := unix.Fgetxattr(int(dir.Fd()), keptFrom, b)
-	if err != nil || !utf8.Valid(b[:n]) {
+	if err != nil {
 		return ""
 	}
-	from, err := s.newPath("body.path", string(b[:n]))
+	from, err := workspace.Resolve(s.home, string(b[:n]))
 	if top, _, _ := strings.Cut(rest, "/"); err != nil || path.Base(from) != top || within(trashFolder, from) {
 		return ""
 	}

@@ -56,7 +56,7 @@ export function FileActions({ children, onMoved, onMade }: Props) {
       void moveDrafts(client, drafts, entry.path, kept.path)
       onMoved?.(entry.path, null)
       void again()
-      toast(m.file_deleted({ name: plain(entry.name) }), { label: m.undo(), act: () => undo.mutate({ kept, to: entry.path }) })
+      toast(m.file_deleted({ name: plain(entry.name) }), { label: m.undo(), act: () => undo.mutate({ kept, to: entry.encoded_path === undefined ? entry.path : undefined }) })
     },
     // Where there is no room even for the trash there is still the other way.
     onError: (error, entry) => (problemOf(error).code === 'quota_exceeded' ? setOpen({ kind: 'erase', entry }) : toast(saying(error))),
@@ -65,6 +65,7 @@ export function FileActions({ children, onMoved, onMade }: Props) {
     mutationFn: ({ kept, to }: { kept: FileEntry; to?: string }) => call(api.POST('/files/trash/restore', { body: { ...naming(kept), to } })),
     onSuccess: (entry, { kept, to }) => {
       void moveDrafts(client, drafts, kept.path, entry.path)
+      onMoved?.(kept.path, entry.path)
       void again()
       const name = plain(entry.name)
       if (to === undefined) toast(m.file_put_back({ name, folder: shownName(parentOf(entry.path)) || m.files() }))
