@@ -126,7 +126,7 @@ async function findsTwo(p, search, before, after) {
       return row?.textContent.includes(text) && box.bottom > seen.top && box.top < seen.bottom && CSS.highlights.get('carrel-find')?.size > 0
     }, text)
   }
-  await search.getByText('3 of 3', { exact: true }).waitFor()
+  await search.getByText('3 found', { exact: true }).waitFor()
   await before()
   await at(3, 'A heron at 10')
   await before()

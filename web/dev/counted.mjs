@@ -139,7 +139,7 @@ try {
   await page.getByRole('log').focus()
   await page.keyboard.press('Control+f')
   await page.getByRole('search').getByRole('textbox').fill('Step 0: look')
-  await page.getByRole('search').getByText('1 of 1').waitFor()
+  await page.getByRole('search').getByText('1 found').waitFor()
   await page.keyboard.press('Enter')
   await page.waitForFunction(() => {
     const row = document.querySelector('.found')?.getBoundingClientRect()
