@@ -237,7 +237,7 @@ func contractQueue(t *testing.T, ada *carrel.Person) {
 	for _, id := range []string{first, second} {
 		ws.Send(map[string]any{"type": "subscribe", "session_id": id, "after": 0})
 	}
-	ws.Send(map[string]any{"type": "prompt", "session_id": first, "id": "a", "content": "[say 5000] [pace 20ms]"})
+	ws.Send(map[string]any{"type": "prompt", "session_id": first, "id": "a", "content": "[pace 20ms] [say 5000]"})
 	_, at := ws.WaitEvent("the first to run", first, 0, func(e carrel.Event) bool { return e.Event.Delta.Text != "" })
 	ws.Send(map[string]any{"type": "prompt", "session_id": second, "id": "b", "content": "[echo at last]"})
 	ws.WaitEvent("the second to be queued", second, 0, isState("queued"))
