@@ -265,7 +265,7 @@ func contractAnswers(t *testing.T, ada *carrel.Person) {
 	bob.Do("POST", at+"/answers", map[string]any{"request_id": request.RequestID, "behavior": "deny", "message": "No.", "interrupt": true}, nil)
 	_, after = poll(t, bob, id, after, isResult)
 	// A turn is interrupted, and with nothing running that is harmless.
-	bob.Must(202, "POST", at+"/prompts", map[string]any{"id": "long", "content": "[say 5000] [pace 20ms]"}, nil)
+	bob.Must(202, "POST", at+"/prompts", map[string]any{"id": "long", "content": "[pace 20ms] [say 5000]"}, nil)
 	_, after = poll(t, bob, id, after, func(e carrel.Event) bool { return e.Event.Delta.Text != "" })
 	for range 2 {
 		if res := bob.Do("POST", at+"/interrupt", nil, nil); res.StatusCode/100 != 2 {

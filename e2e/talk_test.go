@@ -127,7 +127,7 @@ func TestInterruptModeAndModel(t *testing.T) {
 	s := carrel.Start(t)
 	ada := s.Setup("ada")
 	ws, id := open(t, ada, "demo")
-	ws.Send(map[string]any{"type": "prompt", "session_id": id, "id": "long", "content": "[say 5000] [pace 20ms]"})
+	ws.Send(map[string]any{"type": "prompt", "session_id": id, "id": "long", "content": "[pace 20ms] [say 5000]"})
 	_, at := ws.WaitEvent("first words", id, 0, func(e carrel.Event) bool { return e.Event.Delta.Text != "" })
 	ws.Send(map[string]any{"type": "interrupt", "session_id": id})
 	_, at = ws.WaitEvent("the end of the turn", id, at, isResult)
