@@ -392,7 +392,7 @@ func TestTrashList(t *testing.T) {
 	}
 	// The note is the person's own: what leads out of the workspace, or to something else, is no way back.
 	place := filepath.Join(b.home, filepath.Dir(items[0].Path))
-	for _, note := range []string{"../../etc/b.txt", "projects/p/other.txt", "projects/\xff/b.txt", ""} {
+	for _, note := range []string{"../../etc/b.txt", trashFolder + "/elsewhere/b.txt", "projects/p/other.txt", "projects/\xff/b.txt", ""} {
 		if err := unix.Setxattr(place, keptFrom, []byte(note), 0); err != nil {
 			t.Fatal(err)
 		}
